@@ -1,0 +1,1 @@
+//! The stage kinds, and the list that registers them.
