@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Digest;
 
+mod decode;
+
 /// A value of a key, an outcome or a table cell.
 #[derive(Clone, Debug, Default)]
 pub enum Value {
@@ -37,7 +39,7 @@ pub enum Value {
 /// A value that does not fit: its JSON form is malformed, or it is not of the type asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct ValueError(String);
+pub struct ValueError(pub(crate) String);
 
 /// Key of the one-entry object that stands for a blob in JSON.
 const BLOB: &str = "$blob";
@@ -193,6 +195,18 @@ impl Value {
                 }
             }
         }
+    }
+
+    /// Reads a canonical encoding.
+    ///
+    /// # Errors
+    /// [`ValueError`] if the bytes are not exactly one encoded value; never a panic, and never
+    /// more memory than the bytes themselves justify.
+    pub fn from_canonical(bytes: &[u8]) -> Result<Self, ValueError> {
+        let mut reader = decode::Reader::new(bytes);
+        let value = reader.value(0)?;
+        reader.finish()?;
+        Ok(value)
     }
 
     /// The JSON form. Blobs become `{"$blob": "…"}`, numbers JSON has no word for `{"$float": "…"}`,

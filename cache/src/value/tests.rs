@@ -28,6 +28,19 @@ proptest! {
     }
 
     #[test]
+    fn the_canonical_encoding_round_trips(value in any_value()) {
+        prop_assert_eq!(Value::from_canonical(&value.canonical()).unwrap(), value);
+    }
+
+    #[test]
+    fn bytes_that_are_no_value_are_refused(bytes in prop::collection::vec(0u8..9, 0..80)) {
+        if let Ok(value) = Value::from_canonical(&bytes) {
+            // Names out of order, or a second zero, would give one value two encodings.
+            prop_assert_eq!(value.canonical(), bytes);
+        }
+    }
+
+    #[test]
     fn the_canonical_encoding_is_injective(a in any_value(), b in any_value()) {
         prop_assert_eq!(a == b, a.canonical() == b.canonical());
     }

@@ -1,0 +1,46 @@
+//! What can go wrong inside a stage.
+
+use ccsr_cache::{Digest, ValueError};
+
+use crate::TableError;
+
+/// An error of a stage. The engine adds the stage's name and its line of YAML.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The inputs do not let the stage do its work; the text says what, where and what to do.
+    #[error("{0}")]
+    Input(String),
+    /// One unit could not be computed; the text says why.
+    #[error("{0}")]
+    Failed(String),
+    /// A blob that the cache should hold is gone or damaged.
+    #[error("the cache lost the blob {0}")]
+    Lost(Digest),
+    /// The cache itself could not be used while the stage ran.
+    #[error("{0}")]
+    Cache(String),
+    /// The device has no memory left for this batch; a smaller one may fit.
+    #[error("out of memory: {0}")]
+    OutOfMemory(String),
+    /// The stage panicked: a defect of ours, caught at the worker.
+    #[error("the stage panicked: {0}")]
+    Panicked(String),
+    /// A table is not what the stage was promised.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A value is not of the type that the stage wrote.
+    #[error("a stored value cannot be read back: {0}")]
+    Value(#[from] ValueError),
+}
+
+impl StageError {
+    /// An [`StageError::Input`] that says `message`.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::Input(message.into())
+    }
+
+    /// A [`StageError::Failed`] that says `message`.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::Failed(message.into())
+    }
+}
