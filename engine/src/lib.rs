@@ -1,1 +1,43 @@
-//! From a pipeline file to a run: text, graph, plan, schedule.
+//! From a pipeline file to a run: text → tree → [`Pipeline`] → [`Plan`](plan::Plan) → batches →
+//! outcomes → tables → [`RunRecord`](record::RunRecord).
+//!
+//! Read [`compile`] and [`run`] first: they are the two halves. The engine links no network
+//! library, prints nothing and reads no environment variable; a [`Registry`](ccsr_stage::Registry)
+//! tells it which stage kinds there are, and [`Event`](event::Event)s tell others what it does.
+
+mod active;
+mod attempt;
+mod compile;
+pub mod diagnostic;
+pub mod event;
+mod explain;
+mod export;
+pub mod graph;
+mod interpolate;
+mod key;
+mod loader;
+mod overrides;
+mod pipeline;
+pub mod plan;
+mod project;
+pub mod record;
+mod residency;
+mod resolve;
+mod run;
+mod schedule;
+mod show;
+pub mod source;
+pub mod tabular;
+mod waves;
+mod worker;
+pub mod yaml;
+
+pub use compile::{CompileError, CompileOptions, compile};
+pub use diagnostic::Diagnostic;
+pub use explain::{Change, changes};
+pub use pipeline::{Binding, Export, ExportFormat, Pipeline, StageNode, TableFormat};
+pub use project::{CACHE, Project};
+pub use run::{RunOptions, run};
+pub use show::{Shown, show};
+pub use source::{SourceText, Sources};
+pub use worker::WORKER_THREAD;

@@ -1,0 +1,171 @@
+//! A stage that is being looked at: its inputs, its waves, and the batches it still needs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ccsr_cache::{ActionKey, Digest, StageKey, Value};
+use ccsr_stage::{Inputs, OutputPort, Stage, StageError, Table, Unit};
+
+use crate::key::SourceFiles;
+use crate::pipeline::StageNode;
+use crate::waves::{Slot, Wanted, Waves};
+use crate::worker::panic_text;
+
+/// A stage under way.
+pub(crate) struct ActiveStage {
+    pub(crate) key: StageKey,
+    /// What the key is the digest of.
+    pub(crate) value: Value,
+    pub(crate) waves: Waves,
+    tables: BTreeMap<&'static str, Arc<Table>>,
+    sources: SourceFiles,
+    seed: u64,
+    /// Misses that no batch has taken yet.
+    pending: VecDeque<(ActionKey, Arc<Unit>)>,
+    /// Batches that workers have.
+    pub(crate) batches_out: usize,
+    /// Units whose outcome another process is computing.
+    pub(crate) held: Vec<(ActionKey, Arc<Unit>)>,
+    /// A unit failed, so the stage will.
+    pub(crate) failed: bool,
+}
+
+/// A lost table, or whatever else a stage can say.
+pub(crate) type Answer<T> = Result<T, StageError>;
+
+impl ActiveStage {
+    pub(crate) fn new(
+        node: &StageNode,
+        key: StageKey,
+        value: Value,
+        tables: BTreeMap<&'static str, Arc<Table>>,
+        sources: SourceFiles,
+        seed: u64,
+    ) -> Answer<Self> {
+        let inputs = Inputs {
+            tables: &tables,
+            sources: &sources,
+            seed,
+        };
+        let stage = node.stage.as_ref();
+        let waves = guarded(|| Waves::new(node.kind, node.revision, stage, &inputs))?;
+        Ok(Self {
+            key,
+            value,
+            waves,
+            tables,
+            sources,
+            seed,
+            pending: VecDeque::new(),
+            batches_out: 0,
+            held: Vec::new(),
+            failed: false,
+        })
+    }
+
+    /// The next waves of all partitions that wait for nothing.
+    pub(crate) fn ask(&mut self, stage: &dyn Stage) -> Answer<Vec<Wanted>> {
+        let inputs = Inputs {
+            tables: &self.tables,
+            sources: &self.sources,
+            seed: self.seed,
+        };
+        let waves = &mut self.waves;
+        guarded(|| waves.ask(stage, &inputs))
+    }
+
+    pub(crate) fn resolve(&mut self, slot: Slot, outcome: Value) {
+        self.waves.resolve(slot, outcome);
+    }
+
+    pub(crate) fn enqueue(&mut self, key: ActionKey, unit: Arc<Unit>) {
+        self.pending.push_back((key, unit));
+    }
+
+    /// Whether nothing is queued, executing or awaited from elsewhere.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.pending.is_empty() && self.batches_out == 0 && self.held.is_empty()
+    }
+
+    /// The first unit of the next batch.
+    pub(crate) fn next_unit(&self) -> Option<&Unit> {
+        self.pending.front().map(|(_, unit)| unit.as_ref())
+    }
+
+    /// Takes a batch of at most `limit` units that name the same resource. A group that would be
+    /// cut is left for the next batch, unless it does not fit into one.
+    pub(crate) fn take_batch(&mut self, limit: usize) -> Vec<(ActionKey, Arc<Unit>)> {
+        let Some((_, first)) = self.pending.front() else {
+            return Vec::new();
+        };
+        let (resource, group) = (first.resource.clone(), first.group);
+        let fits = |(_, unit): &&(ActionKey, Arc<Unit>)| unit.resource == resource;
+        let mut count = self
+            .pending
+            .iter()
+            .take(limit.max(1))
+            .take_while(fits)
+            .count();
+        if let (Some((_, last)), Some((_, next))) =
+            (self.pending.get(count - 1), self.pending.get(count))
+            && last.group == next.group
+            && last.group != group
+        {
+            let cut = last.group;
+            let kept = |(_, unit): &&(ActionKey, Arc<Unit>)| unit.group != cut;
+            count = self.pending.iter().take(count).take_while(kept).count();
+        }
+        self.pending.drain(..count).collect()
+    }
+
+    /// The stage's tables, checked against what it promised. Ends the stage.
+    pub(crate) fn collect(self, node: &StageNode) -> Answer<BTreeMap<&'static str, Table>> {
+        let inputs = Inputs {
+            tables: &self.tables,
+            sources: &self.sources,
+            seed: self.seed,
+        };
+        let outcomes = self.waves.into_outcomes();
+        let tables = guarded(|| node.stage.collect(&inputs, &outcomes))?;
+        for port in &node.outputs {
+            check_promise(port, tables.get(port.name))?;
+        }
+        Ok(tables)
+    }
+}
+
+fn check_promise(port: &OutputPort, table: Option<&Table>) -> Answer<()> {
+    let Some(table) = table else {
+        return Err(StageError::Panicked(format!(
+            "it wrote no table on its port `{}`",
+            port.name
+        )));
+    };
+    let schema = table.schema();
+    match port
+        .schema
+        .columns()
+        .find(|(name, kind)| schema.get(name) != Some(*kind))
+    {
+        None => Ok(()),
+        Some((name, kind)) => Err(StageError::Panicked(format!(
+            "it promised a column `{name}` of {} on its port `{}` and did not write it",
+            kind.described(),
+            port.name
+        ))),
+    }
+}
+
+/// Calls a stage; a panic becomes an error.
+fn guarded<T>(call: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|panic| Err(StageError::Panicked(panic_text(panic.as_ref()))))
+}
+
+/// What came out of a stage, and what is known of it without reading it.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) tables: BTreeMap<String, Digest>,
+    pub(crate) rows: BTreeMap<String, u64>,
+}

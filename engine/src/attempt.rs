@@ -1,0 +1,675 @@
+//! One attempt at a run: the dispatcher.
+//!
+//! It owns the schedule, the active stages and the ledger; workers only execute. It never waits for
+//! anything but a worker's answer or another process, and it commits each batch as it comes in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ccsr_cache::{ActionKey, Claim, Commit, Digest, ReadError, StageMemo, StoreError};
+use ccsr_stage::{StageError, Table, Unit};
+
+use crate::active::{ActiveStage, Written};
+use crate::event::{Event, Listener};
+use crate::explain;
+use crate::graph::StageId;
+use crate::key::{look_at_sources, stage_key, stage_value};
+use crate::record::StageOutcome;
+use crate::run::Run;
+use crate::schedule::Schedule;
+use crate::waves::Slot;
+use crate::worker::{Executed, Job, WORKER_THREAD, Workshop};
+
+/// How an attempt ended.
+pub(crate) enum Ending {
+    /// Every stage is done, failed or skipped, or the run stopped at its first failure.
+    Over,
+    /// Somebody stopped it.
+    Interrupted,
+    /// A stage needs a blob that the cache lost.
+    Lost { stage: StageId, blob: Digest },
+}
+
+/// How long to wait for an answer before looking whether somebody wants to stop.
+const TICK: Duration = Duration::from_millis(50);
+
+pub(crate) struct Attempt<'a, 'r> {
+    run: &'a mut Run<'r>,
+    listener: Listener<'a>,
+    schedule: Schedule<'r>,
+    active: BTreeMap<StageId, ActiveStage>,
+    /// Who waits for a unit that is queued, executing or held elsewhere.
+    waiting: HashMap<ActionKey, Vec<(StageId, Slot)>>,
+    /// Tables that were read or written, by digest.
+    tables: HashMap<Digest, Arc<Table>>,
+    batches_out: usize,
+    busy: BTreeSet<Digest>,
+    /// Why nothing more is begun.
+    stopping: Option<Ending>,
+    refused: Option<StoreError>,
+}
+
+impl<'a, 'r> Attempt<'a, 'r> {
+    pub(crate) fn new(run: &'a mut Run<'r>, listener: Listener<'a>) -> Self {
+        let schedule = Schedule::new(&run.pipeline.graph);
+        Self {
+            run,
+            listener,
+            schedule,
+            active: BTreeMap::new(),
+            waiting: HashMap::new(),
+            tables: HashMap::new(),
+            batches_out: 0,
+            busy: BTreeSet::new(),
+            stopping: None,
+            refused: None,
+        }
+    }
+
+    pub(crate) fn conclude(mut self) -> Result<Ending, StoreError> {
+        let (pipeline, store) = (self.run.pipeline, self.run.store);
+        let (residency, options) = (self.run.residency.clone(), self.run.options);
+        let workshop = Workshop {
+            pipeline,
+            store,
+            residency: &residency,
+            environment: &options.environment,
+        };
+        let (job_sender, job_receiver) = mpsc::channel();
+        let (done_sender, done_receiver) = mpsc::channel();
+        let (workshop, jobs) = (&workshop, &Mutex::new(job_receiver));
+        std::thread::scope(move |scope| {
+            for _ in 0..options.workers.max(1) {
+                let done = done_sender.clone();
+                std::thread::Builder::new()
+                    .name(WORKER_THREAD.to_owned())
+                    .spawn_scoped(scope, move || workshop.work(jobs, &done))
+                    .expect("the system lets a process start a few threads");
+            }
+            let ending = self.dispatch(&job_sender, &done_receiver, options.workers.max(1));
+            // Workers leave when there is nobody left to send them a job.
+            drop(job_sender);
+            ending
+        })
+    }
+
+    fn dispatch(
+        &mut self,
+        jobs: &Sender<Job>,
+        done: &Receiver<Executed>,
+        workers: usize,
+    ) -> Result<Ending, StoreError> {
+        loop {
+            if self.stopping.is_none() && (self.run.options.stop)() {
+                self.stopping = Some(Ending::Interrupted);
+            }
+            while self.stopping.is_none()
+                && let Some(stage) = self.schedule.start()
+            {
+                self.begin(stage)?;
+            }
+            while self.stopping.is_none()
+                && self.batches_out < workers
+                && let Some(job) = self.next_job()?
+            {
+                self.batches_out += 1;
+                jobs.send(job)
+                    .expect("workers live as long as the dispatcher");
+            }
+            if self.batches_out == 0 {
+                if let Some(error) = self.refused.take() {
+                    return Err(error);
+                }
+                if let Some(ending) = self.stopping.take() {
+                    let failed = self.active.iter().filter(|(_, active)| active.failed);
+                    let failed: Vec<_> = failed.map(|(id, _)| *id).collect();
+                    for id in failed {
+                        self.give_up(id);
+                    }
+                    return Ok(ending);
+                }
+                if self.active.is_empty() && self.schedule.is_over() {
+                    return Ok(Ending::Over);
+                }
+            }
+            match done.recv_timeout(TICK) {
+                Ok(executed) => {
+                    self.batches_out -= 1;
+                    self.commit(executed)?;
+                }
+                Err(RecvTimeoutError::Timeout) => self.look_elsewhere(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("the dispatcher holds a sender")
+                }
+            }
+        }
+    }
+
+    /// Looks at a stage: recognises it as a whole, or starts on its units.
+    fn begin(&mut self, id: StageId) -> Result<(), StoreError> {
+        let (pipeline, store) = (self.run.pipeline, self.run.store);
+        let node = pipeline.stage(id);
+        let sources = match look_at_sources(store, &node.stage.sources()) {
+            Ok(sources) => sources,
+            Err(ccsr_cache::FileError::Store(error)) => return Err(error),
+            Err(error) => {
+                self.fail(id, &with_causes(&error));
+                return Ok(());
+            }
+        };
+        let digest = |stage: StageId, port: &str| {
+            let written = self.run.progress[stage.0].written.as_ref();
+            written.expect("what a ready stage reads is done").tables[port]
+        };
+        let bound = node
+            .bindings
+            .iter()
+            .map(|(port, from)| (*port, digest(from.stage, from.port)));
+        let bound: BTreeMap<_, _> = bound.collect();
+        let value = stage_value(pipeline, node, &bound, &sources);
+        let key = stage_key(&value);
+        let progress = &mut self.run.progress[id.0];
+        (progress.reused, progress.seconds_saved) = (0, 0.0);
+        progress.value = value.clone();
+
+        if !self.run.distrusted.contains(&id)
+            && let Some(memo) = store.stage(&key)?
+        {
+            store.touch_stage(&key, &pipeline.name, &node.name)?;
+            self.recognise(id, memo);
+            return Ok(());
+        }
+        let latest = store.latest_stage(&pipeline.name, &node.name)?;
+        let because = latest.map(|(_, memo)| explain::changes(&memo.explanation, &value));
+        let because: Vec<_> = because.iter().flatten().map(ToString::to_string).collect();
+        self.run.progress[id.0].because.clone_from(&because);
+        (self.listener)(Event::StageStarted {
+            stage: node.name.clone(),
+            because,
+        });
+
+        let mut tables = BTreeMap::new();
+        for (port, digest) in bound {
+            match self.table(digest) {
+                Ok(table) => tables.insert(port, table),
+                Err(error) => {
+                    self.stage_error(id, &error);
+                    return Ok(());
+                }
+            };
+        }
+        match ActiveStage::new(node, key, value, tables, sources, pipeline.seed) {
+            Ok(active) => {
+                self.active.insert(id, active);
+                self.advance(id)
+            }
+            Err(error) => {
+                self.stage_error(id, &error);
+                Ok(())
+            }
+        }
+    }
+
+    fn recognise(&mut self, id: StageId, memo: StageMemo) {
+        let progress = &mut self.run.progress[id.0];
+        progress.outcome = Some(StageOutcome::Unchanged);
+        progress.reused = memo.units.saturating_sub(progress.executed);
+        progress.seconds_saved = memo.seconds;
+        progress.written = Some(Written {
+            tables: memo.outputs,
+            rows: memo.rows,
+        });
+        (self.listener)(Event::StageUnchanged {
+            stage: self.run.node(id).name.clone(),
+            units: memo.units,
+            seconds_saved: memo.seconds,
+        });
+        self.schedule.complete(id);
+    }
+
+    /// Asks for waves until a unit is missing or there is nothing more.
+    fn advance(&mut self, id: StageId) -> Result<(), StoreError> {
+        let node = self.run.pipeline.stage(id);
+        loop {
+            let Some(active) = self.active.get_mut(&id) else {
+                return Ok(());
+            };
+            if active.failed {
+                if active.is_quiet() {
+                    self.give_up(id);
+                }
+                return Ok(());
+            }
+            let wanted = match active.ask(node.stage.as_ref()) {
+                Ok(wanted) => wanted,
+                Err(error) => {
+                    self.stage_error(id, &error);
+                    return Ok(());
+                }
+            };
+            if wanted.is_empty() {
+                let complete = active.waves.is_complete();
+                return if complete { self.finish(id) } else { Ok(()) };
+            }
+            let keys: Vec<_> = wanted.iter().map(|unit| unit.key).collect();
+            let found = self.lookup(id, &keys)?;
+            let active = self.active.get_mut(&id).expect("it was there above");
+            let progress = &mut self.run.progress[id.0];
+            for (unit, stored) in wanted.into_iter().zip(found) {
+                if let Some((outcome, seconds)) = stored {
+                    if !self.run.executed.contains(&unit.key) {
+                        progress.reused += 1;
+                        progress.seconds_saved += seconds;
+                    }
+                    active.resolve(unit.slot, outcome);
+                } else {
+                    let waiting = self.waiting.entry(unit.key).or_default();
+                    if waiting.is_empty() {
+                        active.enqueue(unit.key, unit.unit);
+                    } else {
+                        progress.reused += 1;
+                    }
+                    waiting.push((id, unit.slot));
+                }
+            }
+            (self.listener)(Event::Wave {
+                stage: node.name.clone(),
+                units: active.waves.units(),
+                reused: progress.reused,
+            });
+        }
+    }
+
+    /// Outcomes from the ledger with the seconds they took. Those of a distrusted stage count only
+    /// if their blobs are whole.
+    fn lookup(
+        &self,
+        id: StageId,
+        keys: &[ActionKey],
+    ) -> Result<Vec<Option<(ccsr_cache::Value, f64)>>, StoreError> {
+        let store = self.run.store;
+        let mut found: Vec<_> = store
+            .lookup(keys)?
+            .into_iter()
+            .map(|stored| stored.map(|stored| (stored.outcome, stored.seconds)))
+            .collect();
+        if self.run.distrusted.contains(&id) {
+            let mut broken = Vec::new();
+            for (key, outcome) in keys.iter().zip(&mut found) {
+                let lost =
+                    |digest: &Digest| matches!(store.read(digest), Err(ReadError::Lost { .. }));
+                if outcome
+                    .as_ref()
+                    .is_some_and(|(value, _)| value.blobs().iter().any(lost))
+                {
+                    *outcome = None;
+                    broken.push(*key);
+                }
+            }
+            store.invalidate(&broken)?;
+        }
+        Ok(found)
+    }
+
+    /// The next batch that may execute now.
+    fn next_job(&mut self) -> Result<Option<Job>, StoreError> {
+        let stages: Vec<_> = self.active.keys().copied().collect();
+        for id in stages {
+            let node = self.run.pipeline.stage(id);
+            while let Some(active) = self.active.get_mut(&id)
+                && let Some(first) = active.next_unit()
+            {
+                let resource = first.resource.clone();
+                let identity =
+                    |name: &Arc<str>| (name.clone(), node.stage.resource_identity(name).digest());
+                let resource = resource.as_ref().map(identity);
+                if resource
+                    .as_ref()
+                    .is_some_and(|(_, identity)| self.busy.contains(identity))
+                {
+                    break;
+                }
+                let batch = active.take_batch(node.batch.unwrap_or_else(|| node.stage.batch()));
+                let Some(job) = self.claim(id, batch, resource)? else {
+                    continue;
+                };
+                if let Some((name, identity)) = &job.resource {
+                    self.busy.insert(*identity);
+                    let stage = node.name.clone();
+                    (self.listener)(Event::Loading {
+                        stage,
+                        resource: name.to_string(),
+                    });
+                }
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps of a batch what no other process has done or is doing.
+    fn claim(
+        &mut self,
+        id: StageId,
+        batch: Vec<(ActionKey, Arc<Unit>)>,
+        resource: Option<(Arc<str>, Digest)>,
+    ) -> Result<Option<Job>, StoreError> {
+        let keys: Vec<_> = batch.iter().map(|(key, _)| *key).collect();
+        let claims = self.run.store.claim(&keys)?;
+        let mut job = Job {
+            stage: id,
+            keys: Vec::new(),
+            units: Vec::new(),
+            resource,
+        };
+        let mut done = Vec::new();
+        let active = self
+            .active
+            .get_mut(&id)
+            .expect("only active stages have batches");
+        for ((key, unit), claim) in batch.into_iter().zip(claims) {
+            match claim {
+                Claim::Ours => {
+                    job.keys.push(key);
+                    job.units.push(Arc::unwrap_or_clone(unit));
+                }
+                Claim::Held => active.held.push((key, unit)),
+                Claim::Done => done.push((key, unit)),
+            }
+        }
+        if !job.keys.is_empty() {
+            active.batches_out += 1;
+        }
+        self.take_over(id, done)?;
+        Ok((!job.keys.is_empty()).then_some(job))
+    }
+
+    /// Another process committed these since they were looked up.
+    fn take_over(
+        &mut self,
+        id: StageId,
+        done: Vec<(ActionKey, Arc<Unit>)>,
+    ) -> Result<(), StoreError> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = done.iter().map(|(key, _)| *key).collect();
+        let found = self.lookup(id, &keys)?;
+        let mut touched = BTreeSet::from([id]);
+        for ((key, unit), stored) in done.into_iter().zip(found) {
+            if let Some((outcome, seconds)) = stored {
+                let progress = &mut self.run.progress[id.0];
+                progress.reused += 1;
+                progress.seconds_saved += seconds;
+                self.resolve(key, &outcome, &mut touched);
+            } else if let Some(active) = self.active.get_mut(&id) {
+                active.enqueue(key, unit);
+            }
+        }
+        touched
+            .into_iter()
+            .try_for_each(|stage| self.advance(stage))
+    }
+
+    /// Whether other processes have finished what is held for them, or died over it.
+    fn look_elsewhere(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let stages: Vec<_> = self.active.keys().copied().collect();
+        for id in stages {
+            let Some(active) = self.active.get_mut(&id) else {
+                continue;
+            };
+            // Claiming them again tells; what has become ours is queued like any other unit.
+            for (key, unit) in std::mem::take(&mut active.held) {
+                active.enqueue(key, unit);
+            }
+        }
+    }
+
+    /// Publishes a batch: its blobs are on disk already.
+    fn commit(&mut self, executed: Executed) -> Result<(), StoreError> {
+        let Executed {
+            job,
+            results,
+            seconds,
+            refused,
+        } = executed;
+        let id = job.stage;
+        let node = self.run.pipeline.stage(id);
+        if let Some((_, identity)) = &job.resource {
+            self.busy.remove(identity);
+        }
+        if let Some(active) = self.active.get_mut(&id) {
+            active.batches_out -= 1;
+        }
+        if let Some(error) = refused {
+            self.refused.get_or_insert(error);
+            self.stopping.get_or_insert(Ending::Over);
+            return self.run.store.release(&job.keys);
+        }
+        let each = seconds / job.units.len() as f64;
+        let good = job.keys.iter().zip(&job.units).zip(&results);
+        let commits: Vec<_> = good
+            .filter_map(|((key, unit), result)| {
+                let outcome = result.as_ref().ok()?;
+                let (kind, revision) = (node.kind, node.revision);
+                Some(Commit {
+                    key: *key,
+                    kind,
+                    revision,
+                    input: &unit.input,
+                    outcome,
+                    seconds: each,
+                })
+            })
+            .collect();
+        self.run.store.commit(&self.run.id, &commits)?;
+        let committed = commits.len() as u64;
+        let progress = &mut self.run.progress[id.0];
+        progress.executed += committed;
+        progress.seconds += seconds;
+        (self.listener)(Event::BatchCommitted {
+            stage: node.name.clone(),
+            units: committed,
+            seconds,
+        });
+
+        let mut touched = BTreeSet::from([id]);
+        let mut failed = Vec::new();
+        for ((key, unit), result) in job.keys.into_iter().zip(job.units).zip(results) {
+            match result {
+                Ok(outcome) => {
+                    self.run.executed.insert(key);
+                    self.resolve(key, &outcome, &mut touched);
+                }
+                Err(error) => {
+                    failed.push(key);
+                    self.unit_failed(key, &unit, &error, &mut touched);
+                }
+            }
+        }
+        self.run.store.release(&failed)?;
+        if self.stopping.is_some() {
+            return Ok(());
+        }
+        touched
+            .into_iter()
+            .try_for_each(|stage| self.advance(stage))
+    }
+
+    fn resolve(
+        &mut self,
+        key: ActionKey,
+        outcome: &ccsr_cache::Value,
+        touched: &mut BTreeSet<StageId>,
+    ) {
+        for (stage, slot) in self.waiting.remove(&key).unwrap_or_default() {
+            if let Some(active) = self.active.get_mut(&stage) {
+                active.resolve(slot, outcome.clone());
+                touched.insert(stage);
+            }
+        }
+    }
+
+    fn unit_failed(
+        &mut self,
+        key: ActionKey,
+        unit: &Unit,
+        error: &StageError,
+        touched: &mut BTreeSet<StageId>,
+    ) {
+        for (stage, _) in self.waiting.remove(&key).unwrap_or_default() {
+            if let StageError::Lost(blob) = *error {
+                self.stopping = Some(Ending::Lost { stage, blob });
+                return;
+            }
+            let node = self.run.pipeline.stage(stage);
+            let shown = node.stage.describe(unit).unwrap_or_else(|| shortened(unit));
+            let text = error.to_string();
+            let progress = &mut self.run.progress[stage.0];
+            progress.errors.push(format!("{shown}: {text}"));
+            (self.listener)(Event::UnitFailed {
+                stage: node.name.clone(),
+                unit: shown,
+                error: text,
+            });
+            if let Some(active) = self.active.get_mut(&stage) {
+                active.failed = true;
+                touched.insert(stage);
+            }
+            if !self.run.options.keep_going {
+                self.stopping.get_or_insert(Ending::Over);
+            }
+        }
+    }
+
+    /// All of a stage's units are resolved: collects and writes its tables.
+    fn finish(&mut self, id: StageId) -> Result<(), StoreError> {
+        let (pipeline, store) = (self.run.pipeline, self.run.store);
+        let node = pipeline.stage(id);
+        let active = self.active.remove(&id).expect("only active stages finish");
+        let (key, value, units) = (active.key, active.value.clone(), active.waves.units());
+        let tables = match active.collect(node) {
+            Ok(tables) => tables,
+            Err(error) => {
+                self.stage_error(id, &error);
+                return Ok(());
+            }
+        };
+        let mut written = Written {
+            tables: BTreeMap::new(),
+            rows: BTreeMap::new(),
+        };
+        let mut bytes = Vec::new();
+        for (port, table) in tables {
+            let encoded = table.encode();
+            let digest = Digest::of(&encoded);
+            written.rows.insert(port.to_owned(), table.len() as u64);
+            written.tables.insert(port.to_owned(), digest);
+            bytes.push(encoded);
+            self.tables.insert(digest, Arc::new(table));
+        }
+        store.put_all(&bytes)?;
+        let progress = &mut self.run.progress[id.0];
+        progress.outcome = Some(StageOutcome::Resolved);
+        progress.written = Some(written.clone());
+        let memo = StageMemo {
+            outputs: written.tables,
+            rows: written.rows.clone(),
+            units,
+            seconds: progress.seconds + progress.seconds_saved,
+            explanation: value,
+            run: self.run.id.to_string(),
+        };
+        (self.listener)(Event::StageFinished {
+            stage: node.name.clone(),
+            executed: progress.executed,
+            reused: progress.reused,
+            rows: written.rows,
+        });
+        store.record_stage(&key, &pipeline.name, &node.name, &memo)?;
+        self.schedule.complete(id);
+        Ok(())
+    }
+
+    /// What a stage said instead of answering.
+    fn stage_error(&mut self, id: StageId, error: &StageError) {
+        self.active.remove(&id);
+        match error {
+            StageError::Lost(blob) => {
+                self.stopping = Some(Ending::Lost {
+                    stage: id,
+                    blob: *blob,
+                });
+            }
+            error => self.fail(id, &error.to_string()),
+        }
+    }
+
+    fn give_up(&mut self, id: StageId) {
+        self.active.remove(&id);
+        let count = self.run.progress[id.0].errors.len();
+        let units = if count == 1 {
+            "one unit failed".to_owned()
+        } else {
+            format!("{count} units failed")
+        };
+        self.set_failed(id, &units);
+    }
+
+    fn fail(&mut self, id: StageId, error: &str) {
+        self.run.progress[id.0].errors.push(error.to_owned());
+        self.set_failed(id, error);
+    }
+
+    fn set_failed(&mut self, id: StageId, error: &str) {
+        let pipeline = self.run.pipeline;
+        self.run.progress[id.0].outcome = Some(StageOutcome::Failed);
+        (self.listener)(Event::StageFailed {
+            stage: pipeline.stage(id).name.clone(),
+            error: error.to_owned(),
+        });
+        for skipped in self.schedule.fail(id) {
+            self.run.progress[skipped.0].outcome = Some(StageOutcome::Skipped);
+            (self.listener)(Event::StageSkipped {
+                stage: pipeline.stage(skipped).name.clone(),
+            });
+        }
+        if !self.run.options.keep_going {
+            self.stopping.get_or_insert(Ending::Over);
+        }
+    }
+
+    fn table(&mut self, digest: Digest) -> Result<Arc<Table>, StageError> {
+        if let Some(table) = self.tables.get(&digest) {
+            return Ok(table.clone());
+        }
+        let bytes = ccsr_stage::Blobs::read(&crate::worker::StoreBlobs(self.run.store), &digest)?;
+        let table = Arc::new(Table::decode(&bytes)?);
+        self.tables.insert(digest, table.clone());
+        Ok(table)
+    }
+}
+
+fn shortened(unit: &Unit) -> String {
+    let text = unit.input.to_json().to_string();
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// An error with what caused it.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,483 @@
+//! Compiling a pipeline file: text → tree → [`Pipeline`], with every problem found.
+//!
+//! Trees are merged first (`include:`, the suite's `vars:`, `--set`), then variables are put where
+//! they are used, then names are resolved ([`resolve`](crate::resolve)). Nothing is executed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ccsr_stage::Registry;
+use ccsr_stage::params::{Entry, Node, NodeKind, Span, nearest};
+
+use crate::diagnostic::Diagnostic;
+use crate::interpolate::Interpolation;
+use crate::loader::Loader;
+use crate::overrides;
+use crate::pipeline::Pipeline;
+use crate::project::Project;
+use crate::resolve;
+use crate::source::Sources;
+
+/// What may be said besides the file.
+#[derive(Clone, Debug, Default)]
+pub struct CompileOptions<'a> {
+    /// `path=value` overrides, in order.
+    pub set: Vec<String>,
+    /// A suite instead of the one that the file names.
+    pub suite: Option<String>,
+    /// Suites that the program brings along: name and text.
+    pub suites: &'a [(&'a str, &'a str)],
+}
+
+/// Why a file is no pipeline.
+#[derive(Debug)]
+pub struct CompileError {
+    /// The texts that the diagnostics point into.
+    pub sources: Sources,
+    /// All that is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Keys of a pipeline file, and of a file that it includes.
+const PIPELINE_KEYS: &[&str] = &[
+    "version", "name", "suite", "seed", "vars", "include", "stages", "sweeps",
+];
+const INCLUDE_KEYS: &[&str] = &["include", "vars", "stages"];
+const SUITE_KEYS: &[&str] = &["version", "name", "roles", "vars"];
+
+/// The version of the pipeline language.
+const VERSION: i64 = 1;
+
+/// Compiles a pipeline file. The sources come back too: an error at run time shows its line.
+pub fn compile(
+    path: &Path,
+    project: &Project,
+    registry: &Registry,
+    options: &CompileOptions<'_>,
+) -> Result<(Pipeline, Sources), CompileError> {
+    let loader = Loader::new(project);
+    let mut compiler = Compiler {
+        loader: &loader,
+        project,
+        options,
+        problems: Vec::new(),
+    };
+    let pipeline = compiler.compile(path, registry);
+    let mut diagnostics = compiler.problems;
+    diagnostics.sort_by_key(|problem| problem.span);
+    diagnostics.dedup();
+    let sources = loader.into_sources();
+    match pipeline {
+        Some(pipeline) if diagnostics.is_empty() => Ok((pipeline, sources)),
+        _ => Err(CompileError {
+            sources,
+            diagnostics,
+        }),
+    }
+}
+
+/// A merged and interpolated pipeline, ready to be resolved.
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) file: String,
+    pub(crate) seed: u64,
+    pub(crate) suite: Option<Suite>,
+    pub(crate) stages: Vec<Entry>,
+}
+
+/// A suite: which implementation fills which role.
+pub(crate) struct Suite {
+    pub(crate) name: String,
+    pub(crate) roles: Vec<Entry>,
+}
+
+struct Compiler<'a> {
+    loader: &'a Loader<'a>,
+    project: &'a Project,
+    options: &'a CompileOptions<'a>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    fn compile(&mut self, path: &Path, registry: &Registry) -> Option<Pipeline> {
+        let draft = self.draft(path)?;
+        match resolve::resolve(draft, self.project, self.loader, registry) {
+            Ok(pipeline) => Some(pipeline),
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    fn draft(&mut self, path: &Path) -> Option<Draft> {
+        let root = self.load(path)?;
+        let entries = self.map_of(&root, "a pipeline")?;
+        self.check_keys(entries, PIPELINE_KEYS, "a pipeline");
+        self.check_version(&root);
+
+        let (mut vars, mut stages) = (Vec::new(), Vec::new());
+        self.merge(
+            &root,
+            path,
+            &mut vec![path.to_owned()],
+            &mut vars,
+            &mut stages,
+        );
+        let suite = self.suite(&root, &mut vars);
+        let mut tree = Node {
+            span: root.span,
+            kind: NodeKind::Map(
+                ["name", "seed"]
+                    .iter()
+                    .filter_map(|key| entries.iter().find(|entry| &*entry.key == *key).cloned())
+                    .chain([
+                        map_entry("vars", vars, root.span),
+                        map_entry("stages", stages, root.span),
+                    ])
+                    .collect(),
+            ),
+        };
+        for set in &self.options.set {
+            if let Err(mut problems) = overrides::apply(&mut tree, set, self.loader, self.project) {
+                self.problems.append(&mut problems);
+            }
+        }
+        let mut interpolation =
+            Interpolation::new(tree.get("vars").and_then(Node::entries).unwrap_or_default());
+        let tree = {
+            let keep = |entry: &Entry| &*entry.key != "vars";
+            let rest = tree
+                .entries()
+                .unwrap_or_default()
+                .iter()
+                .filter(|entry| keep(entry));
+            let rest = Node {
+                span: tree.span,
+                kind: NodeKind::Map(rest.cloned().collect()),
+            };
+            interpolation.expand(&rest)
+        };
+        let suite = suite.map(|suite| Suite {
+            roles: suite
+                .roles
+                .into_iter()
+                .map(|role| Entry {
+                    value: interpolation.expand(&role.value),
+                    ..role
+                })
+                .collect(),
+            ..suite
+        });
+        self.problems.extend(interpolation.into_problems());
+        let stages = tree
+            .get("stages")
+            .and_then(Node::entries)
+            .unwrap_or_default()
+            .to_vec();
+        if stages.is_empty() {
+            self.problem(
+                Diagnostic::new("pipeline::empty", "there are no stages")
+                    .at(root.span)
+                    .with_help(
+                        "add some under `stages:`; `ccsr-flow stages` lists the kinds there are",
+                    ),
+            );
+        }
+        Some(Draft {
+            name: self.name(&tree, path),
+            file: self.project.display(path),
+            seed: self.seed(&tree),
+            suite,
+            stages,
+        })
+    }
+
+    fn problem(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    fn load(&mut self, path: &Path) -> Option<Node> {
+        self.loader
+            .file(path)
+            .map_err(|problems| self.problems.extend(problems))
+            .ok()
+    }
+
+    fn map_of<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Entry]> {
+        let entries = node.entries();
+        if entries.is_none() {
+            let found = node.described();
+            let message = format!("expected {what}, a map of names, found {found}");
+            self.problem(Diagnostic::new("pipeline::type", message).at(node.span));
+        }
+        entries
+    }
+
+    fn check_keys(&mut self, entries: &[Entry], known: &[&'static str], what: &str) {
+        for entry in entries
+            .iter()
+            .filter(|entry| !known.contains(&entry.key.as_ref()))
+        {
+            self.problem(unknown_key(entry, known, what));
+        }
+    }
+
+    fn check_version(&mut self, root: &Node) {
+        match root.get("version") {
+            None => self.problem(
+                Diagnostic::new("pipeline::version", "`version` is missing")
+                    .at(Span {
+                        end: root.span.start,
+                        ..root.span
+                    })
+                    .with_help(format!("write `version: {VERSION}` in the first line")),
+            ),
+            Some(node) if node.kind != NodeKind::Int(VERSION) => self.problem(
+                Diagnostic::new(
+                    "pipeline::version",
+                    format!("expected version {VERSION}, found {}", node.described()),
+                )
+                .at(node.span)
+                .with_help("another version of ccsr-flow may read it"),
+            ),
+            Some(_) => {}
+        }
+    }
+
+    /// Collects `vars:` and `stages:` of a file and of all that it includes. A variable of the
+    /// including file wins; a stage may be defined once.
+    fn merge(
+        &mut self,
+        root: &Node,
+        path: &Path,
+        chain: &mut Vec<PathBuf>,
+        vars: &mut Vec<Entry>,
+        stages: &mut Vec<Entry>,
+    ) {
+        for entry in self.section(root, "vars") {
+            if !vars.iter().any(|known| known.key == entry.key) {
+                vars.push(entry);
+            }
+        }
+        let includes = match root.get("include") {
+            None => Vec::new(),
+            Some(Node {
+                kind: NodeKind::List(files),
+                ..
+            }) => files.clone(),
+            Some(node) => vec![node.clone()],
+        };
+        for file in includes {
+            self.include(&file, path, chain, vars, stages);
+        }
+        for entry in self.section(root, "stages") {
+            match stages.iter().find(|known| known.key == entry.key) {
+                None => stages.push(entry),
+                Some(known) => {
+                    let message = format!("the stage `{}` is defined twice", entry.key);
+                    let related = known.key_span;
+                    self.problem(
+                        Diagnostic::new("pipeline::duplicate-stage", message)
+                            .at(entry.key_span)
+                            .with_related(related, "it was defined here first"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn include(
+        &mut self,
+        file: &Node,
+        from: &Path,
+        chain: &mut Vec<PathBuf>,
+        vars: &mut Vec<Entry>,
+        stages: &mut Vec<Entry>,
+    ) {
+        let Some(text) = file.as_text() else {
+            let message = format!("expected the path of a file, found {}", file.described());
+            return self.problem(Diagnostic::new("include::type", message).at(file.span));
+        };
+        let resolved = match self.loader.path(text, file.span) {
+            Ok(resolved) => resolved,
+            Err(problem) => return self.problem(problem),
+        };
+        if chain.contains(&resolved.path) {
+            let message = format!(
+                "`{}` includes itself, by way of `{}`",
+                resolved.display,
+                self.project.display(from)
+            );
+            return self.problem(Diagnostic::new("include::cycle", message).at(file.span));
+        }
+        if !resolved.path.is_file() {
+            let message = format!("there is no file `{}`", resolved.display);
+            return self.problem(
+                Diagnostic::new("include::missing", message)
+                    .at(file.span)
+                    .with_help("paths are relative to the file that names them"),
+            );
+        }
+        let Some(root) = self.load(&resolved.path) else {
+            return;
+        };
+        let Some(entries) = self.map_of(&root, "a file of variables and stages") else {
+            return;
+        };
+        self.check_keys(entries, INCLUDE_KEYS, "an included file");
+        chain.push(resolved.path.clone());
+        self.merge(&root, &resolved.path, chain, vars, stages);
+        chain.pop();
+    }
+
+    fn section(&mut self, root: &Node, key: &str) -> Vec<Entry> {
+        match root.get(key) {
+            None
+            | Some(Node {
+                kind: NodeKind::Null,
+                ..
+            }) => Vec::new(),
+            Some(node) => self
+                .map_of(node, &format!("`{key}`"))
+                .unwrap_or_default()
+                .to_vec(),
+        }
+    }
+
+    /// Loads the suite; its variables win over the pipeline's.
+    fn suite(&mut self, root: &Node, vars: &mut Vec<Entry>) -> Option<Suite> {
+        let written = root.get("suite");
+        let (name, span) = match (&self.options.suite, written) {
+            (Some(name), _) => (name.clone(), None),
+            (None, None) => return None,
+            (None, Some(node)) => {
+                if let Some(name) = node.as_text() {
+                    (name.to_owned(), Some(node.span))
+                } else {
+                    let message =
+                        format!("expected the name of a suite, found {}", node.described());
+                    self.problem(Diagnostic::new("suite::type", message).at(node.span));
+                    return None;
+                }
+            }
+        };
+        let tree = self.suite_tree(&name, span, root.span)?;
+        let entries = self.map_of(&tree, "a suite")?;
+        self.check_keys(entries, SUITE_KEYS, "a suite");
+        self.check_version(&tree);
+        for entry in self.section(&tree, "vars") {
+            match vars.iter_mut().find(|known| known.key == entry.key) {
+                Some(known) => *known = entry,
+                None => vars.push(entry),
+            }
+        }
+        let roles = self.section(&tree, "roles");
+        Some(Suite { name, roles })
+    }
+
+    /// A suite's file: the path itself, `suites/<name>.yaml` beside the pipeline, or one that the
+    /// program brings along.
+    fn suite_tree(&mut self, name: &str, span: Option<Span>, root: Span) -> Option<Node> {
+        let anchor = span.unwrap_or(root);
+        let is_path = name.contains('/') || Path::new(name).extension().is_some();
+        let path = if is_path {
+            name.to_owned()
+        } else {
+            format!("suites/{name}.yaml")
+        };
+        match self.loader.path(&path, anchor) {
+            Ok(resolved) if resolved.path.is_file() => return self.load(&resolved.path),
+            Ok(_) => {}
+            Err(problem) => {
+                self.problem(problem);
+                return None;
+            }
+        }
+        if let Some((name, text)) = self.options.suites.iter().find(|(known, _)| *known == name) {
+            let shown = format!("<suite {name}>");
+            let (_, tree) = self.loader.text(&shown, self.project.root(), text);
+            return tree.map_err(|problems| self.problems.extend(problems)).ok();
+        }
+        let mut error = Diagnostic::new("suite::missing", format!("there is no suite `{name}`"));
+        if let Some(span) = span {
+            error = error.at(span);
+        }
+        let known: Vec<_> = self
+            .options
+            .suites
+            .iter()
+            .map(|(known, _)| *known)
+            .collect();
+        self.problem(match nearest(name, known.iter().copied()) {
+            Some(near) => error.with_help(format!("did you mean `{near}`?")),
+            None => error.with_help(format!(
+                "it would be the file `{path}` beside the pipeline, or one of these: {}",
+                known.join(", ")
+            )),
+        });
+        None
+    }
+
+    fn name(&mut self, tree: &Node, path: &Path) -> String {
+        match tree.get("name") {
+            None => path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            Some(node) => match node.as_text() {
+                Some(name) if !name.trim().is_empty() => name.to_owned(),
+                _ => {
+                    let message = format!("expected a name, found {}", node.described());
+                    self.problem(Diagnostic::new("pipeline::name", message).at(node.span));
+                    String::new()
+                }
+            },
+        }
+    }
+
+    fn seed(&mut self, tree: &Node) -> u64 {
+        match tree.get("seed") {
+            None => 0,
+            Some(Node {
+                kind: NodeKind::Int(seed),
+                ..
+            }) if *seed >= 0 => *seed as u64,
+            Some(node) => {
+                let message = format!("expected a whole number from 0, found {}", node.described());
+                self.problem(Diagnostic::new("pipeline::seed", message).at(node.span));
+                0
+            }
+        }
+    }
+}
+
+fn map_entry(key: &str, entries: Vec<Entry>, span: Span) -> Entry {
+    Entry {
+        key: Arc::from(key),
+        key_span: span,
+        value: Node {
+            span,
+            kind: NodeKind::Map(entries),
+        },
+    }
+}
+
+/// A key that does not belong where it stands.
+pub(crate) fn unknown_key(entry: &Entry, known: &[&'static str], what: &str) -> Diagnostic {
+    let names = known
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let message = format!(
+        "`{}` does not belong in {what}; there are {names}",
+        entry.key
+    );
+    let error = Diagnostic::new("pipeline::unknown-key", message).at(entry.key_span);
+    match nearest(&entry.key, known.iter().copied()) {
+        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}

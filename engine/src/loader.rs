@@ -1,0 +1,102 @@
+//! Files on their way in: texts are read once, parsed, and remembered so that every problem can
+//! show its line.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use ccsr_stage::params::{Documents, Node, Problem, ResolvedPath, SourceId, Span};
+
+use crate::diagnostic::Diagnostic;
+use crate::project::Project;
+use crate::source::Sources;
+use crate::yaml;
+
+/// Reads the files of one compilation.
+pub(crate) struct Loader<'a> {
+    project: &'a Project,
+    sources: RefCell<Sources>,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(project: &'a Project) -> Self {
+        Self {
+            project,
+            sources: RefCell::new(Sources::new()),
+        }
+    }
+
+    pub(crate) fn into_sources(self) -> Sources {
+        self.sources.into_inner()
+    }
+
+    /// Reads and parses a file.
+    pub(crate) fn file(&self, path: &Path) -> Result<Node, Vec<Diagnostic>> {
+        let name = self.project.display(path);
+        let id = self
+            .sources
+            .borrow_mut()
+            .read(name, path)
+            .map_err(|error| vec![error])?;
+        let text = self.sources.borrow().get(id).text.clone();
+        yaml::parse(&text, id)
+    }
+
+    /// Parses a text that stands in no file but should be treated as if it stood in `folder`.
+    pub(crate) fn text(
+        &self,
+        name: &str,
+        folder: &Path,
+        text: &str,
+    ) -> (SourceId, Result<Node, Vec<Diagnostic>>) {
+        let id = self.sources.borrow_mut().add(name, folder.join(name), text);
+        (id, yaml::parse(text, id))
+    }
+
+    /// The folder against which paths written in a source resolve.
+    pub(crate) fn folder_of(&self, source: SourceId) -> PathBuf {
+        let sources = self.sources.borrow();
+        sources
+            .get(source)
+            .path
+            .parent()
+            .unwrap_or(self.project.root())
+            .to_owned()
+    }
+
+    /// Resolves a path that was written at `span`.
+    pub(crate) fn path(&self, path: &str, span: Span) -> Result<ResolvedPath, Diagnostic> {
+        if path.is_empty() || path.contains('\0') {
+            return Err(Diagnostic::new("path::empty", "expected a path, found nothing").at(span));
+        }
+        let folder = self.folder_of(span.source);
+        self.project.resolve(&folder, path).ok_or_else(|| {
+            Diagnostic::new(
+                "path::outside",
+                format!("the path `{path}` leaves the project"),
+            )
+            .at(span)
+            .with_label(format!("resolved against `{}`", folder.display()))
+            .with_help(format!(
+                "the project is `{}`; copy or link what you need into it",
+                self.project.root().display()
+            ))
+        })
+    }
+}
+
+impl Documents for Loader<'_> {
+    fn resolve(&self, path: &str, span: Span) -> Result<ResolvedPath, Problem> {
+        self.path(path, span).map_err(Problem::from)
+    }
+
+    fn load(&self, path: &ResolvedPath, span: Span) -> Result<Node, Vec<Problem>> {
+        if !path.path.is_file() {
+            let problem = Problem::new(Some(span), format!("there is no file `{}`", path.display));
+            return Err(vec![
+                problem.with_help("paths are relative to the file that names them"),
+            ]);
+        }
+        self.file(&path.path)
+            .map_err(|errors| errors.into_iter().map(Problem::from).collect())
+    }
+}

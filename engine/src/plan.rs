@@ -1,0 +1,301 @@
+//! What a run would do, and why. Nothing is loaded, executed or written.
+//!
+//! Stages are resolved against the ledger as a run would, in memory, as long as their inputs are
+//! known. Below the first missing unit they are not, so only upper bounds are told there; early
+//! cut-off may well make them nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use ccsr_cache::{Digest, ReadError, Store, StoreError};
+use ccsr_stage::{RowCounts, StageError, Table};
+use serde::Serialize;
+
+use crate::active::ActiveStage;
+use crate::attempt::with_causes;
+use crate::explain::{self, Change};
+use crate::key::{look_at_sources, stage_key, stage_value};
+use crate::pipeline::{Pipeline, StageNode};
+
+/// A plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Its stages, in the order of their work.
+    pub stages: Vec<StagePlan>,
+}
+
+/// What a run would do about a stage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StagePlan {
+    /// Its name.
+    pub stage: String,
+    /// Its kind.
+    pub kind: String,
+    /// What would be done.
+    pub state: PlanState,
+    /// What differs from the last time this stage was computed in this pipeline.
+    pub changes: Vec<Change>,
+    /// Whether it was computed in this pipeline before.
+    pub known: bool,
+}
+
+/// What a run would do about a stage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum PlanState {
+    /// Nothing: it is recognised as a whole.
+    Unchanged {
+        /// Units that its result stands for.
+        units: u64,
+    },
+    /// Its tables are collected again from outcomes that are all there.
+    Collect {
+        /// Units, all of them in the cache.
+        units: u64,
+    },
+    /// Units are computed. A stage that asks in waves may ask for more after these.
+    Execute {
+        /// Units that are missing.
+        missing: u64,
+        /// Units that are in the cache.
+        reused: u64,
+    },
+    /// It is looked at when what it reads is there.
+    Wait {
+        /// The stages it waits for.
+        upstream: Vec<String>,
+        /// At most this many units are computed.
+        at_most: u64,
+    },
+    /// It would fail.
+    Fail {
+        /// Why.
+        error: String,
+    },
+}
+
+impl Plan {
+    /// Whether a run would find everything unchanged.
+    pub fn is_fresh(&self) -> bool {
+        self.stages
+            .iter()
+            .all(|stage| matches!(stage.state, PlanState::Unchanged { .. }))
+    }
+
+    /// Units that are known to be missing, and the most that may follow below them.
+    pub fn missing(&self) -> (u64, u64) {
+        self.stages
+            .iter()
+            .fold((0, 0), |(known, more), stage| match stage.state {
+                PlanState::Execute { missing, .. } => (known + missing, more),
+                PlanState::Wait { at_most, .. } => (known, more.saturating_add(at_most)),
+                _ => (known, more),
+            })
+    }
+}
+
+/// What a stage's tables will be: known, or at most so many rows.
+#[derive(Clone)]
+enum Foreseen {
+    Known(BTreeMap<String, Digest>),
+    AtMost(RowCounts),
+}
+
+/// Plans a run.
+pub fn plan(pipeline: &Pipeline, store: &Store) -> Result<Plan, StoreError> {
+    let mut planner = Planner {
+        pipeline,
+        store,
+        foreseen: HashMap::new(),
+        tables: HashMap::new(),
+    };
+    let mut stages = Vec::new();
+    for id in pipeline.graph.order() {
+        let node = pipeline.stage(*id);
+        let (state, foreseen, changes, known) = planner.stage(node)?;
+        planner.foreseen.insert(id.0, foreseen);
+        let (stage, kind) = (node.name.clone(), node.kind.to_owned());
+        stages.push(StagePlan {
+            stage,
+            kind,
+            state,
+            changes,
+            known,
+        });
+    }
+    Ok(Plan {
+        pipeline: pipeline.name.clone(),
+        stages,
+    })
+}
+
+struct Planner<'a> {
+    pipeline: &'a Pipeline,
+    store: &'a Store,
+    foreseen: HashMap<usize, Foreseen>,
+    tables: HashMap<Digest, Arc<Table>>,
+}
+
+type Planned = (PlanState, Foreseen, Vec<Change>, bool);
+
+impl Planner<'_> {
+    fn stage(&mut self, node: &StageNode) -> Result<Planned, StoreError> {
+        let latest = self.store.latest_stage(&self.pipeline.name, &node.name)?;
+        let known = latest.is_some();
+        let sources = match look_at_sources(self.store, &node.stage.sources()) {
+            Ok(sources) => sources,
+            Err(ccsr_cache::FileError::Store(error)) => return Err(error),
+            Err(error) => {
+                let state = PlanState::Fail {
+                    error: with_causes(&error),
+                };
+                return Ok((state, Foreseen::AtMost(RowCounts::new()), Vec::new(), known));
+            }
+        };
+        let mut digests = BTreeMap::new();
+        for (port, binding) in &node.bindings {
+            match &self.foreseen[&binding.stage.0] {
+                Foreseen::Known(tables) => drop(digests.insert(*port, tables[binding.port])),
+                Foreseen::AtMost(_) => {
+                    let mut changes = Vec::new();
+                    if let Some((_, memo)) = &latest {
+                        // What it reads is not known yet; the rest can be compared all the same.
+                        let value = stage_value(self.pipeline, node, &BTreeMap::new(), &sources);
+                        changes = explain::changes(&memo.explanation, &value);
+                        changes.retain(|change| !change.field.starts_with("tables"));
+                    }
+                    let (state, foreseen) = self.wait(node);
+                    return Ok((state, foreseen, changes, known));
+                }
+            }
+        }
+        let value = stage_value(self.pipeline, node, &digests, &sources);
+        let key = stage_key(&value);
+        if let Some(memo) = self.store.stage(&key)? {
+            let state = PlanState::Unchanged { units: memo.units };
+            return Ok((state, Foreseen::Known(memo.outputs), Vec::new(), known));
+        }
+        let changes = latest.map(|(_, memo)| explain::changes(&memo.explanation, &value));
+        let mut tables = BTreeMap::new();
+        for (port, digest) in digests {
+            match self.table(digest) {
+                Ok(table) => drop(tables.insert(port, table)),
+                Err(_) => {
+                    let (state, foreseen) = self.wait(node);
+                    return Ok((state, foreseen, changes.unwrap_or_default(), known));
+                }
+            }
+        }
+        let rows: RowCounts = tables
+            .iter()
+            .map(|(port, table)| (*port, table.len() as u64))
+            .collect();
+        let active = ActiveStage::new(node, key, value, tables, sources, self.pipeline.seed);
+        let (state, foreseen) = match active {
+            Ok(active) => self.resolve(node, active, &rows)?,
+            Err(error) => failed(&error),
+        };
+        Ok((state, foreseen, changes.unwrap_or_default(), known))
+    }
+
+    /// Follows the waves through the ledger.
+    fn resolve(
+        &mut self,
+        node: &StageNode,
+        mut active: ActiveStage,
+        rows: &RowCounts,
+    ) -> Result<(PlanState, Foreseen), StoreError> {
+        let (mut reused, mut missing) = (0, std::collections::HashSet::new());
+        loop {
+            let wanted = match active.ask(node.stage.as_ref()) {
+                Ok(wanted) => wanted,
+                Err(error) => return Ok(failed(&error)),
+            };
+            if wanted.is_empty() {
+                break;
+            }
+            let keys: Vec<_> = wanted.iter().map(|unit| unit.key).collect();
+            for (unit, stored) in wanted.into_iter().zip(self.store.lookup(&keys)?) {
+                if let Some(stored) = stored {
+                    reused += 1;
+                    active.resolve(unit.slot, stored.outcome);
+                } else {
+                    missing.insert(unit.key);
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let state = PlanState::Execute {
+                missing: missing.len() as u64,
+                reused,
+            };
+            return Ok((state, Foreseen::AtMost(node.stage.bound(rows).rows)));
+        }
+        let units = active.waves.units();
+        Ok(match active.collect(node) {
+            Err(error) => failed(&error),
+            Ok(tables) => {
+                let mut digests = BTreeMap::new();
+                for (port, table) in tables {
+                    let digest = table.digest();
+                    digests.insert(port.to_owned(), digest);
+                    self.tables.insert(digest, Arc::new(table));
+                }
+                (PlanState::Collect { units }, Foreseen::Known(digests))
+            }
+        })
+    }
+
+    fn wait(&self, node: &StageNode) -> (PlanState, Foreseen) {
+        let mut upstream = Vec::new();
+        let mut rows = RowCounts::new();
+        for (port, binding) in &node.bindings {
+            let source = self.pipeline.stage(binding.stage);
+            let count = match &self.foreseen[&binding.stage.0] {
+                Foreseen::Known(tables) => self
+                    .tables
+                    .get(&tables[binding.port])
+                    .map_or(u64::MAX, |table| table.len() as u64),
+                Foreseen::AtMost(rows) => {
+                    if !upstream.contains(&source.name) {
+                        upstream.push(source.name.clone());
+                    }
+                    rows.get(binding.port).copied().unwrap_or(u64::MAX)
+                }
+            };
+            rows.insert(*port, count);
+        }
+        let bound = node.stage.bound(&rows);
+        (
+            PlanState::Wait {
+                upstream,
+                at_most: bound.units,
+            },
+            Foreseen::AtMost(bound.rows),
+        )
+    }
+
+    fn table(&mut self, digest: Digest) -> Result<Arc<Table>, StageError> {
+        if let Some(table) = self.tables.get(&digest) {
+            return Ok(table.clone());
+        }
+        let bytes = self.store.read(&digest).map_err(|error| match error {
+            ReadError::Lost { digest, .. } => StageError::Lost(digest),
+            error @ ReadError::Io { .. } => StageError::Cache(error.to_string()),
+        })?;
+        let table = Arc::new(Table::decode(&bytes)?);
+        self.tables.insert(digest, table.clone());
+        Ok(table)
+    }
+}
+
+fn failed(error: &StageError) -> (PlanState, Foreseen) {
+    (
+        PlanState::Fail {
+            error: error.to_string(),
+        },
+        Foreseen::AtMost(RowCounts::new()),
+    )
+}

@@ -1,0 +1,122 @@
+//! The project: the folder that no path of a pipeline leaves.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use ccsr_stage::params::ResolvedPath;
+
+/// A project's folder, absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    root: PathBuf,
+}
+
+/// Name of the cache folder.
+pub const CACHE: &str = ".ccsr";
+
+impl Project {
+    /// The project that a pipeline file belongs to: the nearest folder above it that holds a
+    /// `.ccsr` or a `.git`; without one, `working` if the file lies below it, else its own folder.
+    pub fn of(pipeline: &Path, working: &Path) -> io::Result<Self> {
+        let file = working.join(pipeline).canonicalize()?;
+        let working = working.canonicalize()?;
+        let folder = file.parent().unwrap_or(&file).to_owned();
+        let marked = |folder: &&Path| folder.join(CACHE).is_dir() || folder.join(".git").exists();
+        let root = folder.ancestors().find(marked).map(Path::to_owned);
+        let unmarked = || {
+            if folder.starts_with(&working) {
+                working
+            } else {
+                folder.clone()
+            }
+        };
+        Ok(Self {
+            root: root.unwrap_or_else(unmarked),
+        })
+    }
+
+    /// The project of this folder.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where its cache is, unless the user names another place.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join(CACHE)
+    }
+
+    /// Resolves a path against a folder; `None` if it leaves the project.
+    pub fn resolve(&self, folder: &Path, path: &str) -> Option<ResolvedPath> {
+        let path = normal(&folder.join(path))?;
+        let below = path.strip_prefix(&self.root).ok()?;
+        let parts = below
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy());
+        let display = parts.collect::<Vec<_>>().join("/");
+        Some(ResolvedPath {
+            display: if display.is_empty() {
+                ".".to_owned()
+            } else {
+                display
+            },
+            path,
+        })
+    }
+
+    /// How people write a path of the project.
+    pub fn display(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+/// The path without `.` and `..`, by its letters: links are not followed, so that a link inside the
+/// project is a way, chosen on purpose, to data elsewhere.
+fn normal(path: &Path) -> Option<PathBuf> {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                if !normal.pop() {
+                    return None;
+                }
+            }
+            other => normal.push(other),
+        }
+    }
+    Some(normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside() {
+        let project = Project::at("/data/project");
+        let folder = Path::new("/data/project/pipelines");
+        let resolved = |path: &str| {
+            project
+                .resolve(folder, path)
+                .map(|resolved| resolved.display)
+        };
+        assert_eq!(resolved("../out/./x.csv").as_deref(), Some("out/x.csv"));
+        assert_eq!(
+            resolved("questions/paper.yaml").as_deref(),
+            Some("pipelines/questions/paper.yaml")
+        );
+        assert_eq!(resolved("/data/project/a").as_deref(), Some("a"));
+        assert_eq!(resolved("../../secret"), None);
+        assert_eq!(resolved("/etc/passwd"), None);
+        assert_eq!(resolved("../../project-two/a"), None);
+        assert_eq!(resolved("../../../../../.."), None);
+    }
+}

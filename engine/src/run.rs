@@ -1,0 +1,294 @@
+//! Running a pipeline.
+//!
+//! [`run`] makes attempts until one comes to an end. An attempt ends early only when the cache
+//! turns out to have lost a blob that somebody needs: then the stages that the blob may come from
+//! are *distrusted*, and the next attempt looks at each of their outcomes, verifies what it names
+//! and executes again what made the lost ones. Whatever an attempt computed is in the ledger, so the
+//! next one finds it there.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ccsr_cache::{ActionKey, Digest, RunId, Store, StoreError, Value};
+use ccsr_stage::Environment;
+
+use crate::active::Written;
+use crate::attempt::{Attempt, Ending};
+use crate::event::{Event, Listener};
+use crate::export;
+use crate::graph::StageId;
+use crate::pipeline::{Pipeline, StageNode};
+use crate::record::{RunOutcome, RunRecord, StageOutcome, StageRecord, TableRecord};
+use crate::residency::Residency;
+
+/// How to run.
+pub struct RunOptions {
+    /// Go on with what does not depend on a failure.
+    pub keep_going: bool,
+    /// Batches that may execute at a time.
+    pub workers: usize,
+    /// Bytes that loaded resources may occupy together; `None` for no bound.
+    pub memory: Option<u64>,
+    /// Device and threads.
+    pub environment: Environment,
+    /// Asked between batches: whether somebody wants the run to stop.
+    pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// What `--set` changed, for the record.
+    pub set: Vec<String>,
+    /// The program's version, for the record.
+    pub version: String,
+}
+
+/// A cache that loses the same blob again and again is not to be trusted with it.
+const MAX_HEALINGS: usize = 8;
+
+/// Runs a pipeline. Failing stages are in the record; an error is a cache that cannot be used.
+pub fn run(
+    pipeline: &Pipeline,
+    store: &Store,
+    options: &RunOptions,
+    listener: Listener<'_>,
+) -> Result<RunRecord, StoreError> {
+    let started = Instant::now();
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let id = RunId::fresh();
+    listener(Event::RunStarted {
+        run: id.to_string(),
+        pipeline: pipeline.name.clone(),
+        stages: pipeline
+            .graph
+            .order()
+            .iter()
+            .map(|s| pipeline.stage(*s).name.clone())
+            .collect(),
+    });
+    let mut run = Run {
+        pipeline,
+        store,
+        options,
+        id,
+        residency: Arc::new(Residency::new(options.memory)),
+        distrusted: HashSet::new(),
+        lost: HashSet::new(),
+        progress: pipeline
+            .stages
+            .iter()
+            .map(|_| StageProgress::default())
+            .collect(),
+        executed: HashSet::new(),
+    };
+    let outcome = run.conclude(listener)?;
+    let record = run.record(
+        outcome,
+        since_epoch.as_secs(),
+        started.elapsed().as_secs_f64(),
+    );
+    let json =
+        serde_json::to_vec_pretty(&record).expect("a record holds nothing JSON has no word for");
+    store.write_run(&run.id, &json)?;
+    listener(Event::RunFinished {
+        run: record.run.clone(),
+        units_executed: record.units_executed,
+        units_reused: record.units_reused,
+        seconds: record.seconds,
+    });
+    Ok(record)
+}
+
+/// A run under way: what outlives an attempt.
+pub(crate) struct Run<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) store: &'a Store,
+    pub(crate) options: &'a RunOptions,
+    pub(crate) id: RunId,
+    pub(crate) residency: Arc<Residency>,
+    /// Stages whose outcomes are verified one by one, because a blob of theirs may be lost.
+    pub(crate) distrusted: HashSet<StageId>,
+    lost: HashSet<Digest>,
+    pub(crate) progress: Vec<StageProgress>,
+    /// What this run computed: found again by a later attempt, it was not reused.
+    pub(crate) executed: HashSet<ActionKey>,
+}
+
+/// What a run did about a stage so far.
+#[derive(Default)]
+pub(crate) struct StageProgress {
+    pub(crate) outcome: Option<StageOutcome>,
+    pub(crate) value: Value,
+    pub(crate) because: Vec<String>,
+    pub(crate) executed: u64,
+    pub(crate) reused: u64,
+    pub(crate) seconds: f64,
+    pub(crate) seconds_saved: f64,
+    pub(crate) written: Option<Written>,
+    pub(crate) exports: Vec<String>,
+    pub(crate) errors: Vec<String>,
+}
+
+impl Run<'_> {
+    fn conclude(&mut self, listener: Listener<'_>) -> Result<RunOutcome, StoreError> {
+        loop {
+            let lost = match Attempt::new(self, listener).conclude()? {
+                Ending::Interrupted => return Ok(RunOutcome::Interrupted),
+                Ending::Lost { stage, blob } => Some((stage, blob)),
+                Ending::Over => self.export(listener)?,
+            };
+            let Some((stage, blob)) = lost else { break };
+            self.heal(stage, blob, listener)?;
+        }
+        let good = |p: &StageProgress| {
+            matches!(
+                p.outcome,
+                Some(StageOutcome::Unchanged | StageOutcome::Resolved)
+            )
+        };
+        let failed = |p: &StageProgress| !good(p) || !p.errors.is_empty();
+        let failed = self.progress.iter().any(failed);
+        Ok(if failed {
+            RunOutcome::Failed
+        } else {
+            RunOutcome::Done
+        })
+    }
+
+    /// Distrusts every stage that the blob may come from.
+    fn heal(
+        &mut self,
+        stage: StageId,
+        blob: Digest,
+        listener: Listener<'_>,
+    ) -> Result<(), StoreError> {
+        listener(Event::Healing {
+            stage: self.node(stage).name.clone(),
+            blob: blob.to_string(),
+        });
+        self.store.discard(&blob);
+        if !self.lost.insert(blob) || self.lost.len() > MAX_HEALINGS {
+            return Err(StoreError::Io {
+                path: self.store.object_path(&blob),
+                operation: "keep",
+                source: std::io::Error::other(
+                    "objects get lost again as soon as they are written; check the disk",
+                ),
+            });
+        }
+        self.distrusted
+            .extend(self.pipeline.graph.with_ancestors(stage));
+        Ok(())
+    }
+
+    /// Materialises the tables of the stages that are done. The answer is a blob that was lost.
+    fn export(&mut self, listener: Listener<'_>) -> Result<Option<(StageId, Digest)>, StoreError> {
+        for &id in self.pipeline.graph.order() {
+            let node = self.pipeline.stage(id);
+            self.progress[id.0].exports.clear();
+            for target in &node.exports {
+                let Some(written) = &self.progress[id.0].written else {
+                    continue;
+                };
+                match export::materialise(self.store, node, target, written.tables[target.port]) {
+                    Ok(exported) => {
+                        self.progress[id.0]
+                            .exports
+                            .push(target.path.display.clone());
+                        listener(Event::Exported {
+                            stage: node.name.clone(),
+                            path: target.path.display.clone(),
+                            files: exported.files,
+                            written: exported.written,
+                        });
+                    }
+                    Err(export::ExportError::Lost(blob)) => return Ok(Some((id, blob))),
+                    Err(export::ExportError::Store(error)) => return Err(error),
+                    Err(error) => {
+                        let error = error.to_string();
+                        self.progress[id.0].errors.push(error.clone());
+                        listener(Event::StageFailed {
+                            stage: node.name.clone(),
+                            error,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn node(&self, id: StageId) -> &StageNode {
+        self.pipeline.stage(id)
+    }
+
+    fn record(&self, outcome: RunOutcome, started: u64, seconds: f64) -> RunRecord {
+        let stages: Vec<_> = self
+            .pipeline
+            .graph
+            .order()
+            .iter()
+            .map(|id| self.stage_record(*id))
+            .collect();
+        let asks_model = |id: &&StageId| self.node(**id).uses_model;
+        let executed = |id: &StageId| self.progress[id.0].executed;
+        RunRecord {
+            run: self.id.to_string(),
+            outcome,
+            pipeline: self.pipeline.name.clone(),
+            file: self.pipeline.file.clone(),
+            suite: self.pipeline.suite.clone(),
+            seed: self.pipeline.seed,
+            set: self.options.set.clone(),
+            started,
+            seconds,
+            seconds_saved: stages.iter().map(|stage| stage.seconds_saved).sum(),
+            units_executed: stages.iter().map(|stage| stage.executed).sum(),
+            model_units_executed: self
+                .pipeline
+                .graph
+                .order()
+                .iter()
+                .filter(asks_model)
+                .map(executed)
+                .sum(),
+            units_reused: stages.iter().map(|stage| stage.reused).sum(),
+            version: self.options.version.clone(),
+            stages,
+        }
+    }
+
+    fn stage_record(&self, id: StageId) -> StageRecord {
+        let (node, progress) = (self.node(id), &self.progress[id.0]);
+        let tables = progress.written.iter().flat_map(|written| {
+            let rows = |port: &str| written.rows.get(port).copied().unwrap_or_default();
+            let record = |(port, digest): (&String, &Digest)| {
+                (
+                    port.clone(),
+                    TableRecord {
+                        digest: *digest,
+                        rows: rows(port),
+                    },
+                )
+            };
+            written
+                .tables
+                .iter()
+                .map(record)
+                .collect::<BTreeMap<_, _>>()
+        });
+        StageRecord {
+            name: node.name.clone(),
+            kind: node.kind.to_owned(),
+            outcome: progress.outcome.unwrap_or(StageOutcome::NotReached),
+            because: progress.because.clone(),
+            executed: progress.executed,
+            reused: progress.reused,
+            seconds: progress.seconds,
+            seconds_saved: progress.seconds_saved,
+            tables: tables.collect(),
+            exports: progress.exports.clone(),
+            value: progress.value.clone(),
+            errors: progress.errors.clone(),
+        }
+    }
+}

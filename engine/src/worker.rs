@@ -1,0 +1,168 @@
+//! Workers: they execute batches and put the blobs of the outcomes on disk. They decide nothing,
+//! and they do not touch the ledger.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use ccsr_cache::{ActionKey, Digest, ReadError, Store, StoreError, Value};
+use ccsr_stage::{Batch, Blobs, Environment, Resource, StageError, Unit};
+
+use crate::graph::StageId;
+use crate::pipeline::Pipeline;
+use crate::residency::Residency;
+
+/// The name of the threads that execute batches. A panic in one of them is reported as the error
+/// of its batch, so a program's panic hook should keep quiet about it.
+pub const WORKER_THREAD: &str = "ccsr-worker";
+
+/// A batch to execute.
+pub(crate) struct Job {
+    pub(crate) stage: StageId,
+    pub(crate) keys: Vec<ActionKey>,
+    pub(crate) units: Vec<Unit>,
+    /// The resource that all units name, and its identity.
+    pub(crate) resource: Option<(Arc<str>, Digest)>,
+}
+
+/// What became of a batch.
+pub(crate) struct Executed {
+    pub(crate) job: Job,
+    /// One result a unit. The blobs of the good ones are on disk.
+    pub(crate) results: Vec<Result<Value, StageError>>,
+    /// Seconds for the whole batch, loading not counted.
+    pub(crate) seconds: f64,
+    /// The cache refused the blobs: nothing of the batch counts.
+    pub(crate) refused: Option<StoreError>,
+}
+
+/// What workers share.
+pub(crate) struct Workshop<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) store: &'a Store,
+    pub(crate) residency: &'a Residency,
+    pub(crate) environment: &'a Environment,
+}
+
+impl Workshop<'_> {
+    /// Executes jobs until there are no more.
+    pub(crate) fn work(&self, jobs: &Mutex<Receiver<Job>>, done: &Sender<Executed>) {
+        loop {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(job) = job else { return };
+            if done.send(self.execute(job)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn execute(&self, job: Job) -> Executed {
+        let resource = match self.resource(&job) {
+            Ok(resource) => resource,
+            Err(error) => return all_failed(job, &error),
+        };
+        let stage = &self.pipeline.stage(job.stage).stage;
+        let blobs = StoreBlobs(self.store);
+        let batch = Batch {
+            units: &job.units,
+            resource: resource.as_deref(),
+            blobs: &blobs,
+            environment: self.environment,
+        };
+        let started = Instant::now();
+        let outcomes = match catch_unwind(AssertUnwindSafe(|| stage.execute(&batch))) {
+            Ok(outcomes) if outcomes.len() == job.units.len() => outcomes,
+            Ok(outcomes) => {
+                let text = format!("{} results for {} units", outcomes.len(), job.units.len());
+                return all_failed(job, &StageError::Panicked(text));
+            }
+            Err(panic) => {
+                return all_failed(job, &StageError::Panicked(panic_text(panic.as_ref())));
+            }
+        };
+        let mut bytes = Vec::new();
+        let mut results = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            results.push(outcome.and_then(|outcome| {
+                let (value, blobs) = outcome.into_parts();
+                check_blobs(&value, &blobs, self.store)?;
+                bytes.extend(blobs);
+                Ok(value)
+            }));
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let refused = self.store.put_all(&bytes).err();
+        Executed {
+            job,
+            results,
+            seconds,
+            refused,
+        }
+    }
+
+    fn resource(&self, job: &Job) -> Result<Option<Arc<dyn Resource>>, StageError> {
+        let Some((name, identity)) = &job.resource else {
+            return Ok(None);
+        };
+        let stage = &self.pipeline.stage(job.stage).stage;
+        self.residency
+            .get(*identity, || {
+                catch_unwind(AssertUnwindSafe(|| stage.load(name, self.environment)))
+                    .unwrap_or_else(|panic| Err(StageError::Panicked(panic_text(panic.as_ref()))))
+            })
+            .map(Some)
+    }
+}
+
+/// An outcome may name its own blobs and such as the cache holds, nothing else.
+fn check_blobs(value: &Value, blobs: &[Vec<u8>], store: &Store) -> Result<(), StageError> {
+    let own: HashSet<Digest> = blobs.iter().map(|bytes| Digest::of(bytes)).collect();
+    match value
+        .blobs()
+        .into_iter()
+        .find(|digest| !own.contains(digest) && !store.has(digest))
+    {
+        Some(digest) => Err(StageError::Panicked(format!(
+            "the outcome names a blob it did not give, {digest}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn all_failed(job: Job, error: &StageError) -> Executed {
+    let same = || match error {
+        StageError::Lost(digest) => StageError::Lost(*digest),
+        StageError::OutOfMemory(text) => StageError::OutOfMemory(text.clone()),
+        StageError::Panicked(text) => StageError::Panicked(text.clone()),
+        other => StageError::Failed(other.to_string()),
+    };
+    let results = job.units.iter().map(|_| Err(same())).collect();
+    Executed {
+        job,
+        results,
+        seconds: 0.0,
+        refused: None,
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no message".to_owned())
+}
+
+/// The store as stages see it.
+pub(crate) struct StoreBlobs<'a>(pub(crate) &'a Store);
+
+impl Blobs for StoreBlobs<'_> {
+    fn read(&self, digest: &Digest) -> Result<Vec<u8>, StageError> {
+        self.0.read(digest).map_err(|error| match error {
+            ReadError::Lost { digest, .. } => StageError::Lost(digest),
+            error @ ReadError::Io { .. } => StageError::Cache(error.to_string()),
+        })
+    }
+}
