@@ -31,9 +31,9 @@ pub enum Value {
     /// The bytes that this digest names, in the object store.
     Blob(Digest),
     /// An ordered list.
-    List(Arc<[Value]>),
+    List(Arc<[Self]>),
     /// Named values, ordered by name.
-    Map(Arc<BTreeMap<Arc<str>, Value>>),
+    Map(Arc<BTreeMap<Arc<str>, Self>>),
 }
 
 /// A value that does not fit: its JSON form is malformed, or it is not of the type asked for.

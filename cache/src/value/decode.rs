@@ -19,7 +19,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn finish(self) -> Result<(), ValueError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(malformed("bytes follow the value")) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(malformed("bytes follow the value"))
+        }
     }
 
     pub(super) fn value(&mut self, depth: usize) -> Result<Value, ValueError> {
@@ -46,13 +50,19 @@ impl<'a> Reader<'a> {
             5 => Value::Blob(Digest::from_bytes(self.array()?)),
             6 => {
                 let count = self.length()?;
-                (0..count).map(|_| self.value(depth + 1)).collect::<Result<Vec<_>, _>>().map(Value::list)?
+                (0..count)
+                    .map(|_| self.value(depth + 1))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map(Value::list)?
             }
             7 => {
                 let mut entries = BTreeMap::<Arc<str>, Value>::new();
                 for _ in 0..self.length()? {
                     let name = self.text()?;
-                    if entries.last_key_value().is_some_and(|(last, _)| *last >= name) {
+                    if entries
+                        .last_key_value()
+                        .is_some_and(|(last, _)| *last >= name)
+                    {
                         return Err(malformed("the names of a map are not in order"));
                     }
                     entries.insert(name, self.value(depth + 1)?);
@@ -66,7 +76,9 @@ impl<'a> Reader<'a> {
     fn text(&mut self) -> Result<Arc<str>, ValueError> {
         let length = self.length()?;
         let bytes = self.take(length)?;
-        std::str::from_utf8(bytes).map(Arc::from).map_err(|_| malformed("a text is not UTF-8"))
+        std::str::from_utf8(bytes)
+            .map(Arc::from)
+            .map_err(|_| malformed("a text is not UTF-8"))
     }
 
     /// A length or count. Every element takes a byte at least, so one beyond the rest is a lie.
@@ -85,8 +97,10 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], ValueError> {
-        let (taken, rest) =
-            self.rest.split_at_checked(count).ok_or_else(|| malformed("the bytes end too early"))?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or_else(|| malformed("the bytes end too early"))?;
         self.rest = rest;
         Ok(taken)
     }

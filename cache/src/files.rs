@@ -1,0 +1,197 @@
+//! Digests of the user's files. A file is read once, and its digest remembered for as long as the
+//! file looks the same.
+//!
+//! Files are streamed, not memory-mapped: a file that somebody truncates meanwhile must not kill the
+//! process.
+
+use std::fs::{self, File, Metadata};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rayon::prelude::*;
+use rusqlite::{OptionalExtension, params};
+
+use crate::ledger::Durability;
+use crate::{Access, Digest, FileError, Store};
+
+/// A file that changed so shortly before it was read may change again without looking different: the
+/// clocks of file systems tick at up to two seconds.
+const TICK: Duration = Duration::from_secs(2);
+/// How much of a file is read at a time, in bytes.
+const CHUNK: usize = 4 << 20;
+/// Chunks of at least this many bytes are hashed by several threads.
+const PARALLEL: usize = 256 << 10;
+
+/// What a file looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    size: u64,
+    mtime_ns: i64,
+    ctime_ns: i64,
+    inode: u64,
+}
+
+impl Look {
+    fn of(metadata: &Metadata) -> Self {
+        let nanoseconds = |seconds: i64, rest| seconds.saturating_mul(1_000_000_000) + rest;
+        Self {
+            size: metadata.size(),
+            mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// Whether a file that looked like this at `now` must look different after its next change.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let now = now
+            .checked_sub(TICK)
+            .and_then(|then| then.duration_since(UNIX_EPOCH).ok())
+            .map_or(0, |since| since.as_nanos() as i64);
+        self.mtime_ns.max(self.ctime_ns) < now
+    }
+}
+
+/// A digest, and the look to remember it by if it may be remembered.
+type Hashed = (Digest, Option<Look>);
+
+impl Store {
+    /// The digest of a file's bytes; symbolic links are followed.
+    pub fn digest_file(&self, path: &Path) -> Result<Digest, FileError> {
+        Ok(self.digest_files(&[path.to_owned()])?[0])
+    }
+
+    /// The digests of many files, in order. Only files that are new or look different are read, many
+    /// at a time. Of several errors, that of the first file is returned.
+    pub fn digest_files(&self, paths: &[PathBuf]) -> Result<Vec<Digest>, FileError> {
+        let looks: Vec<(PathBuf, Look)> = paths
+            .par_iter()
+            .with_min_len(64)
+            .map(|path| look(path))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect::<Result<_, _>>()?;
+        let known = self.known(&looks)?;
+        let hashed: Vec<Option<Hashed>> = known
+            .par_iter()
+            .zip(paths)
+            .map(|(known, path)| match known {
+                Some(_) => Ok(None),
+                None => hash(path).map(Some),
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect::<Result<_, _>>()?;
+        let news: Vec<_> = looks
+            .iter()
+            .zip(&hashed)
+            .filter_map(|((path, _), hashed)| match hashed {
+                Some((digest, Some(look))) => Some((path.as_path(), *look, *digest)),
+                _ => None,
+            })
+            .collect();
+        self.remember(&news)?;
+        let digests = known.into_iter().zip(hashed);
+        Ok(digests
+            .filter_map(|(known, hashed)| known.or(hashed.map(|(digest, _)| digest)))
+            .collect())
+    }
+
+    /// The remembered digests of files that still look the same.
+    fn known(&self, looks: &[(PathBuf, Look)]) -> Result<Vec<Option<Digest>>, FileError> {
+        let known = self.ledger.read(|ledger| {
+            let mut select = ledger.prepare_cached(
+                "SELECT digest FROM file
+                 WHERE path = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND inode = ?5",
+            )?;
+            looks
+                .iter()
+                .map(|(path, look)| {
+                    let path = path.as_os_str().as_bytes();
+                    let inode = look.inode as i64;
+                    let columns = params![path, look.size, look.mtime_ns, look.ctime_ns, inode];
+                    select
+                        .query_row(columns, |row| row.get(0).map(Digest::from_bytes))
+                        .optional()
+                })
+                .collect()
+        })?;
+        Ok(known)
+    }
+
+    fn remember(&self, news: &[(&Path, Look, Digest)]) -> Result<(), FileError> {
+        if news.is_empty() || self.access == Access::ReadOnly {
+            return Ok(());
+        }
+        self.ledger.write(Durability::Unsynced, |ledger| {
+            let mut insert = ledger.prepare_cached(
+                "INSERT OR REPLACE INTO file (path, size, mtime_ns, ctime_ns, inode, digest)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
+            for (path, look, digest) in news {
+                let path = path.as_os_str().as_bytes();
+                let inode = look.inode as i64;
+                insert.execute(params![
+                    path,
+                    look.size,
+                    look.mtime_ns,
+                    look.ctime_ns,
+                    inode,
+                    digest.as_bytes()
+                ])?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+fn look(path: &Path) -> Result<(PathBuf, Look), FileError> {
+    let metadata = fs::metadata(path).map_err(|error| FileError::io(path, error))?;
+    if !metadata.is_file() {
+        return Err(FileError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    let absolute = std::path::absolute(path).map_err(|error| FileError::io(path, error))?;
+    Ok((absolute, Look::of(&metadata)))
+}
+
+/// Reads a file. It may be remembered if it stayed the same meanwhile and has settled.
+fn hash(path: &Path) -> Result<Hashed, FileError> {
+    let failed = |error| FileError::io(path, error);
+    let mut file = File::open(path).map_err(failed)?;
+    let before = Look::of(&file.metadata().map_err(failed)?);
+    let began = SystemTime::now();
+    let mut hasher = blake3::Hasher::new();
+    let mut chunk = vec![0; CHUNK.min(before.size as usize + 1)];
+    loop {
+        let read = fill(&mut file, &mut chunk).map_err(failed)?;
+        match read {
+            0 => break,
+            PARALLEL.. => hasher.update_rayon(&chunk[..read]),
+            _ => hasher.update(&chunk[..read]),
+        };
+    }
+    let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
+    let after = Look::of(&file.metadata().map_err(failed)?);
+    let lasting = before == after && before.is_settled(began);
+    Ok((digest, lasting.then_some(before)))
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,44 @@
+//! Run records: one file a run. Their content is bytes here.
+
+use std::fs;
+use std::io;
+
+use crate::{RunId, Store, StoreError};
+
+impl Store {
+    /// Writes the record of a run, or replaces it as a whole.
+    pub fn write_run(&self, id: &RunId, bytes: &[u8]) -> Result<(), StoreError> {
+        self.must_write()?;
+        self.layout.write_atomically(&self.layout.run(id), bytes)
+    }
+
+    /// The record of a run, if there is one.
+    pub fn run(&self, id: &RunId) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.layout.run(id);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::reading(&path, error)),
+        }
+    }
+
+    /// Every run that has a record, newest first. Files that are not run records are passed over.
+    pub fn runs(&self) -> Result<Vec<RunId>, StoreError> {
+        let folder = self.layout.runs();
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StoreError::reading(&folder, error)),
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let name = entry
+                .map_err(|error| StoreError::reading(&folder, error))?
+                .file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            runs.extend(id.and_then(|id| id.parse().ok()));
+        }
+        runs.sort_unstable_by(|a: &RunId, b| b.cmp(a));
+        Ok(runs)
+    }
+}
