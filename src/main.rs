@@ -1,2 +1,38 @@
-//! The command line.
-fn main() {}
+//! `ccsr-flow`: the command line. The composition root: here the stage kinds meet the engine, and
+//! only here something is printed or the environment is read.
+
+mod cli;
+mod command;
+mod exit;
+mod progress;
+mod report;
+mod session;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    quiet_workers();
+    let cli = cli::Cli::parse();
+    let ui = ui::Ui::new();
+    match command::dispatch(&cli, &ui) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            ui.failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+/// A panic on a worker is caught and reported as the error of its stage; a trace of it on the
+/// terminal would only be in the way.
+fn quiet_workers() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some(ccsr_engine::WORKER_THREAD) {
+            default(panic);
+        }
+    }));
+}

@@ -198,10 +198,7 @@ impl Compiler<'_> {
     }
 
     fn load(&mut self, path: &Path) -> Option<Node> {
-        self.loader
-            .file(path)
-            .map_err(|problems| self.problems.extend(problems))
-            .ok()
+        self.loader.file(path, &mut self.problems)
     }
 
     fn map_of<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Entry]> {

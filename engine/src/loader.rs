@@ -29,16 +29,14 @@ impl<'a> Loader<'a> {
         self.sources.into_inner()
     }
 
-    /// Reads and parses a file.
-    pub(crate) fn file(&self, path: &Path) -> Result<Node, Vec<Diagnostic>> {
+    /// Reads and parses a file. A tree that is good enough to go on with comes back beside the
+    /// problems, so that what is wrong further in is told in the same go.
+    pub(crate) fn file(&self, path: &Path, problems: &mut Vec<Diagnostic>) -> Option<Node> {
         let name = self.project.display(path);
-        let id = self
-            .sources
-            .borrow_mut()
-            .read(name, path)
-            .map_err(|error| vec![error])?;
+        let read = self.sources.borrow_mut().read(name, path);
+        let id = read.map_err(|problem| problems.push(problem)).ok()?;
         let text = self.sources.borrow().get(id).text.clone();
-        yaml::parse(&text, id)
+        yaml::parse_with(&text, id, problems)
     }
 
     /// Parses a text that stands in no file but should be treated as if it stood in `folder`.
@@ -96,7 +94,10 @@ impl Documents for Loader<'_> {
                 problem.with_help("paths are relative to the file that names them"),
             ]);
         }
-        self.file(&path.path)
-            .map_err(|errors| errors.into_iter().map(Problem::from).collect())
+        let mut problems = Vec::new();
+        match self.file(&path.path, &mut problems) {
+            Some(tree) if problems.is_empty() => Ok(tree),
+            _ => Err(problems.into_iter().map(Problem::from).collect()),
+        }
     }
 }

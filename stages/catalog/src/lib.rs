@@ -1,1 +1,66 @@
 //! The stage kinds, and the list that registers them.
+//!
+//! A stage kind is a file, named for what it does: its parameters, its answers to the questions of
+//! [`Stage`](ccsr_stage::Stage), its tests. Read [`score_answers`] first: it is pure and short.
+//! [`generate_images`] shows a stage with units, [`judge_images`] one with waves. What runs models
+//! or simulations stands behind [`roles`], whose implementations [`world`] holds.
+//!
+//! To add a kind, write its file and its line in [`registry`].
+
+pub mod detect_objects;
+pub mod export_dataset;
+mod file_name;
+pub mod generate_images;
+pub mod generate_prompts;
+pub mod import_images;
+pub mod import_table;
+pub mod judge_images;
+pub mod lay_out_sheets;
+pub mod measure_truth;
+pub mod png;
+mod prompt_rules;
+pub mod questions;
+pub mod roles;
+mod row_id;
+#[cfg(test)]
+mod samples;
+pub mod score_answers;
+pub mod select_pairs;
+mod template;
+pub mod template_prompts;
+pub mod world;
+
+use ccsr_stage::{Registry, Value};
+use serde::Serialize;
+
+/// Every stage kind, and every implementation of a role.
+pub fn registry() -> Registry {
+    Registry::new()
+        // Bringing in what exists.
+        .with::<import_table::ImportTable>()
+        .with::<import_images::ImportImages>()
+        // Prompts.
+        .with::<template_prompts::TemplatePrompts>()
+        .with::<generate_prompts::GeneratePrompts>()
+        // Images, and what is to be seen on them.
+        .with::<generate_images::GenerateImages>()
+        .with::<judge_images::JudgeImages>()
+        .with::<detect_objects::DetectObjects>()
+        // The self-reward.
+        .with::<score_answers::ScoreAnswers>()
+        .with::<select_pairs::SelectPairs>()
+        // To look at, and to train on.
+        .with::<lay_out_sheets::LayOutSheets>()
+        .with::<export_dataset::ExportDataset>()
+        // A world whose truth is known: its roles, and how good the choices were.
+        .with_role::<world::WorldGrammar>()
+        .with_role::<world::WorldDrawer>()
+        .with_role::<world::WorldJudge>()
+        .with_role::<world::WorldDetector>()
+        .with::<measure_truth::MeasureTruth>()
+}
+
+/// Plain parameters, as they enter a stage's identity.
+fn identity_of<T: Serialize>(parameters: &T) -> Value {
+    Value::of(parameters).expect("parameters are numbers, texts, lists and maps of these")
+}

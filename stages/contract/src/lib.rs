@@ -14,6 +14,8 @@ mod ports;
 mod registry;
 mod stage;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod unit;
 
 pub use ccsr_cache::{Digest, Value, ValueError};

@@ -301,9 +301,9 @@ impl<'a> Reader<'a> {
             .documents
             .load(&resolved, span)
             .map_err(|problems| {
-                problems
-                    .into_iter()
-                    .for_each(|problem| self.context.report(problem));
+                for problem in problems {
+                    self.context.report(problem);
+                }
                 Error {
                     problem: None,
                     culprit: None,

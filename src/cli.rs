@@ -1,0 +1,170 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A declarative workflow engine for self-rewarding text-to-image research.
+///
+/// Exit codes: 0 done; 1 a stage failed; 2 usage or an invalid pipeline; 3 the cache cannot be used;
+/// 4 stale (`plan` only); 130 and 143 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "ccsr-flow", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Cache folder, instead of `.ccsr` in the project.
+    #[arg(long, global = true, value_name = "DIR", env = "CCSR_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+
+    /// Project folder: no path of a pipeline leaves it. Found upwards from the pipeline by default.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) project: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a pipeline: compute what is missing, reuse the rest.
+    Run(RunArgs),
+    /// Say what `run` would do and why. Loads nothing, writes nothing; exit code 4 when stale.
+    Plan(PlanArgs),
+    /// Check a pipeline: syntax, names, parameters, ports, files.
+    Check(PipelineArgs),
+    /// Show a stage's table.
+    Show(ShowArgs),
+    /// Draw the graph of stages.
+    Graph(GraphArgs),
+    /// List the stage kinds, or describe one.
+    Stages(StagesArgs),
+    /// List past runs, or show one.
+    #[command(subcommand)]
+    Runs(RunsCommand),
+}
+
+/// A pipeline and what is changed about it.
+#[derive(Debug, Args)]
+pub(crate) struct PipelineArgs {
+    /// The pipeline file.
+    pub(crate) file: PathBuf,
+
+    /// Change a value: `--set stages.pairs.with.min_confidence=0.5`. May be repeated.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+
+    /// Use this suite of models instead of the pipeline's own.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) suite: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+
+    /// Go on with whatever does not depend on a failure.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+
+    /// End with one JSON object on stdout: `run`, `units_executed`, `units_reused`, `seconds`, ….
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write every event to stdout as it happens, one JSON object a line.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) events: Option<EventFormat>,
+
+    /// Batches that may execute at a time.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) jobs: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventFormat {
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+
+    /// Write the plan as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+
+    /// The stage, or `stage.port`.
+    pub(crate) stage: String,
+
+    /// How to write the table; for a terminal by default.
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub(crate) format: ShowFormat,
+
+    /// Rows to show on a terminal; 0 for all.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShowFormat {
+    /// Aligned columns, long cells shortened.
+    Terminal,
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object a row.
+    Jsonl,
+    /// A Markdown table.
+    Md,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+
+    /// How to draw it.
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// One stage a line with what it reads.
+    Terminal,
+    /// Graphviz.
+    Dot,
+    /// Mermaid, for Markdown pages.
+    Mermaid,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StagesArgs {
+    /// The kind to describe.
+    pub(crate) kind: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List past runs, newest first.
+    List {
+        /// Write one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a run did.
+    Show {
+        /// The run's id, or its beginning; `latest` for the last one.
+        run: String,
+        /// Write the whole record as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,27 @@
+//! The commands, one file each.
+
+mod check;
+mod graph;
+mod plan;
+mod run;
+mod runs;
+mod show;
+mod stages;
+
+use crate::cli::{Cli, Command, RunsCommand};
+use crate::exit::{Exit, Failure};
+use crate::ui::Ui;
+
+/// Carries out what was typed.
+pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Run(args) => run::run(cli, args, ui),
+        Command::Plan(args) => plan::plan(cli, args, ui),
+        Command::Check(args) => check::check(cli, args, ui),
+        Command::Show(args) => show::show(cli, args, ui),
+        Command::Graph(args) => graph::graph(cli, args, ui),
+        Command::Stages(args) => stages::stages(args, ui),
+        Command::Runs(RunsCommand::List { json }) => runs::list(cli, *json, ui),
+        Command::Runs(RunsCommand::Show { run, json }) => runs::show(cli, run, *json, ui),
+    }
+}

@@ -1,0 +1,102 @@
+//! `ccsr-flow run`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ccsr_cache::Access;
+use ccsr_engine::RunOptions;
+use ccsr_engine::event::Event;
+use ccsr_engine::record::RunOutcome;
+use ccsr_stage::Environment;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::cli::{Cli, EventFormat, RunArgs};
+use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
+use crate::report;
+use crate::session::Session;
+use crate::ui::Ui;
+
+pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
+    let session = Session::new(cli, &args.pipeline)?;
+    let store = session.store(Access::ReadWrite)?;
+    let signals = Signals::new()?;
+    let options = RunOptions {
+        keep_going: args.keep_going,
+        workers: usize::from(args.jobs),
+        memory: None,
+        environment: Environment {
+            device: "cpu".to_owned(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        },
+        stop: signals.stop(),
+        set: args.pipeline.set.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let mut progress = Progress::new(ui);
+    let mut unheard = Ok(());
+    let mut listener = |event: Event| {
+        if args.events == Some(EventFormat::Json) {
+            let line =
+                serde_json::to_string(&event).expect("events hold nothing JSON has no word for");
+            if unheard.is_ok() {
+                unheard = ui.data(line);
+            }
+        } else {
+            progress.tell(&event);
+        }
+    };
+    let record = ccsr_engine::run(&session.pipeline, &store, &options, &mut listener)?;
+    progress.finish();
+    unheard?;
+    if args.events.is_none() {
+        report::summary::story(&record, &session, ui);
+    }
+    if args.json {
+        ui.data(report::summary::json(&record))?;
+    }
+    Ok(match record.outcome {
+        RunOutcome::Done => Exit::Done,
+        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::Interrupted => signals.exit(),
+    })
+}
+
+/// The first Ctrl-C (or SIGTERM) lets the batches in flight finish and be committed; the second ends
+/// the program at once, which loses those batches and nothing else.
+struct Signals {
+    interrupted: Arc<AtomicBool>,
+    terminated: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let signals = Self {
+            interrupted: Arc::default(),
+            terminated: Arc::default(),
+        };
+        let register = |signal, seen: &Arc<AtomicBool>| {
+            for earlier in [&signals.interrupted, &signals.terminated] {
+                flag::register_conditional_shutdown(signal, 128 + signal, earlier.clone())?;
+            }
+            flag::register(signal, seen.clone())
+        };
+        register(SIGINT, &signals.interrupted)?;
+        register(SIGTERM, &signals.terminated)?;
+        Ok(signals)
+    }
+
+    fn stop(&self) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let (interrupted, terminated) = (self.interrupted.clone(), self.terminated.clone());
+        Arc::new(move || interrupted.load(Ordering::Relaxed) || terminated.load(Ordering::Relaxed))
+    }
+
+    fn exit(&self) -> Exit {
+        if self.terminated.load(Ordering::Relaxed) {
+            Exit::Terminated
+        } else {
+            Exit::Interrupted
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `ccsr-flow show`.
+
+use ccsr_cache::Access;
+use ccsr_engine::{TableFormat, tabular};
+use ccsr_stage::{Table, params};
+use comfy_table::{ContentArrangement, presets};
+
+use crate::cli::{Cli, ShowArgs, ShowFormat};
+use crate::exit::{Exit, Failure};
+use crate::session::Session;
+use crate::ui::{Ui, counted};
+
+pub(super) fn show(cli: &Cli, args: &ShowArgs, ui: &Ui) -> Result<Exit, Failure> {
+    let session = Session::new(cli, &args.pipeline)?;
+    let pipeline = &session.pipeline;
+    let (name, port) = match args.stage.split_once('.') {
+        Some((name, port)) => (name, Some(port)),
+        None => (args.stage.as_str(), None),
+    };
+    let unknown = |what: &str, word: &str, names: Vec<&str>| {
+        let hint = match params::nearest(word, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", names.join(", ")),
+        };
+        Failure::Usage(format!("there is no {what} `{word}`; {hint}"))
+    };
+    let id = pipeline.find(name).ok_or_else(|| {
+        unknown(
+            "stage",
+            name,
+            pipeline
+                .stages
+                .iter()
+                .map(|stage| stage.name.as_str())
+                .collect(),
+        )
+    })?;
+    let outputs = &pipeline.stage(id).outputs;
+    let port = match port {
+        None => outputs.first().map(|port| port.name),
+        Some(wanted) => outputs
+            .iter()
+            .map(|port| port.name)
+            .find(|port| *port == wanted),
+    };
+    let port = port.ok_or_else(|| {
+        unknown(
+            "table",
+            &args.stage,
+            outputs.iter().map(|port| port.name).collect(),
+        )
+    })?;
+    let shown = ccsr_engine::show(pipeline, &session.store(Access::ReadOnly)?, id, port)?;
+    let Some(shown) = shown else {
+        return Err(Failure::Missing(format!(
+            "`{name}` has no table yet; `ccsr-flow run {}` computes it",
+            args.pipeline.file.display()
+        )));
+    };
+    if !shown.current {
+        ui.say(format_args!(
+            "note: the pipeline changed since; this is what run {} computed",
+            shown.run
+        ));
+    }
+    match args.format {
+        ShowFormat::Csv => ui.raw(&tabular::write(&shown.table, TableFormat::Csv))?,
+        ShowFormat::Jsonl => ui.raw(&tabular::write(&shown.table, TableFormat::Jsonl))?,
+        ShowFormat::Md => ui.raw(&tabular::write(&shown.table, TableFormat::Markdown))?,
+        ShowFormat::Terminal => {
+            ui.data(terminal(&shown.table, args.limit))?;
+            let rows = shown.table.len();
+            if args.limit != 0 && rows > args.limit {
+                ui.say(format_args!(
+                    "… {} more; `--limit 0` shows all",
+                    counted((rows - args.limit) as u64, "row")
+                ));
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Longest text of a cell on a terminal, in characters.
+const CELL: usize = 48;
+
+fn terminal(table: &Table, limit: usize) -> String {
+    let rows = if limit == 0 {
+        table.len()
+    } else {
+        limit.min(table.len())
+    };
+    let mut drawn = comfy_table::Table::new();
+    drawn
+        .load_style(presets::UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    drawn.set_header(table.columns().iter().map(ccsr_stage::Column::name));
+    for row in table.rows().take(rows) {
+        drawn.add_row(row.values().map(|value| match value {
+            ccsr_cache::Value::Blob(digest) => digest.short(),
+            other => shortened(&tabular::cell(other)),
+        }));
+    }
+    drawn.to_string()
+}
+
+fn shortened(text: &str) -> String {
+    let line = text.replace('\n', " ");
+    match line.char_indices().nth(CELL) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

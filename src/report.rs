@@ -1,0 +1,4 @@
+//! What is told after the fact: errors in a file, the summary of a run.
+
+pub(crate) mod diagnostics;
+pub(crate) mod summary;

@@ -1,0 +1,98 @@
+//! From what was typed to a compiled pipeline and an open cache.
+
+use std::path::{Path, PathBuf};
+
+use ccsr_cache::{Access, Store};
+use ccsr_engine::{CompileOptions, Pipeline, Project, Sources, compile};
+
+use crate::cli::{Cli, PipelineArgs};
+use crate::exit::Failure;
+
+/// The suites that the program brings along.
+const SUITES: &[(&str, &str)] = &[("world", include_str!("../pipelines/suites/world.yaml"))];
+
+/// A compiled pipeline and the texts its errors point into.
+pub(crate) struct Session {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) sources: Sources,
+    cache: PathBuf,
+}
+
+impl Session {
+    /// Compiles the pipeline that was named.
+    pub(crate) fn new(cli: &Cli, args: &PipelineArgs) -> Result<Self, Failure> {
+        let working = working_folder()?;
+        let file = working.join(&args.file);
+        let file = file.canonicalize().map_err(|error| {
+            Failure::Usage(format!(
+                "cannot read the pipeline `{}`: {error}",
+                args.file.display()
+            ))
+        })?;
+        let project = match &cli.project {
+            Some(folder) => Project::at(existing(folder)?),
+            None => Project::of(&file, &working).map_err(|error| {
+                Failure::Usage(format!("cannot look at `{}`: {error}", args.file.display()))
+            })?,
+        };
+        if !file.starts_with(project.root()) {
+            return Err(Failure::Usage(format!(
+                "the pipeline `{}` lies outside the project `{}`",
+                args.file.display(),
+                project.root().display()
+            )));
+        }
+        let options = CompileOptions {
+            set: args.set.clone(),
+            suite: args.suite.clone(),
+            suites: SUITES,
+        };
+        let registry = ccsr_stages::registry();
+        let (pipeline, sources) = compile(&file, &project, &registry, &options)
+            .map_err(|error| Failure::Pipeline(Box::new(error)))?;
+        let cache = cli.cache.clone().unwrap_or_else(|| project.cache());
+        Ok(Self {
+            pipeline,
+            sources,
+            cache: working.join(cache),
+        })
+    }
+
+    /// Opens the cache.
+    pub(crate) fn store(&self, access: Access) -> Result<Store, Failure> {
+        Ok(Store::open(&self.cache, access)?)
+    }
+}
+
+/// The cache of the project that the working folder belongs to.
+pub(crate) fn cache_here(cli: &Cli) -> Result<PathBuf, Failure> {
+    let working = working_folder()?;
+    if let Some(cache) = &cli.cache {
+        return Ok(working.join(cache));
+    }
+    if let Some(project) = &cli.project {
+        return Ok(Project::at(existing(project)?).cache());
+    }
+    let found = working
+        .ancestors()
+        .map(|folder| folder.join(ccsr_engine::CACHE));
+    found.into_iter().find(|cache| cache.is_dir()).ok_or_else(|| {
+        Failure::Missing(
+            "there is no `.ccsr` here or above; run a pipeline first, or name it with `--cache`".to_owned(),
+        )
+    })
+}
+
+fn existing(folder: &Path) -> Result<PathBuf, Failure> {
+    folder.canonicalize().map_err(|error| {
+        Failure::Usage(format!(
+            "cannot use the project `{}`: {error}",
+            folder.display()
+        ))
+    })
+}
+
+fn working_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::Usage(format!("cannot tell the working folder: {error}")))
+}

@@ -1,0 +1,198 @@
+//! `image.detect`: where in an image the words of a vocabulary are seen, and how surely.
+//!
+//! Everything from a low floor upwards is kept. The threshold lives in `select.pairs`, so changing
+//! it looks at no image again.
+
+use std::collections::BTreeMap;
+
+use ccsr_stage::{
+    Batch, Bound, ColumnType, InputPort, Inputs, Outcome, OutputPort, Partition, PartitionOutcomes,
+    Resolved, Roles, RowCounts, Schemas, Stage, StageError, StageKind, Table, Unit, Value,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::roles::{Detector, Found, Role};
+use crate::row_id::{RowId, described};
+use crate::template::{self, Piece};
+
+/// The most detections kept for an image: the surest.
+const MOST: usize = 300;
+
+/// Parameters of `image.detect`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// What to look for; `{class}` stands for the image's.
+    pub vocabulary: Vec<String>,
+    /// Puts a blank word beside the vocabulary, which raises the confidences of detectors that
+    /// compare words with each other.
+    pub pad_class: bool,
+    /// Detections below this confidence are not kept, `0.0..=1.0`.
+    pub floor: f64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            vocabulary: vec!["{class}".to_owned()],
+            pad_class: false,
+            floor: 0.01,
+        }
+    }
+}
+
+/// The stage.
+pub struct DetectObjects {
+    params: Params,
+    detector: Role<dyn Detector>,
+}
+
+impl Stage for DetectObjects {
+    fn identity(&self) -> Value {
+        crate::identity_of(&self.params)
+    }
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let mut columns = vec![("image", ColumnType::Image)];
+        let slots = self.params.vocabulary.iter();
+        let slots = slots.flat_map(|word| template::pieces(word).unwrap_or_default());
+        if slots
+            .into_iter()
+            .any(|piece| matches!(piece, Piece::Slot(_)))
+        {
+            columns.push(("class", ColumnType::Text));
+        }
+        columns.extend(self.detector.object.columns());
+        vec![InputPort::new("images", columns)]
+    }
+
+    fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
+        let images = inputs
+            .get("images")
+            .map(|schema| (**schema).clone())
+            .unwrap_or_default();
+        let mut schema = RowId::of(&images).schema().with("label", ColumnType::Text);
+        for name in ["confidence", "x0", "y0", "x1", "y1"] {
+            schema = schema.with(name, ColumnType::Float);
+        }
+        Ok(vec![OutputPort::new("detections", schema)])
+    }
+
+    fn bound(&self, rows: &RowCounts) -> Bound {
+        let images = rows.get("images").copied().unwrap_or(0);
+        Bound::new(images, "detections", images.saturating_mul(MOST as u64))
+    }
+
+    fn units(
+        &self,
+        inputs: &Inputs<'_>,
+        _: &Partition,
+        so_far: &[Resolved],
+    ) -> Result<Vec<Unit>, StageError> {
+        if !so_far.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut units = Vec::new();
+        for row in inputs.table("images")?.rows() {
+            let mut words = Vec::new();
+            for word in &self.params.vocabulary {
+                words.push(Value::from(template::render(word, |_| {
+                    Ok(row.text("class")?)
+                })?));
+            }
+            if self.params.pad_class {
+                words.push(Value::from(" "));
+            }
+            let mut reads = self.detector.object.input(row)?;
+            reads.push(("image", Value::Blob(row.blob("image")?)));
+            reads.push(("vocabulary", Value::list(words)));
+            reads.push(("floor", Value::Float(self.params.floor)));
+            let hint = Value::from(described(row));
+            units.push(Unit::new(self.detector.keyed("detector", reads)).with_hint(hint));
+        }
+        Ok(units)
+    }
+
+    fn batch(&self) -> usize {
+        512
+    }
+
+    fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
+        let outcome = |mut found: Vec<Found>| {
+            found.retain(|found| found.confidence >= self.params.floor);
+            found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+            found.truncate(MOST);
+            Ok(Outcome::of(Value::of(&found)?))
+        };
+        let found = self.detector.object.detect(batch);
+        found
+            .into_iter()
+            .map(|found| found.and_then(outcome))
+            .collect()
+    }
+
+    fn collect(
+        &self,
+        inputs: &Inputs<'_>,
+        outcomes: &[PartitionOutcomes],
+    ) -> Result<BTreeMap<&'static str, Table>, StageError> {
+        let images = inputs.table("images")?;
+        let id = RowId::of(&images.schema());
+        let schemas = Schemas::from([("images", images.schema().into())]);
+        let mut table = Table::builder(self.outputs(&schemas)?.remove(0).schema);
+        let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
+        for (row, resolved) in images.rows().zip(resolved) {
+            for found in resolved.outcome.read::<Vec<Found>>()? {
+                let Found {
+                    label,
+                    confidence,
+                    x0,
+                    y0,
+                    x1,
+                    y1,
+                } = found;
+                let numbers = [confidence, x0, y0, x1, y1].map(Value::Float);
+                table.push(
+                    id.values(row)
+                        .into_iter()
+                        .chain([Value::from(label)])
+                        .chain(numbers),
+                )?;
+            }
+        }
+        Ok(BTreeMap::from([("detections", table.finish())]))
+    }
+
+    fn describe(&self, unit: &Unit) -> Option<String> {
+        unit.hint.as_text().map(str::to_owned)
+    }
+}
+
+impl StageKind for DetectObjects {
+    const NAME: &'static str = "image.detect";
+    const SUMMARY: &'static str = "Finds what the class names in each image.";
+    const REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 1;
+    const ROLES: &'static [&'static str] = &["detector"];
+    type Params = Params;
+
+    fn new(params: Params, roles: &Roles) -> Result<Self, String> {
+        if params.vocabulary.is_empty() {
+            return Err("`vocabulary` is empty; expected at least one word".to_owned());
+        }
+        for word in &params.vocabulary {
+            template::check(word, &["class"])?;
+        }
+        if !(0.0..=1.0).contains(&params.floor) {
+            return Err(format!("`floor: {}` is not from 0 to 1", params.floor));
+        }
+        Ok(Self {
+            params,
+            detector: Role::get(roles, "detector")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

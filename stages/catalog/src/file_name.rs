@@ -1,0 +1,31 @@
+//! Names of the files that a prompt's image or sheet is exported as.
+
+/// `{line}_{class}.png`: the prompt's number, counted from 1, and its class.
+pub(crate) fn of(line: i64, class: Option<&str>) -> String {
+    let plain = |c: char| {
+        if c.is_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    match class.map(str::trim).filter(|class| !class.is_empty()) {
+        Some(class) => {
+            let class: String = class.to_lowercase().chars().map(plain).collect();
+            format!("{line}_{class}.png")
+        }
+        None => format!("{line}.png"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_number_and_class() {
+        assert_eq!(of(12, Some("Teddy Bear")), "12_teddy_bear.png");
+        assert_eq!(of(1, Some("../x")), "1____x.png");
+        assert_eq!(of(3, None), "3.png");
+    }
+}

@@ -1,0 +1,264 @@
+//! `image.generate`: candidates for each prompt, from the suite's drawer.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ccsr_stage::{
+    Batch, Bound, ColumnType, Digest, InputPort, Inputs, Outcome, OutputPort, Partition,
+    PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schema, Schemas, Stage, StageError,
+    StageKind, Table, Unit, Value,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::png;
+use crate::roles::{DrawRequest, Drawer, Drawing, Role};
+use crate::row_id::{RowId, shortened};
+
+/// Parameters of `image.generate`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// Candidates a prompt, numbered from 0. A larger number keeps the candidates of a smaller one.
+    pub candidates: u32,
+    /// Width and height of the images, in pixels.
+    pub size: u32,
+    /// Draws these candidates and no others: their numbers, which are what their noise is drawn
+    /// with. Left out, they are `0`, `1`, … as far as `candidates` says.
+    pub seeds: Option<Vec<u32>>,
+    /// What to do with a prompt that is listed again: `error`, or `drop` the repetition.
+    pub on_duplicate: OnDuplicate,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            candidates: 10,
+            size: 512,
+            seeds: None,
+            on_duplicate: OnDuplicate::Error,
+        }
+    }
+}
+
+/// What to do with a prompt that is listed again for the same class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDuplicate {
+    /// Fail, and name it.
+    Error,
+    /// Draw it once.
+    Drop,
+}
+
+/// The stage.
+pub struct GenerateImages {
+    params: Params,
+    drawer: Role<dyn Drawer>,
+}
+
+/// The noise of a candidate: of the pipeline's seed, the prompt's text and the candidate's number,
+/// and of nothing else, so that whatever draws it starts from the same.
+pub fn noise(seed: u64, prompt: &str, candidate: u32) -> Digest {
+    let parts = [
+        Value::from("noise of a candidate"),
+        Value::Int(seed as i64),
+        Value::from(prompt),
+        Value::Int(i64::from(candidate)),
+    ];
+    Value::list(parts).digest()
+}
+
+impl GenerateImages {
+    fn candidates(&self) -> Vec<u32> {
+        let counted = || (0..self.params.candidates).collect();
+        self.params.seeds.clone().unwrap_or_else(counted)
+    }
+
+    /// The prompts to draw.
+    fn prompts<'a>(&self, inputs: &'a Inputs<'_>) -> Result<Vec<Row<'a>>, StageError> {
+        let table = inputs.table("prompts")?;
+        let id = RowId::group_of(&table.schema());
+        let mut seen = HashMap::new();
+        let mut prompts = Vec::with_capacity(table.len());
+        for row in table.rows() {
+            let prompt = row.text("prompt")?;
+            match seen.insert(id.key(row), row.index()) {
+                None => prompts.push(row),
+                Some(earlier) if self.params.on_duplicate == OnDuplicate::Error => {
+                    return Err(StageError::input(format!(
+                        "the prompts in rows {} and {} are the same: \"{}\"; take one out, or set \
+                         `on_duplicate: drop`",
+                        earlier + 1,
+                        row.index() + 1,
+                        shortened(prompt)
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(prompts)
+    }
+}
+
+impl Stage for GenerateImages {
+    fn identity(&self) -> Value {
+        crate::identity_of(&self.params)
+    }
+
+    fn seeded(&self) -> bool {
+        true
+    }
+
+    fn inputs(&self) -> Vec<InputPort> {
+        vec![InputPort::new("prompts", [("prompt", ColumnType::Text)])]
+    }
+
+    fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
+        let prompts = inputs
+            .get("prompts")
+            .map(|schema| (**schema).clone())
+            .unwrap_or_default();
+        let id = Schema::new(
+            prompts
+                .columns()
+                .filter(|(name, _)| matches!(*name, "class" | "prompt")),
+        );
+        let mut schema = id
+            .with("candidate", ColumnType::Int)
+            .with("image", ColumnType::Image);
+        if self.drawer.object.knows_scene() {
+            schema = schema.with("scene", ColumnType::Text);
+        }
+        for (name, kind) in prompts.columns() {
+            if schema.get(name).is_none() {
+                schema = schema.with(name, kind);
+            } else if !matches!(name, "class" | "prompt") {
+                return Err(StageError::input(format!(
+                    "the prompts have a column `{name}`, which is what this stage calls one of its own"
+                )));
+            }
+        }
+        Ok(vec![OutputPort::new("images", schema)])
+    }
+
+    fn bound(&self, rows: &RowCounts) -> Bound {
+        let prompts = rows.get("prompts").copied().unwrap_or(0);
+        let images = prompts.saturating_mul(self.candidates().len() as u64);
+        Bound::new(images, "images", images)
+    }
+
+    fn units(
+        &self,
+        inputs: &Inputs<'_>,
+        _: &Partition,
+        so_far: &[Resolved],
+    ) -> Result<Vec<Unit>, StageError> {
+        if !so_far.is_empty() {
+            return Ok(Vec::new());
+        }
+        let candidates = self.candidates();
+        let mut units = Vec::new();
+        for (group, row) in self.prompts(inputs)?.into_iter().enumerate() {
+            let prompt = row.text("prompt")?;
+            for candidate in &candidates {
+                let reads = self.drawer.object.input(&DrawRequest {
+                    prompt,
+                    noise: noise(inputs.seed, prompt, *candidate),
+                    size: self.params.size,
+                });
+                let input = self.drawer.keyed("drawer", reads);
+                let hint = Value::map([("candidate", Value::Int(i64::from(*candidate)))]);
+                units.push(Unit::new(input).with_group(group as u64).with_hint(hint));
+            }
+        }
+        Ok(units)
+    }
+
+    fn batch(&self) -> usize {
+        128
+    }
+
+    fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
+        let outcome = |drawing: Drawing| {
+            let mut outcome = Outcome::default();
+            let image = outcome.add_blob(png::encode(&drawing.image));
+            outcome.with_value(Value::map([
+                ("image", Value::Blob(image)),
+                ("scene", Value::from(drawing.scene)),
+            ]))
+        };
+        let drawings = self.drawer.object.draw(batch);
+        drawings
+            .into_iter()
+            .map(|drawing| drawing.map(outcome))
+            .collect()
+    }
+
+    fn collect(
+        &self,
+        inputs: &Inputs<'_>,
+        outcomes: &[PartitionOutcomes],
+    ) -> Result<BTreeMap<&'static str, Table>, StageError> {
+        let prompts = inputs.table("prompts")?;
+        let schemas = Schemas::from([("prompts", prompts.schema().into())]);
+        let schema = self.outputs(&schemas)?.remove(0).schema;
+        let mut table = Table::builder(schema.clone());
+        let mut outcomes = outcomes.iter().flat_map(|partition| &partition.resolved);
+        for row in self.prompts(inputs)? {
+            for candidate in self.candidates() {
+                let drawn = outcomes
+                    .next()
+                    .ok_or_else(|| StageError::failed("a candidate is missing"))?;
+                table.push(schema.columns().map(|(name, _)| match name {
+                    "candidate" => Value::Int(i64::from(candidate)),
+                    "image" | "scene" => drawn.outcome.get(name).cloned().unwrap_or_default(),
+                    other => row.find(other).cloned().unwrap_or_default(),
+                }))?;
+            }
+        }
+        Ok(BTreeMap::from([("images", table.finish())]))
+    }
+
+    fn describe(&self, unit: &Unit) -> Option<String> {
+        let candidate = unit.hint.get("candidate")?.as_int()?;
+        let prompt = unit.input.get("prompt")?.as_text()?;
+        Some(format!(
+            "candidate {candidate} of \"{}\"",
+            shortened(prompt)
+        ))
+    }
+}
+
+impl StageKind for GenerateImages {
+    const NAME: &'static str = "image.generate";
+    const SUMMARY: &'static str = "Draws candidates for each prompt.";
+    const REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 1;
+    const ROLES: &'static [&'static str] = &["drawer"];
+    type Params = Params;
+
+    fn new(params: Params, roles: &Roles) -> Result<Self, String> {
+        if !(8..=4096).contains(&params.size) {
+            return Err(format!(
+                "`size: {}` is not from 8 to 4096 pixels",
+                params.size
+            ));
+        }
+        if let Some(seeds) = &params.seeds {
+            let twice = (0..seeds.len()).find(|index| seeds[..*index].contains(&seeds[*index]));
+            if let Some(index) = twice {
+                return Err(format!("`seeds` names {} twice", seeds[index]));
+            }
+        }
+        if params.candidates == 0 || params.seeds.as_ref().is_some_and(Vec::is_empty) {
+            return Err("expected at least one candidate a prompt".to_owned());
+        }
+        Ok(Self {
+            params,
+            drawer: Role::get(roles, "drawer")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Rows out of the text of a file; every problem says its line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ccsr_stage::{Schema, Value};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value as Json;
+
+use super::{CellType, schema};
+
+/// The rows of a file.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// The columns.
+    pub(crate) schema: Schema,
+    /// The cells of each row.
+    pub(crate) cells: Vec<Vec<Value>>,
+    /// Line of each row, counted from 1.
+    pub(crate) lines: Vec<u64>,
+}
+
+type Types = BTreeMap<String, CellType>;
+
+/// Reads comma-separated values. The first line names the columns; an empty cell of a column that
+/// is not text is null.
+pub(crate) fn of_csv(text: &str, types: &Types) -> Result<Rows, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|error| error.to_string())?;
+    let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+    distinct(&names)?;
+    let kinds: Vec<CellType> = names
+        .iter()
+        .map(|name| types.get(name).copied().unwrap_or(CellType::Text))
+        .collect();
+    let mut rows = Rows {
+        schema: schema(names.iter().map(String::as_str).zip(kinds.iter().copied())),
+        cells: Vec::new(),
+        lines: Vec::new(),
+    };
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let line = record.position().map_or(0, csv::Position::line);
+        if record.len() != names.len() {
+            return Err(format!(
+                "line {line} has {} cells, the header has {}",
+                record.len(),
+                names.len()
+            ));
+        }
+        let mut cells = Vec::with_capacity(names.len());
+        for ((cell, kind), name) in record.iter().zip(&kinds).zip(&names) {
+            cells.push(cell_of_text(cell, *kind).ok_or_else(|| wrong(line, name, *kind, cell))?);
+        }
+        rows.cells.push(cells);
+        rows.lines.push(line);
+    }
+    Ok(rows)
+}
+
+fn distinct(names: &[String]) -> Result<(), String> {
+    if names.iter().all(String::is_empty) {
+        return Err("the file is empty; its first line should name the columns".to_owned());
+    }
+    for (index, name) in names.iter().enumerate() {
+        if name.is_empty() {
+            return Err(format!("column {} has no name", index + 1));
+        }
+        if names[..index].contains(name) {
+            return Err(format!("two columns are called `{name}`"));
+        }
+    }
+    Ok(())
+}
+
+fn cell_of_text(cell: &str, kind: CellType) -> Option<Value> {
+    let trimmed = cell.trim();
+    match kind {
+        CellType::Text => Some(Value::from(cell)),
+        _ if trimmed.is_empty() => Some(Value::Null),
+        CellType::Int => trimmed.parse().ok().map(Value::Int),
+        CellType::Float => trimmed.parse().ok().map(Value::Float),
+        CellType::Bool => trimmed.parse().ok().map(Value::Bool),
+        CellType::Json => Value::from_json(serde_json::from_str(trimmed).ok()?).ok(),
+    }
+}
+
+fn wrong(line: u64, name: &str, kind: CellType, found: &str) -> String {
+    let expected = match kind {
+        CellType::Json => "JSON",
+        other => other.column().described(),
+    };
+    format!(
+        "line {line}, column `{name}`: expected {expected}, found `{}`",
+        crate::row_id::shortened(found)
+    )
+}
+
+/// Reads a JSON object a line. Columns stand in order of first appearance; what a row lacks is
+/// null.
+pub(crate) fn of_jsonl(text: &str, types: &Types) -> Result<Rows, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut names: Vec<String> = Vec::new();
+    let mut objects: Vec<(u64, Vec<(String, Json)>)> = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        if content.trim().is_empty() {
+            continue;
+        }
+        let Object(entries) = serde_json::from_str(content)
+            .map_err(|error| format!("line {line} is not a JSON object: {error}"))?;
+        for (index, (name, _)) in entries.iter().enumerate() {
+            if entries[..index].iter().any(|(earlier, _)| earlier == name) {
+                return Err(format!("line {line} has `{name}` twice"));
+            }
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        objects.push((line, entries));
+    }
+    let kinds: Vec<CellType> = names
+        .iter()
+        .map(|name| {
+            let cells = objects.iter().flat_map(|(_, entries)| entries);
+            let values = cells
+                .filter(|(known, _)| known == name)
+                .map(|(_, value)| value);
+            types.get(name).copied().unwrap_or_else(|| fitting(values))
+        })
+        .collect();
+    let mut rows = Rows {
+        schema: schema(names.iter().map(String::as_str).zip(kinds.iter().copied())),
+        cells: Vec::new(),
+        lines: Vec::new(),
+    };
+    for (line, entries) in objects {
+        let mut object: BTreeMap<String, Json> = entries.into_iter().collect();
+        let mut cells = Vec::with_capacity(names.len());
+        for (name, kind) in names.iter().zip(&kinds) {
+            let json = object.remove(name).unwrap_or(Json::Null);
+            if !fits(&json, *kind) {
+                return Err(wrong(line, name, *kind, &json.to_string()));
+            }
+            let value = Value::from_json(json)
+                .map_err(|error| format!("line {line}, column `{name}`: {error}"))?;
+            cells.push(value);
+        }
+        rows.cells.push(cells);
+        rows.lines.push(line);
+    }
+    Ok(rows)
+}
+
+/// A JSON object whose entries keep their order.
+struct Object(Vec<(String, Json)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`{…}`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Object(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// The narrowest type that all values fit.
+fn fitting<'a>(values: impl Iterator<Item = &'a Json> + Clone) -> CellType {
+    let narrow_first = [
+        CellType::Bool,
+        CellType::Int,
+        CellType::Float,
+        CellType::Text,
+    ];
+    if values.clone().all(Json::is_null) {
+        return CellType::Json;
+    }
+    narrow_first
+        .into_iter()
+        .find(|kind| values.clone().all(|value| fits(value, *kind)))
+        .unwrap_or(CellType::Json)
+}
+
+fn fits(value: &Json, kind: CellType) -> bool {
+    value.is_null()
+        || match kind {
+            CellType::Text => value.is_string(),
+            CellType::Int => value.is_i64(),
+            CellType::Float => value.is_number(),
+            CellType::Bool => value.is_boolean(),
+            CellType::Json => true,
+        }
+}
+
+/// Reads a value a line. Blank lines and lines that begin with `#` are left out.
+pub(crate) fn of_lines(text: &str, column: &str, types: &Types) -> Result<Rows, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let kind = types.get(column).copied().unwrap_or(CellType::Text);
+    let mut rows = Rows {
+        schema: schema([(column, kind)]),
+        cells: Vec::new(),
+        lines: Vec::new(),
+    };
+    for (line, content) in (1..).zip(text.lines()) {
+        let content = content.trim();
+        if content.is_empty() || content.starts_with('#') {
+            continue;
+        }
+        let cell = cell_of_text(content, kind).ok_or_else(|| wrong(line, column, kind, content))?;
+        rows.cells.push(vec![cell]);
+        rows.lines.push(line);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,230 @@
+//! Drawing a contact sheet: the prompt on top, images in rows, a caption under each.
+
+use std::convert::Infallible;
+
+use ccsr_stage::{Blobs, StageError, Value};
+use embedded_graphics::draw_target::DrawTarget;
+use embedded_graphics::geometry::{OriginDimensions, Point, Size};
+use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, iso_8859_1};
+use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
+use embedded_graphics::primitives::{Primitive, PrimitiveStyle, Rectangle};
+use embedded_graphics::text::{Baseline, Text};
+use embedded_graphics::{Drawable, Pixel};
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+
+use crate::png;
+
+/// Bump it when an unchanged layout would look different.
+pub(super) const REVISION: i64 = 1;
+
+const FONT: &MonoFont<'_> = &iso_8859_1::FONT_9X15;
+/// Pixels between cells and around all.
+const GAP: u32 = 12;
+/// Height of a line of text.
+const LINE: u32 = 18;
+/// Thickness of the frame round the chosen image; it lies in the gap.
+const FRAME: u32 = 5;
+const PAPER: Rgb<u8> = Rgb([250, 250, 248]);
+const INK: Rgb888 = Rgb888::new(30, 30, 34);
+const CHOSEN: Rgb888 = Rgb888::new(22, 130, 60);
+
+/// The sheet as a PNG.
+pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, StageError> {
+    let number = |name| layout.get(name).and_then(Value::as_int).unwrap_or(1).max(1) as u32;
+    let Some(Value::List(cells)) = layout.get("cells") else {
+        return Err(StageError::failed("a sheet's layout has no cells"));
+    };
+    let mut pictures = Vec::with_capacity(cells.len());
+    for cell in cells.iter() {
+        let image = cell.get("image").and_then(Value::as_blob);
+        let image = image.ok_or_else(|| StageError::failed("a cell has no image"))?;
+        pictures.push(enlarged(png::read(blobs, &image)?, number("cell")));
+    }
+    let width = pictures.iter().map(RgbImage::width).max().unwrap_or(1);
+    let height = pictures.iter().map(RgbImage::height).max().unwrap_or(1);
+    let columns = number("columns").min(cells.len().max(1) as u32);
+    let rows = (cells.len() as u32).div_ceil(columns);
+    let sheet_width = GAP + columns * (width + GAP);
+    let heading = wrapped(
+        &heading(layout),
+        (sheet_width - 2 * GAP) / FONT.character_size.width,
+    );
+    let top = GAP + heading.len() as u32 * LINE + GAP / 2;
+    let step = height + LINE + GAP;
+    let mut canvas = Canvas(RgbImage::from_pixel(sheet_width, top + rows * step, PAPER));
+    for (line, text) in (0..).zip(&heading) {
+        canvas.write(text, GAP, GAP / 2 + line * LINE, INK);
+    }
+    for ((index, cell), picture) in (0..).zip(cells.iter()).zip(&pictures) {
+        let (x, y) = (
+            GAP + index % columns * (width + GAP),
+            top + index / columns * step,
+        );
+        let chosen = cell.get("chosen").is_some();
+        if chosen {
+            canvas.frame(x, y, picture);
+        }
+        imageops::replace(&mut canvas.0, picture, i64::from(x), i64::from(y));
+        let ink = if chosen { CHOSEN } else { INK };
+        canvas.write(&caption(cell), x, y + picture.height() + FRAME, ink);
+    }
+    Ok(png::encode(&canvas.0))
+}
+
+/// The image at `least` pixels' width or more, by a whole factor, its pixels square.
+fn enlarged(image: RgbImage, least: u32) -> RgbImage {
+    let factor = least.div_ceil(image.width());
+    if factor == 1 {
+        return image;
+    }
+    imageops::resize(
+        &image,
+        image.width() * factor,
+        image.height() * factor,
+        FilterType::Nearest,
+    )
+}
+
+fn heading(layout: &Value) -> String {
+    let text = |name| layout.get(name).and_then(Value::as_text);
+    match (text("class"), text("prompt")) {
+        (Some(class), Some(prompt)) => format!("{class}: {prompt}"),
+        (class, prompt) => prompt.or(class).unwrap_or_default().to_owned(),
+    }
+}
+
+/// `#3  8`, and how sure the detector was of the chosen one.
+fn caption(cell: &Value) -> String {
+    let shown = |value: &Value| match value {
+        Value::Float(number) => Some(format!("{number:.2}")),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text.to_string()),
+        _ => None,
+    };
+    let part = |name: &str| cell.get(name).and_then(shown);
+    let mut caption = format!("#{}", part("candidate").unwrap_or_default());
+    if let Some(score) = part("score") {
+        caption.push_str(&format!("  {score}"));
+    }
+    if let Some(confidence) = part("confidence") {
+        caption.push_str(&format!("  sure {confidence}"));
+    }
+    caption
+}
+
+/// The text in lines of at most `columns` characters, in characters that the font has.
+fn wrapped(text: &str, columns: u32) -> Vec<String> {
+    let columns = columns.max(8) as usize;
+    let mut lines: Vec<String> = Vec::new();
+    for word in printable(text).split_whitespace() {
+        let mut word = word.to_owned();
+        while word.chars().count() > columns {
+            let rest = word.split_off(
+                word.char_indices()
+                    .nth(columns)
+                    .map_or(word.len(), |(at, _)| at),
+            );
+            lines.push(std::mem::replace(&mut word, rest));
+        }
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+/// The text in Latin-1: typographic marks by their plain ones, all else by `?`.
+fn printable(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\u{2018}' | '\u{2019}' => plain.push('\''),
+            '\u{201c}' | '\u{201d}' => plain.push('"'),
+            '\u{2010}'..='\u{2015}' => plain.push('-'),
+            '\u{2026}' => plain.push_str("..."),
+            c if c.is_whitespace() => plain.push(' '),
+            ' '..='~' | '\u{a1}'..='\u{ff}' => plain.push(character),
+            _ => plain.push('?'),
+        }
+    }
+    plain
+}
+
+/// An image that text and frames are drawn on.
+struct Canvas(RgbImage);
+
+impl Canvas {
+    fn write(&mut self, text: &str, x: u32, y: u32, ink: Rgb888) {
+        let style = MonoTextStyle::new(FONT, ink);
+        let text = printable(text);
+        let at = Point::new(x as i32, y as i32);
+        let Ok(_) = Text::with_baseline(&text, at, style, Baseline::Top).draw(self);
+    }
+
+    fn frame(&mut self, x: u32, y: u32, picture: &RgbImage) {
+        let corner = Point::new(x as i32 - FRAME as i32, y as i32 - FRAME as i32);
+        let size = Size::new(picture.width() + 2 * FRAME, picture.height() + 2 * FRAME);
+        let style = PrimitiveStyle::with_fill(CHOSEN);
+        let Ok(()) = Rectangle::new(corner, size).into_styled(style).draw(self);
+    }
+}
+
+impl OriginDimensions for Canvas {
+    fn size(&self) -> Size {
+        Size::new(self.0.width(), self.0.height())
+    }
+}
+
+impl DrawTarget for Canvas {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(
+        &mut self,
+        pixels: I,
+    ) -> Result<(), Infallible> {
+        for Pixel(point, colour) in pixels {
+            let (Ok(x), Ok(y)) = (u32::try_from(point.x), u32::try_from(point.y)) else {
+                continue;
+            };
+            if let Some(pixel) = self.0.get_pixel_mut_checked(x, y) {
+                *pixel = Rgb([colour.r(), colour.g(), colour.b()]);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_prompts_are_wrapped_between_words() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(
+            wrapped("extraordinarily so", 8),
+            ["extraord", "inarily", "so"]
+        );
+        assert!(wrapped("", 8).is_empty());
+    }
+
+    #[test]
+    fn what_the_font_lacks_is_replaced() {
+        assert_eq!(printable("“wide” – café… 象\n"), "\"wide\" - café... ? ");
+    }
+
+    #[test]
+    fn small_images_are_enlarged_by_whole_factors() {
+        let image = RgbImage::from_fn(64, 32, |x, _| Rgb([x as u8, 0, 0]));
+        let large = enlarged(image.clone(), 160);
+        assert_eq!(large.dimensions(), (192, 96));
+        assert_eq!(large.get_pixel(5, 5), image.get_pixel(1, 1));
+        assert_eq!(enlarged(image.clone(), 64), image);
+    }
+}

@@ -1,0 +1,162 @@
+//! The interfaces behind the roles that stage kinds ask a suite for.
+//!
+//! A stage kind asks a role what it reads ([`Drawer::input`], [`Judge::input`]), makes that its
+//! units' input, and hands those inputs back to be computed. So a unit is keyed by what the
+//! implementation reads and by nothing else.
+
+use std::sync::Arc;
+
+use ccsr_stage::{Batch, ColumnType, Digest, Roles, Row, StageError, Value};
+use image::RgbImage;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::questions::{Answer, Question};
+
+/// A role as a stage kind holds it: the implementation, and what of it enters keys.
+pub(crate) struct Role<T: ?Sized> {
+    /// The implementation.
+    pub(crate) object: Arc<T>,
+    identity: Value,
+}
+
+impl<T: ?Sized + 'static> Role<T> {
+    /// The implementation that the suite bound to `role`.
+    pub(crate) fn get(roles: &Roles, role: &str) -> Result<Self, String> {
+        Ok(Self {
+            object: roles.get(role)?,
+            identity: roles.identity().get(role).cloned().unwrap_or_default(),
+        })
+    }
+
+    /// The input of a unit that the role computes: what it reads, and itself under `name`.
+    pub(crate) fn keyed(&self, name: &str, reads: Vec<(&str, Value)>) -> Value {
+        let itself = (name, self.identity.clone());
+        Value::map(reads.into_iter().chain([itself]))
+    }
+}
+
+/// How prompts end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// With camera, lens and light, as the paper's training prompts do.
+    #[default]
+    Camera,
+    /// With the last thing to be seen, as the paper's validation prompts do.
+    Plain,
+}
+
+/// Writes prompts without a model, at once.
+pub trait Writer: Send + Sync {
+    /// That it can write about `class`.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn check(&self, class: &str) -> Result<(), String>;
+
+    /// The prompt number `ordinal` about a class that was checked. Equal arguments, equal prompts.
+    fn write(&self, class: &str, style: Style, ordinal: u64, seed: u64) -> String;
+}
+
+/// A candidate to draw.
+pub struct DrawRequest<'a> {
+    /// What to draw.
+    pub prompt: &'a str,
+    /// What the noise that the image starts from is drawn with.
+    pub noise: Digest,
+    /// Width and height in pixels.
+    pub size: u32,
+}
+
+/// A drawn candidate.
+pub struct Drawing {
+    /// Its pixels.
+    pub image: RgbImage,
+    /// What is on it, if the drawer knows ([`Drawer::knows_scene`]).
+    pub scene: Option<String>,
+}
+
+/// What a role reads of a piece of work: the entries of the unit's input.
+pub type Reads = Vec<(&'static str, Value)>;
+
+/// Draws candidates.
+pub trait Drawer: Send + Sync {
+    /// What of the request the drawing depends on.
+    fn input(&self, request: &DrawRequest<'_>) -> Reads;
+
+    /// Whether its drawings come with their truth.
+    fn knows_scene(&self) -> bool {
+        false
+    }
+
+    /// Draws what was asked for by [`input`](Self::input): one drawing a unit of the batch.
+    fn draw(&self, batch: &Batch<'_>) -> Vec<Result<Drawing, StageError>>;
+}
+
+/// What a judge said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// The answer.
+    pub answer: Answer,
+    /// How sure it was, `0.0..=1.0`, if it knows.
+    pub margin: Option<f64>,
+}
+
+/// Answers questions about images.
+pub trait Judge: Send + Sync {
+    /// That it can answer `question`.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn check(&self, question: &Question) -> Result<(), String>;
+
+    /// Columns of the images' table that it reads beside `image`.
+    fn columns(&self) -> Vec<(&'static str, ColumnType)> {
+        Vec::new()
+    }
+
+    /// What its answer to a question about a row's image depends on, beside the image and the
+    /// question's words.
+    fn input(&self, row: Row<'_>, question: &Question) -> Result<Reads, StageError>;
+
+    /// Answers the units of the batch, whose inputs hold what [`input`](Self::input) said and
+    /// `image` and `question`. The values are stored and read by [`verdict`](Self::verdict).
+    fn answer(&self, batch: &Batch<'_>) -> Vec<Result<Value, StageError>>;
+
+    /// Reads an answer. What it cannot read is [`Answer::Unparsed`].
+    fn verdict(&self, outcome: &Value) -> Verdict;
+}
+
+/// Something found in an image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// What, in the vocabulary's words.
+    pub label: String,
+    /// How sure, `0.0..=1.0`.
+    pub confidence: f64,
+    /// Left edge, in pixels.
+    pub x0: f64,
+    /// Top edge, in pixels.
+    pub y0: f64,
+    /// Right edge, in pixels.
+    pub x1: f64,
+    /// Bottom edge, in pixels.
+    pub y1: f64,
+}
+
+/// Finds things in images.
+pub trait Detector: Send + Sync {
+    /// Columns of the images' table that it reads beside `image`.
+    fn columns(&self) -> Vec<(&'static str, ColumnType)> {
+        Vec::new()
+    }
+
+    /// What its findings in a row's image depend on, beside the image, the vocabulary and the
+    /// floor.
+    fn input(&self, row: Row<'_>) -> Result<Reads, StageError>;
+
+    /// Looks at the images of the batch's units, whose inputs hold what [`input`](Self::input)
+    /// said and `image`, `vocabulary` and `floor`.
+    fn detect(&self, batch: &Batch<'_>) -> Vec<Result<Vec<Found>, StageError>>;
+}

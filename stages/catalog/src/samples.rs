@@ -1,0 +1,155 @@
+//! Examples that the tests of several stages share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ccsr_stage::testing::{self, Folder, Lab, Ran, messages, node};
+use ccsr_stage::{ColumnType, Roles, Schema, Stage, StageKind, Table, Value};
+use ccsr_world::Scene;
+use image::{Rgb, RgbImage};
+use serde_json::{Value as Json, json};
+
+use crate::{png, registry};
+
+/// The roles of the suite `world`.
+pub(crate) fn world() -> Roles {
+    let roles = ["writer", "drawer", "judge", "detector"];
+    let names = [
+        "world.grammar",
+        "world.drawer",
+        "world.judge",
+        "world.detector",
+    ];
+    let bindings: Vec<_> = roles
+        .into_iter()
+        .zip(names)
+        .map(|(role, name)| (role, name, json!({})))
+        .collect();
+    testing::bind(&registry(), &bindings).unwrap()
+}
+
+/// Documents are given in place, paths are as they are.
+pub(crate) fn files() -> Folder {
+    Folder(PathBuf::new())
+}
+
+/// A stage, or what is wrong with its parameters.
+pub(crate) fn build(kind: &str, with: &Json) -> Result<Box<dyn Stage>, String> {
+    let registry = registry();
+    let found = registry
+        .kind(kind)
+        .unwrap_or_else(|| panic!("{kind} is not registered"));
+    (found.build)(Some(&node(with)), &files(), &world()).map_err(messages)
+}
+
+/// Runs a stage on tables.
+pub(crate) fn run(
+    lab: &Lab,
+    kind: &str,
+    with: &Json,
+    tables: &[(&'static str, &Arc<Table>)],
+) -> Result<Ran, String> {
+    lab.run(build(kind, with)?.as_ref(), tables)
+        .map_err(|error| error.to_string())
+}
+
+/// The checks of every stage kind.
+pub(crate) fn check<K: StageKind>(
+    with: &Json,
+    lab: &Lab,
+    tables: &[(&'static str, &Arc<Table>)],
+) -> Ran {
+    testing::check_kind::<K>(with, &files(), &world(), lab, tables)
+}
+
+/// A table of JSON rows.
+pub(crate) fn table(columns: &[(&str, ColumnType)], rows: &[Json]) -> Arc<Table> {
+    let mut table = Table::builder(Schema::new(columns.iter().copied()));
+    for row in rows {
+        let cell = |(name, _): &(&str, _)| Value::from_json(row[*name].clone()).unwrap();
+        table.push(columns.iter().map(cell)).unwrap();
+    }
+    Arc::new(table.finish())
+}
+
+/// The rows of a table as JSON objects.
+pub(crate) fn rows(table: &Table) -> Vec<Json> {
+    let names: Vec<String> = table
+        .columns()
+        .iter()
+        .map(|column| column.name().to_owned())
+        .collect();
+    let object = |row: ccsr_stage::Row<'_>| {
+        let cells = names.iter().cloned().zip(row.values().map(Value::to_json));
+        Json::Object(cells.collect())
+    };
+    table.rows().map(object).collect()
+}
+
+/// One column of a table as JSON.
+pub(crate) fn column(table: &Table, name: &str) -> Json {
+    table
+        .column(name)
+        .unwrap()
+        .cells()
+        .iter()
+        .map(Value::to_json)
+        .collect()
+}
+
+/// Two prompts, one a class.
+pub(crate) fn prompts() -> Arc<Table> {
+    let columns = [("class", ColumnType::Text), ("prompt", ColumnType::Text)];
+    table(
+        &columns,
+        &[
+            json!({"class": "elephant", "prompt": "Wide shot of two grey elephants walking, savanna"}),
+            json!({"class": "giraffe", "prompt": "Photo of a giraffe eating, forest, sunset"}),
+        ],
+    )
+}
+
+/// Images of one colour whose scenes say what should be on them: a sound elephant, one with a leg
+/// too many, and an empty savanna, all for the same prompt.
+pub(crate) fn images(lab: &Lab) -> Arc<Table> {
+    let animal = |defects: Json| {
+        json!({"class": "elephant", "colour": "grey", "pose": "standing", "x": 0.5, "y": 0.8,
+               "scale": 0.6, "facing": "left", "defects": defects})
+    };
+    let scene = |animals: Json| {
+        let scene = json!({"animals": animals, "place": "savanna", "background": "hills",
+                           "time": "noon", "weather": "clear", "detail": 1});
+        Scene::from_text(&scene.to_string()).unwrap().to_text()
+    };
+    let scenes = [
+        scene(json!([animal(json!([]))])),
+        scene(json!([animal(json!(["extra-leg"]))])),
+        scene(json!([])),
+    ];
+    let columns = [
+        ("class", ColumnType::Text),
+        ("prompt", ColumnType::Text),
+        ("candidate", ColumnType::Int),
+        ("image", ColumnType::Image),
+        ("scene", ColumnType::Text),
+    ];
+    let rows: Vec<Json> = (0_u8..)
+        .zip(scenes)
+        .map(|(index, scene)| {
+            let picture = RgbImage::from_pixel(64, 64, Rgb([index * 60, 100, 50]));
+            let image = lab.add_blob(png::encode(&picture));
+            json!({"class": "elephant", "prompt": "Photo of an elephant standing, savanna",
+                   "candidate": index, "image": {"$blob": image.to_string()}, "scene": scene})
+        })
+        .collect();
+    table(&columns, &rows)
+}
+
+/// Three questions; the second is worth an answer only if the first was answered yes.
+pub(crate) fn questions() -> Json {
+    json!({"questions": [
+        {"id": "seen", "about": "class-visible", "text": "Is a {class} to be seen?"},
+        {"id": "anatomy", "about": "anatomy", "requires": {"seen": "yes"}, "text": "Is its body right?"},
+        {"id": "odd", "about": "abnormalities", "polarity": "negative", "text": "Is anything odd?"},
+    ]})
+}

@@ -1,0 +1,139 @@
+//! Choosing among the candidates of one prompt.
+
+use std::cmp::Ordering;
+
+use ccsr_stage::Row;
+
+use super::{OnNone, Params, Shortlist, Ties};
+
+/// A candidate of a prompt.
+pub(super) struct Candidate<'a> {
+    /// Its row of the scores.
+    pub(super) row: Row<'a>,
+    /// Its score; a number.
+    pub(super) score: f64,
+    /// Confidence and box of the surest detection of its class, if there is any.
+    pub(super) detection: Option<[f64; 5]>,
+}
+
+impl Candidate<'_> {
+    fn confidence(&self) -> f64 {
+        self.detection.map_or(0.0, |detection| detection[0])
+    }
+}
+
+/// What became of a prompt's candidates.
+pub(super) struct Choice {
+    /// Position of the one that won.
+    pub(super) winner: Option<usize>,
+    /// Candidates that it was chosen from.
+    pub(super) tied: usize,
+    /// Which candidates were looked at for a winner.
+    pub(super) shortlisted: Vec<bool>,
+}
+
+/// Chooses among candidates, which stand in the table's order. `sees`: whether detections count.
+pub(super) fn choose(params: &Params, candidates: &[Candidate<'_>], sees: bool) -> Choice {
+    let mut shortlisted = shortlist(params.shortlist, candidates);
+    let mut tier = positions(&shortlisted);
+    loop {
+        let winner = winner(params, candidates, &tier, sees);
+        let rest = shortlisted
+            .iter()
+            .zip(candidates)
+            .filter(|(listed, _)| !**listed);
+        let next = rest.map(|(_, candidate)| candidate.score).reduce(f64::max);
+        match next {
+            Some(next) if winner.is_none() && params.on_none == OnNone::NextScoreTier => {
+                let in_tier = |index: usize| !shortlisted[index] && candidates[index].score >= next;
+                tier = (0..candidates.len())
+                    .filter(|index| in_tier(*index))
+                    .collect();
+                tier.iter().for_each(|index| shortlisted[*index] = true);
+            }
+            _ => {
+                return Choice {
+                    winner,
+                    tied: tier.len(),
+                    shortlisted,
+                };
+            }
+        }
+    }
+}
+
+fn shortlist(rule: Shortlist, candidates: &[Candidate<'_>]) -> Vec<bool> {
+    let scores = candidates.iter().map(|candidate| candidate.score);
+    match rule {
+        Shortlist::AllMax => {
+            let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
+            scores.map(|score| score >= best).collect()
+        }
+        Shortlist::Threshold(least) => scores.map(|score| score >= least).collect(),
+        Shortlist::TopK(count) => {
+            let mut order: Vec<usize> = (0..candidates.len()).collect();
+            order.sort_by(|a, b| candidates[*b].score.total_cmp(&candidates[*a].score));
+            order.truncate(count as usize);
+            (0..candidates.len())
+                .map(|index| order.contains(&index))
+                .collect()
+        }
+    }
+}
+
+fn positions(marks: &[bool]) -> Vec<usize> {
+    (0..marks.len()).filter(|index| marks[*index]).collect()
+}
+
+/// The surest of a tier, if it is sure enough; of equally sure ones the first.
+fn winner(
+    params: &Params,
+    candidates: &[Candidate<'_>],
+    tier: &[usize],
+    sees: bool,
+) -> Option<usize> {
+    let sure = |index: &usize| {
+        let found = candidates[*index].detection;
+        !sees || found.is_some_and(|detection| detection[0] >= params.min_confidence)
+    };
+    let better =
+        |a: &Candidate<'_>, b: &Candidate<'_>| match a.confidence().total_cmp(&b.confidence()) {
+            Ordering::Equal => params.ties == Ties::HighestScore && a.score > b.score,
+            order => order == Ordering::Greater,
+        };
+    tier.iter().copied().filter(sure).reduce(|best, index| {
+        if better(&candidates[index], &candidates[best]) {
+            index
+        } else {
+            best
+        }
+    })
+}
+
+/// Why a candidate that did not win lost: its `score`, its `confidence`, or that another one that
+/// was as good came first.
+pub(super) fn reason(candidates: &[Candidate<'_>], choice: &Choice, index: usize) -> &'static str {
+    let mine = candidates[index].confidence();
+    match choice.winner {
+        _ if !choice.shortlisted[index] => "score",
+        Some(winner) if candidates[winner].confidence() <= mine => "not_first",
+        // The winner was surer, or nobody was sure enough.
+        _ => "confidence",
+    }
+}
+
+/// The place of each candidate by score, then confidence, then order; the best is 1.
+pub(super) fn ranks(candidates: &[Candidate<'_>]) -> Vec<i64> {
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by(|a, b| {
+        let (a, b) = (&candidates[*a], &candidates[*b]);
+        b.score
+            .total_cmp(&a.score)
+            .then(b.confidence().total_cmp(&a.confidence()))
+    });
+    let mut ranks = vec![0; candidates.len()];
+    for (rank, index) in (1..).zip(order) {
+        ranks[index] = rank;
+    }
+    ranks
+}

@@ -1,0 +1,139 @@
+//! Pixels: determinism, boxes, and that defects can be seen.
+
+use ccsr_world::{Class, DefectKind, Image, Pose, Rates, Scene, TrueBox};
+
+use crate::{drawn, one, with};
+
+/// The pixels that differ by more than a trace: how many, and their extent.
+fn difference(a: &Image, b: &Image) -> (usize, [f32; 4]) {
+    let mut extent = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
+    let mut count = 0;
+    let pairs = a.pixels.chunks_exact(3).zip(b.pixels.chunks_exact(3));
+    for (index, (a, b)) in pairs.enumerate() {
+        if a.iter().zip(b).any(|(a, b)| a.abs_diff(*b) > 12) {
+            count += 1;
+        }
+        if a != b {
+            let width = 256;
+            let (x, y) = ((index % width) as f32, (index / width) as f32);
+            extent = [
+                extent[0].min(x),
+                extent[1].min(y),
+                extent[2].max(x + 1.0),
+                extent[3].max(y + 1.0),
+            ];
+        }
+    }
+    (count, extent)
+}
+
+#[test]
+fn a_scene_renders_to_the_same_bytes() {
+    for ordinal in 0..40 {
+        let (_, scene) = drawn(
+            ordinal,
+            &Rates {
+                defect: 0.5,
+                misreading: 0.5,
+            },
+        );
+        let again = Scene::from_text(&scene.to_text()).unwrap();
+        assert_eq!(scene.render(64), again.render(64));
+    }
+}
+
+#[test]
+fn any_size_is_rendered() {
+    let (_, scene) = drawn(5, &Rates::default());
+    for (asked, side) in [(16, 16), (64, 64), (100, 100), (192, 192), (0, 16)] {
+        let image = scene.render(asked);
+        assert_eq!((image.width, image.height), (side, side));
+        assert_eq!(image.pixels.len(), (side * side * 3) as usize);
+    }
+}
+
+/// Without its shadow, an animal changes the pixels of its box and no others.
+#[test]
+fn boxes_enclose_their_animals() {
+    for &class in Class::ALL {
+        for pose in [
+            Pose::Standing,
+            Pose::Walking,
+            Pose::Running,
+            Pose::Eating,
+            Pose::Sleeping,
+            Pose::LookingUp,
+        ] {
+            let scene = with(one(class, pose), DefectKind::MissingShadow);
+            let mut empty = scene.clone();
+            empty.animals.clear();
+            let (_, [x0, y0, x1, y1]) = difference(&scene.render(256), &empty.render(256));
+            let [found] = scene.boxes(256).try_into().unwrap();
+            let TrueBox {
+                x0: a,
+                y0: b,
+                x1: c,
+                y1: d,
+                ..
+            } = found;
+            let outside = [a - x0, b - y0, x1 - c, y1 - d];
+            assert!(
+                outside.iter().all(|&out| out <= 1.0),
+                "{class} {pose}: {outside:?} outside the box"
+            );
+            assert!(
+                outside.iter().all(|&out| out >= -3.0),
+                "{class} {pose}: {outside:?}, the box is loose"
+            );
+        }
+    }
+}
+
+#[test]
+fn hidden_and_cut_animals_are_less_visible() {
+    let mut scene = one(Class::Cow, Pose::Standing);
+    assert!(scene.boxes(64)[0].visible > 0.999);
+    let mut near = scene.animals[0].clone();
+    near.depth = -0.5;
+    scene.animals.push(near);
+    let boxes = scene.boxes(64);
+    assert!(boxes[0].visible < 0.1, "{boxes:?}");
+    assert!(boxes[1].visible > 0.999);
+    scene.animals[1].x = 1.0;
+    let boxes = scene.boxes(64);
+    assert!((0.3..0.7).contains(&boxes[1].visible), "{boxes:?}");
+    assert!(boxes[1].x1 <= 64.0);
+    scene.animals[1].x = 1.9;
+    assert!(scene.boxes(64)[1].visible < 0.001);
+}
+
+#[test]
+fn animals_are_mostly_in_the_picture() {
+    let (mut whole, mut total) = (0, 0);
+    for ordinal in 0..1000 {
+        let (_, scene) = drawn(ordinal, &Rates::default());
+        for found in scene.boxes(64) {
+            assert!(found.is_seen(64), "{}", scene.to_text());
+            whole += usize::from(found.visible > 0.9);
+            total += 1;
+        }
+    }
+    assert!(whole * 100 >= total * 80, "{whole} of {total}");
+}
+
+/// Each defect changes enough of a 64-pixel image to be noticed.
+#[test]
+fn defects_can_be_seen_at_64_pixels() {
+    for &class in Class::ALL {
+        for &kind in DefectKind::ALL {
+            if !kind.suits(class, Pose::Standing) && !kind.is_of_scene() {
+                continue;
+            }
+            let mut sound = one(class, Pose::Standing);
+            sound.animals[0].scale = 0.75;
+            let spoilt = with(sound.clone(), kind);
+            let (count, _) = difference(&sound.render(64), &spoilt.render(64));
+            assert!(count >= 12, "{kind} of a {class} changes {count} pixels");
+        }
+    }
+}
