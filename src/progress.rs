@@ -1,15 +1,28 @@
 //! Progress while a run is under way: a bar a stage on a terminal, plain lines elsewhere.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use ccsr_engine::event::Event;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::ui::{Ui, count, counted, duration};
 
 /// Between two plain lines about a stage at work.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// Done of all, rate, time left.
+fn style() -> ProgressStyle {
+    let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+        let _ = write!(text, "{:.0}/s", state.per_sec());
+    };
+    ProgressStyle::with_template(
+        "{prefix}  {bar:24} {human_pos}/{human_len}  {rate}  {eta} left  {msg}",
+    )
+    .expect("the template is a constant")
+    .with_key("rate", rate)
+}
 
 /// Tells events as they come.
 pub(crate) struct Progress<'a> {
@@ -68,6 +81,11 @@ impl<'a> Progress<'a> {
                 reused,
             } => {
                 if let Some(work) = self.stages.get_mut(stage) {
+                    // A stage without units has nothing to show a bar of.
+                    if work.units == 0 && *units > 0 {
+                        work.bar.reset();
+                        self.bars.add(work.bar.clone());
+                    }
                     (work.units, work.reused) = (*units, *reused);
                     work.bar.set_length(*units);
                     work.bar.set_position(work.executed + reused);
@@ -92,7 +110,7 @@ impl<'a> Progress<'a> {
                 executed,
                 reused,
                 rows,
-            } => self.end(stage, *executed, *reused, rows.values().sum()),
+            } => self.end(stage, *executed, *reused, rows),
             Event::StageFailed { stage, error } => {
                 self.clear(stage);
                 self.line(stage, &format!("{}: {error}", self.ui.red("failed")));
@@ -139,11 +157,7 @@ impl<'a> Progress<'a> {
         for reason in because.iter().take(3) {
             self.line(stage, &self.ui.dim(reason));
         }
-        let style = ProgressStyle::with_template(
-            "{prefix}  {bar:24} {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}",
-        )
-        .expect("the template is a constant");
-        let bar = self.bars.add(ProgressBar::new(0).with_style(style));
+        let bar = ProgressBar::hidden().with_style(style());
         bar.set_prefix(format!("{stage:width$}", width = self.width));
         let now = Instant::now();
         let work = AtWork {
@@ -180,7 +194,7 @@ impl<'a> Progress<'a> {
         self.line(stage, &text);
     }
 
-    fn end(&mut self, stage: &str, executed: u64, reused: u64, rows: u64) {
+    fn end(&mut self, stage: &str, executed: u64, reused: u64, rows: &BTreeMap<String, u64>) {
         let seconds = self
             .stages
             .get(stage)
@@ -195,10 +209,16 @@ impl<'a> Progress<'a> {
                 count(reused)
             ),
         };
+        let rows = match rows.iter().collect::<Vec<_>>().as_slice() {
+            [(_, rows)] => counted(**rows, "row"),
+            ports => {
+                let port = |(port, rows): &(&String, &u64)| format!("{port} {}", count(**rows));
+                ports.iter().map(port).collect::<Vec<_>>().join(", ")
+            }
+        };
         let text = format!(
-            "{}: {units}, {} in {}",
+            "{}: {units}, {rows} in {}",
             self.ui.green("done"),
-            counted(rows, "row"),
             duration(seconds)
         );
         self.line(stage, &text);

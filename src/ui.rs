@@ -1,10 +1,10 @@
 //! The one place that writes to the terminal: data to stdout, the story to stderr.
 
-use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use ccsr_engine::diagnostic::with_causes;
 
 use crate::exit::Failure;
 use crate::report;
@@ -16,7 +16,10 @@ pub(crate) struct Ui {
     colour: bool,
 }
 
-#[expect(clippy::unused_self, reason = "output goes through the value that owns it")]
+#[expect(
+    clippy::unused_self,
+    reason = "output goes through the value that owns it"
+)]
 impl Ui {
     pub(crate) fn new() -> Self {
         let stderr = io::stderr();
@@ -95,20 +98,6 @@ impl Ui {
 /// A terminal that says it cannot move its cursor gets plain lines.
 fn colour_terminal() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-/// An error with what caused it.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Seconds as people say them: `0.08 s`, `12.3 s`, `4 min 05 s`, `2 h 03 min`.

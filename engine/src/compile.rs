@@ -40,7 +40,7 @@ pub struct CompileError {
 
 /// Keys of a pipeline file, and of a file that it includes.
 const PIPELINE_KEYS: &[&str] = &[
-    "version", "name", "suite", "seed", "vars", "include", "stages", "sweeps",
+    "version", "name", "suite", "seed", "vars", "include", "stages",
 ];
 const INCLUDE_KEYS: &[&str] = &["include", "vars", "stages"];
 const SUITE_KEYS: &[&str] = &["version", "name", "roles", "vars"];

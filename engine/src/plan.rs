@@ -12,7 +12,7 @@ use ccsr_stage::{RowCounts, StageError, Table};
 use serde::Serialize;
 
 use crate::active::ActiveStage;
-use crate::attempt::with_causes;
+use crate::diagnostic::with_causes;
 use crate::explain::{self, Change};
 use crate::key::{look_at_sources, stage_key, stage_value};
 use crate::pipeline::{Pipeline, StageNode};

@@ -39,6 +39,14 @@ impl Residency {
         }
     }
 
+    /// Whether the resource of this identity is in memory.
+    pub(crate) fn holds(&self, identity: Digest) -> bool {
+        self.lock()
+            .residents
+            .iter()
+            .any(|resident| resident.identity == identity)
+    }
+
     /// The resource of this identity, loaded by `load` if it is not in memory.
     pub(crate) fn get(
         &self,

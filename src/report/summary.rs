@@ -81,12 +81,16 @@ pub(crate) fn story(record: &RunRecord, session: &Session, ui: &Ui) {
         RunOutcome::Failed => ui.red("failed"),
         RunOutcome::Interrupted => ui.red("interrupted; run it again to go on"),
     };
+    let saved = if record.seconds_saved > 0.0 {
+        format!("; {} of computing saved", duration(record.seconds_saved))
+    } else {
+        String::new()
+    };
     ui.say(format_args!(
-        "{outcome}: {} computed, {} reused in {}; {} of computing saved  {}",
+        "{outcome}: {} computed, {} reused in {}{saved}  {}",
         counted(record.units_executed, "unit"),
         count(record.units_reused),
         duration(record.seconds),
-        duration(record.seconds_saved),
         ui.dim(&format!("(run {})", record.run))
     ));
 }

@@ -133,7 +133,8 @@ impl Stage for ExportDataset {
             let fields = fields.map(|((name, _), value)| {
                 format!("{}: {}", serde_json::Value::from(name), value.to_json())
             });
-            metadata.push_str(&format!("{{{}}}\n", fields.collect::<Vec<_>>().join(", ")));
+            let fields = fields.collect::<Vec<_>>().join(", ");
+            metadata.extend(["{", &fields, "}\n"]);
         }
         files.push(ExportFile::bytes("metadata.jsonl", metadata.into_bytes()));
         Ok(Some(files))

@@ -238,9 +238,9 @@ impl StageKind for GenerateImages {
     type Params = Params;
 
     fn new(params: Params, roles: &Roles) -> Result<Self, String> {
-        if !(8..=4096).contains(&params.size) {
+        if !(16..=4096).contains(&params.size) {
             return Err(format!(
-                "`size: {}` is not from 8 to 4096 pixels",
+                "`size: {}` is not from 16 to 4096 pixels",
                 params.size
             ));
         }

@@ -132,7 +132,7 @@ impl ImportImages {
         &self,
         rows: &'m Rows,
         files: &'a [SourceFile],
-    ) -> Result<Vec<(&'a SourceFile, BTreeMap<&'m str, Value>)>, StageError> {
+    ) -> Result<Vec<Named<'a, 'm>>, StageError> {
         let by_name: HashMap<&str, &SourceFile> = files
             .iter()
             .map(|file| (file.name.as_str(), file))
@@ -175,6 +175,9 @@ impl ImportImages {
             .ok_or_else(|| self.named("the folder was not looked at"))
     }
 }
+
+/// A file, and the cells of its row of the metadata by column.
+type Named<'a, 'm> = (&'a SourceFile, BTreeMap<&'m str, Value>);
 
 /// The images to take.
 struct Entries<'a> {

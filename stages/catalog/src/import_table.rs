@@ -1,7 +1,7 @@
 //! `table.import`: a table from a CSV, JSONL or text file.
 //!
 //! The file is read whole when the pipeline is checked, so its mistakes are known before anything
-//! runs, and again when the table is made. How each format is read: [`rows`].
+//! runs, and again when the table is made. How each format is read: `rows.rs`.
 
 use std::collections::BTreeMap;
 
@@ -101,10 +101,8 @@ impl ImportTable {
         let named = |problem: String| StageError::input(format!("{at}: {problem}"));
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()]
-                .iter()
-                .filter(|b| **b == b'\n')
-                .count()
-                + 1;
+                .split(|byte| *byte == b'\n')
+                .count();
             named(format!("line {line} is not UTF-8 text"))
         })?;
         let rows = match self.format() {

@@ -17,6 +17,10 @@ pub mod import_table;
 pub mod judge_images;
 pub mod lay_out_sheets;
 pub mod measure_truth;
+#[cfg(test)]
+mod pinned;
+#[cfg(test)]
+mod pipelines;
 pub mod png;
 mod prompt_rules;
 pub mod questions;
@@ -63,4 +67,62 @@ pub fn registry() -> Registry {
 /// Plain parameters, as they enter a stage's identity.
 fn identity_of<T: Serialize>(parameters: &T) -> Value {
     Value::of(parameters).expect("parameters are numbers, texts, lists and maps of these")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The comments of parameters are their users' documentation.
+    #[test]
+    fn every_kind_and_parameter_is_documented() {
+        for kind in registry().kinds() {
+            assert!(kind.summary.ends_with('.'), "{}", kind.name);
+            let schema = (kind.schema)();
+            assert_eq!(
+                schema.get("additionalProperties"),
+                Some(&false.into()),
+                "{}",
+                kind.name
+            );
+            let properties = schema
+                .get("properties")
+                .and_then(|p| p.as_object().cloned());
+            for (name, property) in properties.into_iter().flatten() {
+                let text = property.get("description").and_then(|text| text.as_str());
+                assert!(
+                    text.is_some_and(|text| text.ends_with('.')),
+                    "{}: {name}",
+                    kind.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_registry_offers_what_pipelines_and_suites_name() {
+        let registry = registry();
+        let kinds: Vec<&str> = registry.kinds().map(|kind| kind.name).collect();
+        assert_eq!(
+            kinds,
+            [
+                "dataset.export",
+                "image.detect",
+                "image.generate",
+                "image.grid",
+                "image.import",
+                "image.judge",
+                "prompt.generate",
+                "prompt.template",
+                "score.answers",
+                "select.pairs",
+                "table.import",
+                "world.truth",
+            ]
+        );
+        assert_eq!(
+            registry.role_names(),
+            ["detector", "drawer", "judge", "writer"]
+        );
+    }
 }

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::row_id::{Key, RowId, described};
+use crate::world::rounded;
 
 /// Parameters of `world.truth`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +71,7 @@ fn row(selector: &str, prompts: &[Vec<Truth>], best: bool) -> Vec<Value> {
             }
         };
         let sum: f64 = prompts.iter().map(of_prompt).sum();
-        Value::from((!prompts.is_empty()).then(|| sum / prompts.len() as f64))
+        Value::from((!prompts.is_empty()).then(|| rounded(sum / prompts.len() as f64)))
     });
     let head = [
         Value::from(selector),

@@ -261,47 +261,47 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn set(questions: serde_json::Value) -> QuestionSet {
+    fn set(questions: &serde_json::Value) -> QuestionSet {
         serde_json::from_value(json!({ "questions": questions })).unwrap()
     }
 
     #[test]
     fn a_set_that_is_not_of_one_piece_is_refused() {
         let says = |set: QuestionSet| set.check().unwrap_err();
-        assert_eq!(says(set(json!([]))), "the question set has no questions");
+        assert_eq!(says(set(&json!([]))), "the question set has no questions");
         assert_eq!(
             says(set(
-                json!([{"id": "a", "text": "?"}, {"id": "a", "text": "!"}])
+                &json!([{"id": "a", "text": "?"}, {"id": "a", "text": "!"}])
             )),
             "two questions are called `a`"
         );
         assert_eq!(
-            says(set(json!([{"id": "a", "text": "Is it a {clas}?"}]))),
+            says(set(&json!([{"id": "a", "text": "Is it a {clas}?"}]))),
             "question `a`: `{clas}` stands for nothing; there are `{class}`, `{prompt}`; \
              did you mean `{class}`?"
         );
         assert_eq!(
             says(set(
-                json!([{"id": "q1", "text": "?", "requires": {"q2": "yes"}}])
+                &json!([{"id": "q1", "text": "?", "requires": {"q2": "yes"}}])
             )),
             "question `q1` requires `q2`, but there is no such question; there are q1; \
              did you mean `q1`?"
         );
         assert_eq!(
             says(set(
-                json!([{"id": "a", "text": "?"}, {"id": "b", "text": "?", "requires": {"a": "skipped"}}])
+                &json!([{"id": "a", "text": "?"}, {"id": "b", "text": "?", "requires": {"a": "skipped"}}])
             )),
             "question `b` requires `a: skipped`; expected yes, no or nan"
         );
         assert_eq!(
-            says(set(json!([
+            says(set(&json!([
                 {"id": "a", "text": "?", "requires": {"b": "yes"}},
                 {"id": "b", "text": "?", "requires": {"a": "no"}},
                 {"id": "c", "text": "?"},
             ]))),
             "the questions a, b require each other in a circle"
         );
-        let mut with_profile = set(json!([{"id": "a", "text": "?"}]));
+        let mut with_profile = set(&json!([{"id": "a", "text": "?"}]));
         let profile = json!({"weights": {"z": {"yes": 1}}});
         with_profile
             .profiles
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_closed_gate_closes_those_behind_it() {
-        let set = set(json!([
+        let set = set(&json!([
             {"id": "c", "text": "?", "requires": {"b": "no"}},
             {"id": "b", "text": "?", "requires": {"a": "yes"}},
             {"id": "a", "text": "?"},

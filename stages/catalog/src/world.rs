@@ -40,6 +40,11 @@ fn scene(input: &Value) -> Result<Scene, StageError> {
         .map_err(|error| StageError::failed(format!("the image's `scene` cannot be read: {error}")))
 }
 
+/// To six decimals, as tables show it.
+pub(crate) fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}
+
 /// That a share is one.
 fn share(name: &str, value: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&value) {

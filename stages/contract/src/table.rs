@@ -1,144 +1,13 @@
 //! Tables: what flows between stages. Named, typed columns of values.
 
-use std::collections::HashMap;
-use std::fmt;
+mod schema;
+mod stored;
+
 use std::sync::Arc;
 
 use ccsr_cache::{Digest, Value};
-use serde::{Deserialize, Serialize};
 
-/// The type of a column's values. A null is a value of every type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ColumnType {
-    /// Text.
-    Text,
-    /// Whole numbers, 64 bits with sign.
-    Int,
-    /// Numbers; whole numbers are welcome too.
-    Float,
-    /// True or false.
-    Bool,
-    /// A blob that is an image: a PNG of its pixels and nothing else.
-    Image,
-    /// A blob of any kind.
-    Blob,
-    /// Any value, as JSON.
-    Json,
-}
-
-impl ColumnType {
-    /// The word for it, with its article, for messages.
-    pub const fn described(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Int => "whole numbers",
-            Self::Float => "numbers",
-            Self::Bool => "true or false",
-            Self::Image => "images",
-            Self::Blob => "blobs",
-            Self::Json => "any values",
-        }
-    }
-
-    /// Whether a column of this type serves where `wanted` is asked for.
-    pub fn serves(self, wanted: Self) -> bool {
-        self == wanted
-            || wanted == Self::Json
-            || matches!(
-                (self, wanted),
-                (Self::Int, Self::Float) | (Self::Image, Self::Blob)
-            )
-    }
-
-    /// Whether `value` may stand in a column of this type.
-    pub const fn admits(self, value: &Value) -> bool {
-        matches!(
-            (self, value),
-            (_, Value::Null)
-                | (Self::Text, Value::Text(_))
-                | (Self::Int, Value::Int(_))
-                | (Self::Float, Value::Float(_) | Value::Int(_))
-                | (Self::Bool, Value::Bool(_))
-                | (Self::Image | Self::Blob, Value::Blob(_))
-                | (Self::Json, _)
-        )
-    }
-}
-
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Int => "int",
-            Self::Float => "float",
-            Self::Bool => "bool",
-            Self::Image => "image",
-            Self::Blob => "blob",
-            Self::Json => "json",
-        })
-    }
-}
-
-/// The columns of a table: names and types, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Schema(Vec<(Arc<str>, ColumnType)>);
-
-impl Schema {
-    /// A schema with these columns. A later column replaces an earlier one of the same name.
-    pub fn new<N: Into<Arc<str>>>(columns: impl IntoIterator<Item = (N, ColumnType)>) -> Self {
-        columns
-            .into_iter()
-            .fold(Self::default(), |schema, (name, kind)| {
-                schema.with(name, kind)
-            })
-    }
-
-    /// The schema with one column more, or with another type for it.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<Arc<str>>, kind: ColumnType) -> Self {
-        let name = name.into();
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = kind,
-            None => self.0.push((name, kind)),
-        }
-        self
-    }
-
-    /// The schema without these columns.
-    #[must_use]
-    pub fn without(mut self, names: &[&str]) -> Self {
-        self.0.retain(|(name, _)| !names.contains(&name.as_ref()));
-        self
-    }
-
-    /// The columns in order.
-    pub fn columns(&self) -> impl Iterator<Item = (&str, ColumnType)> {
-        self.0.iter().map(|(name, kind)| (name.as_ref(), *kind))
-    }
-
-    /// The type of a column.
-    pub fn get(&self, name: &str) -> Option<ColumnType> {
-        self.columns()
-            .find(|(known, _)| *known == name)
-            .map(|(_, kind)| kind)
-    }
-
-    /// Position of a column.
-    pub fn position(&self, name: &str) -> Option<usize> {
-        self.columns().position(|(known, _)| known == name)
-    }
-
-    /// Number of columns.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is no column.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
+pub use schema::{ColumnType, Schema};
 
 /// A table that is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -279,100 +148,10 @@ impl Table {
         (0..self.rows).map(|index| self.row(index))
     }
 
-    /// The bytes it is stored as: the canonical encoding of its columns, texts as numbers into the
-    /// list of a column's distinct texts. Equal tables, equal bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let columns = self.columns.iter().map(|column| {
-            let (texts, cells) = intern(&column.cells);
-            Value::list([
-                Value::Text(column.name.clone()),
-                Value::from(column.kind.to_string()),
-                Value::list(texts),
-                Value::list(cells),
-            ])
-        });
-        Value::list([
-            Value::Int(1),
-            Value::Int(self.rows as i64),
-            Value::list(columns),
-        ])
-        .canonical()
-    }
-
-    /// Reads what [`Table::encode`] wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Self, TableError> {
-        let malformed = |what: &str| TableError::Malformed(what.to_owned());
-        let value =
-            Value::from_canonical(bytes).map_err(|e| TableError::Malformed(e.to_string()))?;
-        let Value::List(parts) = &value else {
-            return Err(malformed("it is no list"));
-        };
-        let [Value::Int(1), Value::Int(rows), Value::List(stored)] = parts.as_ref() else {
-            return Err(malformed("its version is not 1"));
-        };
-        let rows = *rows as usize;
-        let mut columns = Vec::with_capacity(stored.len());
-        for column in stored.iter() {
-            let Value::List(parts) = column else {
-                return Err(malformed("a column is no list"));
-            };
-            let [
-                Value::Text(name),
-                kind,
-                Value::List(texts),
-                Value::List(cells),
-            ] = parts.as_ref()
-            else {
-                return Err(malformed("a column has other parts than it should"));
-            };
-            let kind: ColumnType = kind
-                .read()
-                .map_err(|e| TableError::Malformed(e.to_string()))?;
-            let cells = restore(texts, cells).filter(|cells| cells.len() == rows);
-            let cells = cells.ok_or_else(|| malformed("a column's cells do not fit its rows"))?;
-            columns.push(Column {
-                name: name.clone(),
-                kind,
-                cells,
-            });
-        }
-        Ok(Self { columns, rows })
-    }
-
     /// The digest that names it.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.encode())
     }
-}
-
-/// The distinct texts in order of appearance, and the cells with `[n]` in place of a text.
-fn intern(cells: &[Value]) -> (Vec<Value>, Vec<Value>) {
-    let mut texts = Vec::new();
-    let mut numbers: HashMap<&str, i64> = HashMap::new();
-    let cells = cells
-        .iter()
-        .map(|cell| match cell {
-            Value::Text(text) => {
-                let number = *numbers.entry(text).or_insert_with(|| {
-                    texts.push(cell.clone());
-                    texts.len() as i64 - 1
-                });
-                Value::Text(number.to_string().into())
-            }
-            other => other.clone(),
-        })
-        .collect();
-    (texts, cells)
-}
-
-fn restore(texts: &[Value], cells: &[Value]) -> Option<Vec<Value>> {
-    cells
-        .iter()
-        .map(|cell| match cell {
-            Value::Text(number) => texts.get(number.parse::<usize>().ok()?).cloned(),
-            other => Some(other.clone()),
-        })
-        .collect()
 }
 
 /// Builds a table row by row.

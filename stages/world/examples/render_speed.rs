@@ -1,4 +1,4 @@
-//! Measures how many images are rendered in a second and prints a table.
+//! Measures how many images are rendered in a second, and how fast all else is, and prints two tables.
 //!
 //! Usage: `render_speed [rounds, 5]`, with `--release`.
 
@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use ccsr_world::{Class, Rates, Scene, Wish, draw, grammar};
+use ccsr_world::{About, Class, Rates, Scene, Wish, detect, draw, grammar, truth};
 
 /// Scenes in a round.
 const SCENES: u64 = 1200;
@@ -32,6 +32,55 @@ fn main() {
             println!("{side:>6} {threads:>8} {median:>12.0} {least:>12.0} {most:>12.0}");
         }
     }
+    print_others(&scenes, rounds);
+}
+
+/// The rest, on one thread.
+fn print_others(scenes: &[Scene], rounds: usize) {
+    println!("\n{:<28} {:>12}", "on one thread", "median /s");
+    let vocabulary: Vec<&str> = Class::ALL.iter().map(|class| class.name()).collect();
+    print_speed(
+        "prompts written and parsed",
+        scenes,
+        rounds,
+        |_, ordinal| {
+            std::hint::black_box(Wish::parse(&grammar::prompt(0, Class::Lion, ordinal)));
+        },
+    );
+    print_speed("scenes drawn", scenes, rounds, |_, ordinal| {
+        std::hint::black_box(scene(ordinal));
+    });
+    print_speed(
+        "scenes judged (10 questions)",
+        scenes,
+        rounds,
+        |scene, _| {
+            let wish = scene.as_wish();
+            for &about in About::ALL {
+                std::hint::black_box(truth(scene, &wish, Class::Lion, about));
+            }
+        },
+    );
+    print_speed("scenes detected (11 labels)", scenes, rounds, |scene, _| {
+        std::hint::black_box(detect(scene, &vocabulary, 64, &[0; 32]));
+    });
+    print_speed("texts written and read", scenes, rounds, |scene, _| {
+        std::hint::black_box(Scene::from_text(&scene.to_text()).is_ok());
+    });
+}
+
+fn print_speed(name: &str, scenes: &[Scene], rounds: usize, work: impl Fn(&Scene, u64)) {
+    let mut speeds: Vec<f64> = (0..rounds)
+        .map(|_| {
+            let start = Instant::now();
+            for (scene, ordinal) in scenes.iter().zip(0..) {
+                work(scene, ordinal);
+            }
+            scenes.len() as f64 / start.elapsed().as_secs_f64()
+        })
+        .collect();
+    speeds.sort_by(f64::total_cmp);
+    println!("{name:<28} {:>12.0}", speeds[rounds / 2]);
 }
 
 /// A scene as the grammar's prompts make them.

@@ -3,11 +3,13 @@
 //! [`Figure`] is an animal placed in a scene: shapes and where they go. Light, shadows and ground belong to the
 //! renderer; this module only knows bodies.
 
+mod angle;
 mod bird;
 mod build;
 mod coat;
 mod elephant;
 mod head;
+mod limbs;
 mod quadruped;
 pub(crate) mod sketch;
 mod stance;

@@ -4,6 +4,7 @@
 //! [`Wish::to_prompt`] is its inverse for the prompts of our own [`grammar`](crate::grammar).
 
 mod parse;
+mod phrases;
 
 use serde::{Deserialize, Serialize};
 

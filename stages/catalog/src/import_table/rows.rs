@@ -43,7 +43,7 @@ pub(crate) fn of_csv(text: &str, types: &Types) -> Result<Rows, String> {
     };
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |at| line(text, at));
         if record.len() != names.len() {
             return Err(format!(
                 "line {line} has {} cells, the header has {}",
@@ -59,6 +59,16 @@ pub(crate) fn of_csv(text: &str, types: &Types) -> Result<Rows, String> {
         rows.lines.push(line);
     }
     Ok(rows)
+}
+
+/// Line of a record. Its position is that of the blank lines before it, if there are any.
+fn line(text: &str, position: &csv::Position) -> u64 {
+    let rest = text
+        .as_bytes()
+        .get(position.byte() as usize..)
+        .unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    position.line() + blank.filter(|byte| **byte == b'\n').count() as u64
 }
 
 fn distinct(names: &[String]) -> Result<(), String> {
@@ -125,10 +135,9 @@ pub(crate) fn of_jsonl(text: &str, types: &Types) -> Result<Rows, String> {
         .iter()
         .map(|name| {
             let cells = objects.iter().flat_map(|(_, entries)| entries);
-            let values = cells
-                .filter(|(known, _)| known == name)
-                .map(|(_, value)| value);
-            types.get(name).copied().unwrap_or_else(|| fitting(values))
+            let values = cells.filter(|(known, _)| known == name);
+            let values: Vec<&Json> = values.map(|(_, value)| value).collect();
+            types.get(name).copied().unwrap_or_else(|| fitting(&values))
         })
         .collect();
     let mut rows = Rows {
@@ -182,19 +191,19 @@ impl<'de> Deserialize<'de> for Object {
 }
 
 /// The narrowest type that all values fit.
-fn fitting<'a>(values: impl Iterator<Item = &'a Json> + Clone) -> CellType {
+fn fitting(values: &[&Json]) -> CellType {
     let narrow_first = [
         CellType::Bool,
         CellType::Int,
         CellType::Float,
         CellType::Text,
     ];
-    if values.clone().all(Json::is_null) {
+    if values.iter().all(|value| value.is_null()) {
         return CellType::Json;
     }
     narrow_first
         .into_iter()
-        .find(|kind| values.clone().all(|value| fits(value, *kind)))
+        .find(|kind| values.iter().all(|value| fits(value, *kind)))
         .unwrap_or(CellType::Json)
 }
 

@@ -67,7 +67,12 @@ pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, Stage
         }
         imageops::replace(&mut canvas.0, picture, i64::from(x), i64::from(y));
         let ink = if chosen { CHOSEN } else { INK };
-        canvas.write(&caption(cell), x, y + picture.height() + FRAME, ink);
+        canvas.write(
+            &caption(cell, width + GAP / 2),
+            x,
+            y + picture.height() + FRAME,
+            ink,
+        );
     }
     Ok(png::encode(&canvas.0))
 }
@@ -94,8 +99,9 @@ fn heading(layout: &Value) -> String {
     }
 }
 
-/// `#3  8`, and how sure the detector was of the chosen one.
-fn caption(cell: &Value) -> String {
+/// `#3 score 8`, and how sure the detector was of the chosen one; without the words where they do
+/// not fit into `width` pixels.
+fn caption(cell: &Value, width: u32) -> String {
     let shown = |value: &Value| match value {
         Value::Float(number) => Some(format!("{number:.2}")),
         Value::Int(number) => Some(number.to_string()),
@@ -103,14 +109,21 @@ fn caption(cell: &Value) -> String {
         _ => None,
     };
     let part = |name: &str| cell.get(name).and_then(shown);
-    let mut caption = format!("#{}", part("candidate").unwrap_or_default());
-    if let Some(score) = part("score") {
-        caption.push_str(&format!("  {score}"));
+    let written = |words: [&str; 2]| {
+        let mut caption = format!("#{}", part("candidate").unwrap_or_default());
+        for (word, name) in words.into_iter().zip(["score", "confidence"]) {
+            if let Some(number) = part(name) {
+                caption.extend([word, &number]);
+            }
+        }
+        caption
+    };
+    let whole = written([" score ", " sure "]);
+    if whole.chars().count() as u32 * FONT.character_size.width <= width {
+        whole
+    } else {
+        written([" ", " "])
     }
-    if let Some(confidence) = part("confidence") {
-        caption.push_str(&format!("  sure {confidence}"));
-    }
-    caption
 }
 
 /// The text in lines of at most `columns` characters, in characters that the font has.
@@ -217,6 +230,17 @@ mod tests {
     #[test]
     fn what_the_font_lacks_is_replaced() {
         assert_eq!(printable("“wide” – café… 象\n"), "\"wide\" - café... ? ");
+    }
+
+    #[test]
+    fn captions_say_less_where_there_is_little_room() {
+        let cell = Value::map([
+            ("candidate", Value::Int(3)),
+            ("score", Value::Int(8)),
+            ("confidence", Value::Float(0.875)),
+        ]);
+        assert_eq!(caption(&cell, 192), "#3 score 8 sure 0.88");
+        assert_eq!(caption(&cell, 160), "#3 8 0.88");
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub(super) fn choose(params: &Params, candidates: &[Candidate<'_>], sees: bool) 
                 tier = (0..candidates.len())
                     .filter(|index| in_tier(*index))
                     .collect();
-                tier.iter().for_each(|index| shortlisted[*index] = true);
+                for index in &tier {
+                    shortlisted[*index] = true;
+                }
             }
             _ => {
                 return Choice {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rounded;
 use crate::roles::{Detector, Found, Reads};
 
 /// Parameters of `world.detector`.
@@ -36,11 +37,11 @@ fn found(unit: &Unit, batch: &Batch<'_>) -> Result<Vec<Found>, StageError> {
     let found = ccsr_world::detect(&scene, &words, size, image.as_bytes());
     let found = found.into_iter().map(|detection| Found {
         label: words[detection.label].to_owned(),
-        confidence: f64::from(detection.confidence),
-        x0: f64::from(detection.x0),
-        y0: f64::from(detection.y0),
-        x1: f64::from(detection.x1),
-        y1: f64::from(detection.y1),
+        confidence: rounded(f64::from(detection.confidence)),
+        x0: rounded(f64::from(detection.x0)),
+        y0: rounded(f64::from(detection.y0)),
+        x1: rounded(f64::from(detection.x1)),
+        y1: rounded(f64::from(detection.y1)),
     });
     Ok(found.collect())
 }

@@ -55,7 +55,7 @@ impl WorldJudge {
         );
         Ok(Value::map([
             ("answer", Value::from(answer.name())),
-            ("margin", Value::Float(margin)),
+            ("margin", Value::Float(super::rounded(margin))),
         ]))
     }
 }
@@ -94,7 +94,7 @@ impl Judge for WorldJudge {
         Ok(vec![
             ("about", Value::from(question.about.as_deref())),
             ("class", Value::from(class)),
-            ("prompt", row.value("prompt")?.clone()),
+            ("prompt", Value::from(row.text("prompt")?)),
             ("scene", Value::from(row.text("scene")?)),
         ])
     }

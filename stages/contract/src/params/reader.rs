@@ -4,14 +4,16 @@
 //! and reads again, until nothing new comes up; names that the type does not know are all found on
 //! the way, because serde tells the reader the names that it does know.
 
-use std::cell::RefCell;
-use std::fmt;
+mod access;
+mod error;
 
-use serde::de::value::{SeqDeserializer, StrDeserializer};
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
-};
+use std::cell::RefCell;
+
+use serde::de::value::SeqDeserializer;
+use serde::de::{self, DeserializeOwned, Visitor};
+
+use access::{List, Map, Variant};
+use error::Error;
 
 use super::files::{DOCUMENT, FILE, FOLDER};
 use super::{Documents, Entry, Node, NodeKind, Problem, Span};
@@ -90,88 +92,6 @@ impl Context<'_> {
 
     fn is_aside(&self, node: &Node) -> bool {
         self.aside.borrow().contains(&node.span)
-    }
-}
-
-/// An error on its way up to the place that knows where it happened.
-#[derive(Debug)]
-struct Error {
-    /// `None` where all there is to say was reported.
-    problem: Option<Problem>,
-    /// The innermost entry or element at fault.
-    culprit: Option<Span>,
-}
-
-impl Error {
-    fn at(span: Span, message: impl Into<String>) -> Self {
-        Self {
-            problem: Some(Problem::new(Some(span), message)),
-            culprit: None,
-        }
-    }
-
-    fn expected(what: &str, node: &Node) -> Self {
-        Self::at(
-            node.span,
-            format!("expected {what}, found {}", node.described()),
-        )
-    }
-
-    /// Fills in the place, if none is known yet.
-    fn within(mut self, node: &Node) -> Self {
-        if let Some(problem) = &mut self.problem {
-            problem.span.get_or_insert(node.span);
-        }
-        self
-    }
-
-    fn blame(mut self, node: &Node) -> Self {
-        self = self.within(node);
-        self.culprit.get_or_insert(node.span);
-        self
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.problem.as_ref().map_or("", |problem| &problem.message))
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl de::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self {
-            problem: Some(Problem::new(None, message.to_string())),
-            culprit: None,
-        }
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self::custom(format_args!("`{field}` is missing"))
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let mut error = Self::custom(format_args!(
-            "`{variant}` is not one of {}",
-            expected
-                .iter()
-                .map(|name| format!("`{name}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ));
-        if let (Some(problem), Some(near)) = (
-            &mut error.problem,
-            nearest(variant, expected.iter().copied()),
-        ) {
-            problem.help = Some(format!("did you mean `{near}`?"));
-        }
-        error
-    }
-
-    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
-        Self::custom(format_args!("expected {expected}, found {length} elements"))
     }
 }
 
@@ -510,131 +430,6 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
 
     serde::forward_to_deserialize_any! {
         i128 u128 char bytes byte_buf unit_struct tuple_struct identifier ignored_any
-    }
-}
-
-struct List<'a, I> {
-    elements: I,
-    context: &'a Context<'a>,
-}
-
-impl<'de, 'a, I: Iterator<Item = &'a Node>> SeqAccess<'de> for List<'a, I> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
-        let Some(node) = self.elements.next() else {
-            return Ok(None);
-        };
-        let read = seed.deserialize(Reader {
-            node,
-            context: self.context,
-        });
-        read.map(Some).map_err(|error| error.blame(node))
-    }
-}
-
-struct Map<'a, I> {
-    entries: I,
-    value: Option<&'a Node>,
-    context: &'a Context<'a>,
-}
-
-impl<'de, 'a, I: Iterator<Item = &'a Entry>> MapAccess<'de> for Map<'a, I> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
-        let Some(entry) = self.entries.next() else {
-            return Ok(None);
-        };
-        self.value = Some(&entry.value);
-        seed.deserialize(StrDeserializer::<Error>::new(&entry.key))
-            .map(Some)
-            .map_err(|mut error| {
-                if let Some(problem) = &mut error.problem {
-                    problem.span.get_or_insert(entry.key_span);
-                }
-                error.culprit.get_or_insert(entry.value.span);
-                error
-            })
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let node = self
-            .value
-            .take()
-            .ok_or_else(|| de::Error::custom("a value was read before its name"))?;
-        seed.deserialize(Reader {
-            node,
-            context: self.context,
-        })
-        .map_err(|error| error.blame(node))
-    }
-}
-
-struct Variant<'a> {
-    name: &'a str,
-    content: Option<&'a Node>,
-    reader: Reader<'a>,
-}
-
-impl<'de> EnumAccess<'de> for Variant<'_> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        let value = seed.deserialize(StrDeserializer::<Error>::new(self.name))?;
-        Ok((value, self))
-    }
-}
-
-impl<'a> Variant<'a> {
-    fn content(&self) -> Result<Reader<'a>, Error> {
-        let node = self.content.ok_or_else(|| {
-            Error::at(
-                self.reader.node.span,
-                format!("`{}` needs a value: `{0}: …`", self.name),
-            )
-        })?;
-        Ok(Reader {
-            node,
-            context: self.reader.context,
-        })
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variant<'_> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        match self.content {
-            None => Ok(()),
-            Some(node) => Err(Error::at(
-                node.span,
-                format!("`{}` takes no value", self.name),
-            )),
-        }
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        seed.deserialize(self.content()?)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Error> {
-        de::Deserializer::deserialize_tuple(self.content()?, length, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        de::Deserializer::deserialize_struct(self.content()?, "", fields, visitor)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Drawn around the neck's end, looking along +x; the unit is the size of the head.
 
+use super::angle::sin_cos;
 use super::coat::Coat;
 use super::sketch::{Pair, Sketch};
 use crate::kinds::{Class, Colour, DefectKind, Pose};
@@ -190,8 +191,8 @@ fn lion(sketch: &mut Sketch, animal: &Animal, coat: &Coat) {
     for (ink, reach, size) in [(coat.mark.times(0.8), 1.02, 0.5), (coat.mark, 0.72, 0.48)] {
         sketch.disc((0.05, 0.0), reach + 0.2, ink);
         for lock in 0..11 {
-            let angle = lock as f32 / 11.0 * std::f32::consts::TAU;
-            let at = (0.05 + angle.cos() * reach, angle.sin() * reach * 1.05);
+            let (sin, cos) = sin_cos(lock as f32 / 11.0 * 360.0);
+            let at = (0.05 + cos * reach, sin * reach * 1.05);
             sketch.disc(at, size, ink);
         }
     }

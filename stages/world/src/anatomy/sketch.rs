@@ -4,6 +4,7 @@
 
 use tiny_skia::{Path, PathBuilder, Transform};
 
+use super::angle::{distance, sin_cos};
 use crate::render::canvas::{Ink, add_polygon, add_smooth, oval, smooth};
 
 /// A point or an extent, x before y.
@@ -47,7 +48,7 @@ impl Sketch {
     ) {
         let outer = self.frame;
         self.frame = Transform::from_scale(scale, scale)
-            .post_rotate(degrees)
+            .post_concat(turn(degrees))
             .post_translate(at.0, at.1)
             .post_concat(outer);
         draw(self);
@@ -63,7 +64,9 @@ impl Sketch {
 
     /// An ellipse, turned by degrees.
     pub(crate) fn ellipse(&mut self, centre: Pair, radii: Pair, degrees: f32, ink: Ink) {
-        let turn = Transform::from_rotate_at(degrees, centre.0, centre.1);
+        let turn = Transform::from_translate(-centre.0, -centre.1)
+            .post_concat(turn(degrees))
+            .post_translate(centre.0, centre.1);
         self.path(
             oval(centre, radii).and_then(|path| path.transform(turn)),
             ink,
@@ -165,7 +168,7 @@ impl Tube {
                 let from = spine[index.saturating_sub(1)];
                 let to = spine[(index + 1).min(spine.len() - 1)];
                 let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-                let length = dx.hypot(dy).max(1e-6);
+                let length = distance(dx, dy).max(1e-6);
                 (-dy / length, dx / length)
             })
             .collect();
@@ -235,7 +238,7 @@ impl Tube {
         let along = |piece: usize| from + (to - from) * share(piece);
         let edge = (0..=PIECES).map(|piece| self.at(along(piece), side));
         let inner = (0..=PIECES).rev().map(|piece| {
-            let swell = (share(piece) * std::f32::consts::PI).sin().max(0.0).sqrt();
+            let swell = sin_cos(share(piece) * 180.0).0.max(0.0).sqrt();
             self.at(along(piece), side * (1.0 - depth * swell))
         });
         edge.chain(inner).collect()
@@ -258,6 +261,12 @@ impl Tube {
             self.at(along + x * length * reach, across)
         })
     }
+}
+
+/// A turn around the origin, counter-clockwise.
+fn turn(degrees: f32) -> Transform {
+    let (sin, cos) = sin_cos(degrees);
+    Transform::from_row(cos, sin, -sin, cos, 0.0, 0.0)
 }
 
 /// The Catmull-Rom curve through the two middle values, at `t` between them.

@@ -1,5 +1,6 @@
 //! Where the joints of a four-legged animal are, from its build and pose.
 
+use super::angle::{distance, sin_cos, slope};
 use super::build::Build;
 use super::sketch::Pair;
 use crate::kinds::{Class, Pose};
@@ -19,7 +20,7 @@ impl Leg {
     /// The knee: off the straight line by as much as the leg is too long for it.
     pub(super) fn knee(&self) -> Pair {
         let (dx, dy) = (self.foot.0 - self.top.0, self.foot.1 - self.top.1);
-        let distance = dx.hypot(dy).max(1e-3);
+        let distance = distance(dx, dy).max(1e-3);
         let spare = (self.length * self.length - distance * distance)
             .max(0.0)
             .sqrt()
@@ -72,11 +73,8 @@ impl Stance {
 
 /// The point at a distance and angle (degrees).
 pub(super) fn reach(from: Pair, degrees: f32, distance: f32) -> Pair {
-    let angle = degrees.to_radians();
-    (
-        from.0 + angle.cos() * distance,
-        from.1 + angle.sin() * distance,
-    )
+    let (sin, cos) = sin_cos(degrees);
+    (from.0 + cos * distance, from.1 + sin * distance)
 }
 
 /// How far hips and shoulders are raised, and how far they are lowered.
@@ -127,10 +125,10 @@ fn neck(class: Class, pose: Pose, build: &Build, base: Pair) -> (f32, f32, f32) 
             // As far forward as the neck allows; it stretches a little rather than miss the ground.
             let ahead = (build.neck * build.neck - down * down).max(0.0).sqrt();
             let ahead = ahead.max(build.head * if frontal { 1.25 } else { 0.6 });
-            let angle = -down.atan2(ahead).to_degrees();
+            let angle = slope(-down, ahead);
             (
                 angle,
-                ahead.hypot(down),
+                distance(ahead, down),
                 if frontal { -18.0 } else { -62.0 },
             )
         }
@@ -148,7 +146,7 @@ fn neck(class: Class, pose: Pose, build: &Build, base: Pair) -> (f32, f32, f32) 
                 let down = base.1 - low;
                 let ahead = (build.neck * build.neck - down * down).max(0.0).sqrt();
                 let ahead = ahead.max(build.head * 0.9);
-                (-down.atan2(ahead).to_degrees(), ahead.hypot(down), -8.0)
+                (slope(-down, ahead), distance(ahead, down), -8.0)
             }
         },
         Pose::LookingUp => {

@@ -139,16 +139,13 @@ impl Canvas {
             let share = ((row as f32 + 0.5 - top * self.side) / span).clamp(0.0, 1.0);
             let opacity = above.opacity + (below.opacity - above.opacity) * share;
             let [red, green, blue, _] = above.mix(below, share).bytes();
-            let keep = 1.0 - opacity;
             let line = &mut self.pixmap.data_mut()[row * width * 4..(row + 1) * width * 4];
+            // In 256ths, so that an opaque row keeps nothing of what it covers.
+            let share = (opacity * 256.0) as u32;
             for pixel in line.chunks_exact_mut(4) {
                 for (channel, value) in pixel.iter_mut().zip([red, green, blue]) {
-                    // Opaque rows skip the blend: they are most of them.
-                    *channel = if keep == 0.0 {
-                        value
-                    } else {
-                        (f32::from(value) * opacity + f32::from(*channel) * keep).round() as u8
-                    };
+                    let blend = u32::from(value) * share + u32::from(*channel) * (256 - share);
+                    *channel = (blend >> 8) as u8;
                 }
                 pixel[3] = 255;
             }

@@ -1,263 +1,14 @@
-//! Reading wishes out of arbitrary text: words, clauses, and tables of phrases.
+//! Reading wishes out of arbitrary text: words, clauses and noun phrases.
 
 use super::Wish;
-use crate::kinds::{Background, Class, Colour, Place, Pose, Time, Weather};
+use super::phrases::{
+    AGES, BACKGROUNDS, CLASSES, COATS, COLOURS, DISTANT, GROUPS, MARKERS, NUMBERS, PLACES, POSES,
+    STOPS, TIMES, WEATHERS,
+};
+use crate::kinds::{Background, Class, Colour};
 
 /// How many words before an animal's name are searched for its colour and number.
 const REACH: usize = 7;
-
-const CLASSES: &[(&str, Class)] = &[
-    ("puppy", Class::Dog),
-    ("puppies", Class::Dog),
-    ("retriever", Class::Dog),
-    ("labrador", Class::Dog),
-    ("kitten", Class::Cat),
-    ("kittens", Class::Cat),
-    ("lioness", Class::Lion),
-    ("lionesses", Class::Lion),
-    ("grizzly", Class::Bear),
-    ("grizzlies", Class::Bear),
-    ("pony", Class::Horse),
-    ("ponies", Class::Horse),
-    ("foal", Class::Horse),
-    ("foals", Class::Horse),
-    ("lamb", Class::Sheep),
-    ("lambs", Class::Sheep),
-    ("cattle", Class::Cow),
-    ("bull", Class::Cow),
-    ("bulls", Class::Cow),
-    ("parrot", Class::Bird),
-    ("parrots", Class::Bird),
-    ("eagle", Class::Bird),
-    ("eagles", Class::Bird),
-    ("sparrow", Class::Bird),
-    ("sparrows", Class::Bird),
-];
-
-const COLOURS: &[(&str, Colour)] = &[
-    ("grey", Colour::Grey),
-    ("gray", Colour::Grey),
-    ("brown", Colour::Brown),
-    ("white", Colour::White),
-    ("polar", Colour::White),
-    ("black", Colour::Black),
-    ("golden", Colour::Golden),
-    ("red", Colour::Red),
-    ("reddish", Colour::Red),
-    ("tan", Colour::Tan),
-    ("beige", Colour::Tan),
-    ("orange", Colour::Orange),
-    ("ginger", Colour::Orange),
-    ("yellow", Colour::Yellow),
-    ("blue", Colour::Blue),
-    ("green", Colour::Green),
-    ("pink", Colour::Pink),
-];
-
-/// What a colour may lie on, anywhere in the text, to be the animal's.
-const COATS: &[&str] = &["fur", "skin", "coat", "hide", "wool", "feathers", "plumage"];
-
-const POSES: &[(&str, Pose)] = &[
-    ("looking up", Pose::LookingUp),
-    ("looks up", Pose::LookingUp),
-    ("look up", Pose::LookingUp),
-    ("gazing up", Pose::LookingUp),
-    ("head raised", Pose::LookingUp),
-    ("looking forward", Pose::Standing),
-    ("standing", Pose::Standing),
-    ("stands", Pose::Standing),
-    ("stand", Pose::Standing),
-    ("posing", Pose::Standing),
-    ("walking", Pose::Walking),
-    ("walks", Pose::Walking),
-    ("walk", Pose::Walking),
-    ("strolling", Pose::Walking),
-    ("wandering", Pose::Walking),
-    ("marching", Pose::Walking),
-    ("running", Pose::Running),
-    ("runs", Pose::Running),
-    ("galloping", Pose::Running),
-    ("charging", Pose::Running),
-    ("sprinting", Pose::Running),
-    ("trotting", Pose::Running),
-    ("chasing", Pose::Running),
-    ("eating", Pose::Eating),
-    ("eats", Pose::Eating),
-    ("eat", Pose::Eating),
-    ("grazing", Pose::Eating),
-    ("grazes", Pose::Eating),
-    ("feeding", Pose::Eating),
-    ("browsing", Pose::Eating),
-    ("chewing", Pose::Eating),
-    ("munching", Pose::Eating),
-    ("reaching", Pose::Eating),
-    ("drinking", Pose::Drinking),
-    ("drinks", Pose::Drinking),
-    ("drink", Pose::Drinking),
-    ("sipping", Pose::Drinking),
-    ("sleeping", Pose::Sleeping),
-    ("sleeps", Pose::Sleeping),
-    ("asleep", Pose::Sleeping),
-    ("lying", Pose::Sleeping),
-    ("laying", Pose::Sleeping),
-    ("resting", Pose::Sleeping),
-    ("napping", Pose::Sleeping),
-    ("dozing", Pose::Sleeping),
-    ("bathing", Pose::Bathing),
-    ("bathes", Pose::Bathing),
-    ("swimming", Pose::Bathing),
-    ("splashing", Pose::Bathing),
-    ("wading", Pose::Bathing),
-];
-
-const PLACES: &[(&str, Place)] = &[
-    ("watering hole", Place::Lake),
-    ("savanna", Place::Savanna),
-    ("savannah", Place::Savanna),
-    ("savannas", Place::Savanna),
-    ("grassland", Place::Savanna),
-    ("grasslands", Place::Savanna),
-    ("plains", Place::Savanna),
-    ("forest", Place::Forest),
-    ("forests", Place::Forest),
-    ("woods", Place::Forest),
-    ("woodland", Place::Forest),
-    ("rainforest", Place::Forest),
-    ("jungle", Place::Forest),
-    ("desert", Place::Desert),
-    ("dunes", Place::Desert),
-    ("mud", Place::Mud),
-    ("muddy", Place::Mud),
-    ("river", Place::River),
-    ("riverbank", Place::River),
-    ("stream", Place::River),
-    ("creek", Place::River),
-    ("lake", Place::Lake),
-    ("lakeside", Place::Lake),
-    ("pond", Place::Lake),
-    ("waterhole", Place::Lake),
-    ("beach", Place::Beach),
-    ("shore", Place::Beach),
-    ("coast", Place::Beach),
-    ("meadow", Place::Meadow),
-    ("field", Place::Meadow),
-    ("pasture", Place::Meadow),
-    ("farm", Place::Meadow),
-    ("park", Place::Meadow),
-    ("garden", Place::Meadow),
-];
-
-/// Words that make the nearest entry of [`DISTANT`] in their clause a background.
-const MARKERS: &[&str] = &[
-    "background",
-    "backdrop",
-    "behind",
-    "distance",
-    "distant",
-    "horizon",
-];
-
-const DISTANT: &[(&str, Background)] = &[
-    ("hills", Background::Hills),
-    ("hill", Background::Hills),
-    ("mountains", Background::Mountains),
-    ("mountain", Background::Mountains),
-    ("peaks", Background::Mountains),
-    ("trees", Background::LargeTrees),
-    ("tree", Background::LargeTrees),
-    ("forest", Background::LargeTrees),
-    ("woods", Background::LargeTrees),
-    ("rainforest", Background::Rainforest),
-    ("jungle", Background::Rainforest),
-    ("sea", Background::Sea),
-    ("ocean", Background::Sea),
-    ("lake", Background::Lake),
-    ("river", Background::Lake),
-    ("pond", Background::Lake),
-    ("sky", Background::OpenSky),
-];
-
-/// What is a background even where no marker says so.
-const BACKGROUNDS: &[(&str, Background)] = &[
-    ("hills", Background::Hills),
-    ("mountains", Background::Mountains),
-    ("mountain", Background::Mountains),
-    ("large trees", Background::LargeTrees),
-    ("tall trees", Background::LargeTrees),
-    ("big trees", Background::LargeTrees),
-    ("sea", Background::Sea),
-    ("ocean", Background::Sea),
-    ("open sky", Background::OpenSky),
-];
-
-const TIMES: &[(&str, Time)] = &[
-    ("golden hour", Time::Sunset),
-    ("sunrise", Time::Sunrise),
-    ("dawn", Time::Sunrise),
-    ("morning", Time::Morning),
-    ("noon", Time::Noon),
-    ("midday", Time::Noon),
-    ("afternoon", Time::Afternoon),
-    ("sunset", Time::Sunset),
-    ("dusk", Time::Sunset),
-    ("evening", Time::Sunset),
-    ("night", Time::Night),
-    ("nighttime", Time::Night),
-    ("midnight", Time::Night),
-    ("moonlight", Time::Night),
-    ("moonlit", Time::Night),
-    ("starry", Time::Night),
-];
-
-const WEATHERS: &[(&str, Weather)] = &[
-    ("clear sky", Weather::Clear),
-    ("clear skies", Weather::Clear),
-    ("clear weather", Weather::Clear),
-    ("clear day", Weather::Clear),
-    ("blue sky", Weather::Clear),
-    ("sunny", Weather::Clear),
-    ("cloudy", Weather::Cloudy),
-    ("overcast", Weather::Cloudy),
-    ("clouds", Weather::Cloudy),
-    ("rain", Weather::Rain),
-    ("rainy", Weather::Rain),
-    ("raining", Weather::Rain),
-    ("rainfall", Weather::Rain),
-    ("drizzle", Weather::Rain),
-    ("storm", Weather::Rain),
-    ("snow", Weather::Snow),
-    ("snowy", Weather::Snow),
-    ("snowing", Weather::Snow),
-    ("snowfall", Weather::Snow),
-    ("blizzard", Weather::Snow),
-    ("mist", Weather::Mist),
-    ("misty", Weather::Mist),
-    ("fog", Weather::Mist),
-    ("foggy", Weather::Mist),
-    ("haze", Weather::Mist),
-];
-
-const NUMBERS: &[(&str, u8)] = &[
-    ("one", 1),
-    ("two", 2),
-    ("both", 2),
-    ("three", 3),
-    ("four", 4),
-    ("five", 5),
-    ("six", 6),
-    ("seven", 7),
-    ("eight", 8),
-    ("nine", 9),
-    ("ten", 10),
-];
-
-const GROUPS: &[(&str, u8)] = &[("pair", 2), ("couple", 2), ("duo", 2), ("trio", 3)];
-
-/// Words that end an animal's noun phrase on its left.
-const STOPS: &[&str] = &[
-    "of", "with", "in", "on", "at", "near", "from", "to", "by", "for", "some", "few", "several",
-    "many", "the", "this", "that", "these", "those", "its", "his", "her", "their", "is", "are",
-];
 
 /// A word of the text, in lower case.
 struct Word {
@@ -379,7 +130,13 @@ fn noun_phrase(before: &[Word], clause: usize) -> (Option<Colour>, Option<u8>) {
             colour = colour.or(Some(if pied { Colour::BlackAndWhite } else { found }));
             at -= if pied { 2 } else { 0 };
         } else if let Some(number) = lookup(NUMBERS, text).or_else(|| digits(text)) {
-            return (colour, Some(number));
+            // "A 4 year old lion" is one lion.
+            let of_age = before
+                .get(at + 1)
+                .is_some_and(|next| AGES.contains(&next.text.as_str()));
+            if !of_age {
+                return (colour, Some(number));
+            }
         } else if text == "of" && at > 0 {
             return (colour, lookup(GROUPS, &before[at - 1].text));
         } else if matches!(text, "a" | "an" | "single" | "lone") {
@@ -429,6 +186,7 @@ fn distant(words: &[Word]) -> Option<(usize, Background)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::{Place, Pose, Time, Weather};
 
     fn class(class: Class, count: impl Into<Option<u8>>) -> Wish {
         Wish {
@@ -482,6 +240,8 @@ mod tests {
             ("a trio of elephants", Some(3)),
             ("a group of four elephants", Some(4)),
             ("some elephants", None),
+            ("a 4 year old elephant", Some(1)),
+            ("one of the elephants", None),
         ] {
             assert_eq!(wish(text).count, count, "{text}");
             assert_eq!(wish(text).class, Some(Class::Elephant), "{text}");

@@ -117,7 +117,6 @@ fn sound_scenes_that_fulfil_their_wish_are_ideal() {
     for ordinal in 0..400 {
         let (wish, scene) = drawn(ordinal, &Rates::default());
         let class = wish.class.unwrap();
-        let natural = wish.colour.is_some();
         for (about, answer) in [
             (Realism, Answer::Yes),
             (OddPatterns, Answer::No),
@@ -131,7 +130,7 @@ fn sound_scenes_that_fulfil_their_wish_are_ideal() {
             (PromptRespected, Answer::Yes),
         ] {
             let found = truth(&scene, &wish, class, about);
-            assert_eq!(found, answer, "{about} of {} ({natural})", scene.to_text());
+            assert_eq!(found, answer, "{about} of {}", scene.to_text());
         }
     }
 }

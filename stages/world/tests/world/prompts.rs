@@ -30,7 +30,9 @@ fn a_prompt_is_pinned() {
     assert_eq!(grammar::prompt(1, Class::Giraffe, 7), PINNED);
 }
 
-const PINNED: &str = "";
+/// A change here changes every prompt that was ever written.
+const PINNED: &str = "Wide shot of a majestic giraffe looking up attentively, still lake, open sky behind, \
+                      crisp focus, nature photography, Hasselblad X1D II 50C, 50mm, f/2.8, soft lighting, RAW";
 
 #[test]
 fn wishes_are_recovered_from_their_prompts() {

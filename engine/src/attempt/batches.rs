@@ -1,0 +1,250 @@
+//! Batches: claimed, sent to workers, committed when they come back.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ccsr_cache::{ActionKey, Claim, Commit, Digest, StoreError, Value};
+use ccsr_stage::{StageError, Unit};
+
+use super::{Attempt, Ending};
+use crate::event::Event;
+use crate::graph::StageId;
+use crate::worker::{Executed, Job};
+
+impl Attempt<'_, '_> {
+    /// The next batch that may execute now.
+    pub(super) fn next_job(&mut self) -> Result<Option<Job>, StoreError> {
+        let stages: Vec<_> = self.active.keys().copied().collect();
+        for id in stages {
+            let node = self.run.pipeline.stage(id);
+            while let Some(active) = self.active.get_mut(&id)
+                && let Some(first) = active.next_unit()
+            {
+                let resource = first.resource.clone();
+                let identity =
+                    |name: &Arc<str>| (name.clone(), node.stage.resource_identity(name).digest());
+                let resource = resource.as_ref().map(identity);
+                if resource
+                    .as_ref()
+                    .is_some_and(|(_, identity)| self.busy.contains(identity))
+                {
+                    break;
+                }
+                let batch = active.take_batch(node.batch.unwrap_or_else(|| node.stage.batch()));
+                let Some(job) = self.claim(id, batch, resource)? else {
+                    continue;
+                };
+                if let Some((name, identity)) = &job.resource {
+                    self.busy.insert(*identity);
+                    if !self.run.residency.holds(*identity) {
+                        let (stage, resource) = (node.name.clone(), name.to_string());
+                        (self.listener)(Event::Loading { stage, resource });
+                    }
+                }
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps of a batch what no other process has done or is doing.
+    fn claim(
+        &mut self,
+        id: StageId,
+        batch: Vec<(ActionKey, Arc<Unit>)>,
+        resource: Option<(Arc<str>, Digest)>,
+    ) -> Result<Option<Job>, StoreError> {
+        let keys: Vec<_> = batch.iter().map(|(key, _)| *key).collect();
+        let claims = self.run.store.claim(&keys)?;
+        let mut job = Job {
+            stage: id,
+            keys: Vec::new(),
+            units: Vec::new(),
+            resource,
+        };
+        let mut done = Vec::new();
+        let active = self
+            .active
+            .get_mut(&id)
+            .expect("only active stages have batches");
+        for ((key, unit), claim) in batch.into_iter().zip(claims) {
+            match claim {
+                Claim::Ours => {
+                    job.keys.push(key);
+                    job.units.push(Arc::unwrap_or_clone(unit));
+                }
+                Claim::Held => active.held.push((key, unit)),
+                Claim::Done => done.push((key, unit)),
+            }
+        }
+        if !job.keys.is_empty() {
+            active.batches_out += 1;
+        }
+        self.take_over(id, done)?;
+        Ok((!job.keys.is_empty()).then_some(job))
+    }
+
+    /// Another process committed these since they were looked up.
+    fn take_over(
+        &mut self,
+        id: StageId,
+        done: Vec<(ActionKey, Arc<Unit>)>,
+    ) -> Result<(), StoreError> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = done.iter().map(|(key, _)| *key).collect();
+        let found = self.lookup(id, &keys)?;
+        let mut touched = BTreeSet::from([id]);
+        for ((key, unit), stored) in done.into_iter().zip(found) {
+            if let Some((outcome, seconds)) = stored {
+                let progress = &mut self.run.progress[id.0];
+                progress.reused += 1;
+                progress.seconds_saved += seconds;
+                self.resolve(key, &outcome, &mut touched);
+            } else if let Some(active) = self.active.get_mut(&id) {
+                active.enqueue(key, unit);
+            }
+        }
+        touched
+            .into_iter()
+            .try_for_each(|stage| self.advance(stage))
+    }
+
+    /// Whether other processes have finished what is held for them, or died over it.
+    pub(super) fn look_elsewhere(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let stages: Vec<_> = self.active.keys().copied().collect();
+        for id in stages {
+            let Some(active) = self.active.get_mut(&id) else {
+                continue;
+            };
+            // Claiming them again tells; what has become ours is queued like any other unit.
+            for (key, unit) in std::mem::take(&mut active.held) {
+                active.enqueue(key, unit);
+            }
+        }
+    }
+
+    /// Publishes a batch: its blobs are on disk already.
+    pub(super) fn commit(&mut self, executed: Executed) -> Result<(), StoreError> {
+        let Executed {
+            job,
+            results,
+            seconds,
+            refused,
+        } = executed;
+        let id = job.stage;
+        let node = self.run.pipeline.stage(id);
+        if let Some((_, identity)) = &job.resource {
+            self.busy.remove(identity);
+        }
+        if let Some(active) = self.active.get_mut(&id) {
+            active.batches_out -= 1;
+        }
+        if let Some(error) = refused {
+            self.refused.get_or_insert(error);
+            self.stopping.get_or_insert(Ending::Over);
+            return self.run.store.release(&job.keys);
+        }
+        let each = seconds / job.units.len() as f64;
+        let good = job.keys.iter().zip(&job.units).zip(&results);
+        let commits: Vec<_> = good
+            .filter_map(|((key, unit), result)| {
+                let outcome = result.as_ref().ok()?;
+                let (kind, revision) = (node.kind, node.revision);
+                Some(Commit {
+                    key: *key,
+                    kind,
+                    revision,
+                    input: &unit.input,
+                    outcome,
+                    seconds: each,
+                })
+            })
+            .collect();
+        self.run.store.commit(&self.run.id, &commits)?;
+        let committed = commits.len() as u64;
+        let progress = &mut self.run.progress[id.0];
+        progress.executed += committed;
+        progress.seconds += seconds;
+        (self.listener)(Event::BatchCommitted {
+            stage: node.name.clone(),
+            units: committed,
+            seconds,
+        });
+
+        let mut touched = BTreeSet::from([id]);
+        let mut failed = Vec::new();
+        for ((key, unit), result) in job.keys.into_iter().zip(job.units).zip(results) {
+            match result {
+                Ok(outcome) => {
+                    self.run.executed.insert(key);
+                    self.resolve(key, &outcome, &mut touched);
+                }
+                Err(error) => {
+                    failed.push(key);
+                    self.unit_failed(key, &unit, &error, &mut touched);
+                }
+            }
+        }
+        self.run.store.release(&failed)?;
+        if self.stopping.is_some() {
+            return Ok(());
+        }
+        touched
+            .into_iter()
+            .try_for_each(|stage| self.advance(stage))
+    }
+
+    fn resolve(&mut self, key: ActionKey, outcome: &Value, touched: &mut BTreeSet<StageId>) {
+        for (stage, slot) in self.waiting.remove(&key).unwrap_or_default() {
+            if let Some(active) = self.active.get_mut(&stage) {
+                active.resolve(slot, outcome.clone());
+                touched.insert(stage);
+            }
+        }
+    }
+
+    fn unit_failed(
+        &mut self,
+        key: ActionKey,
+        unit: &Unit,
+        error: &StageError,
+        touched: &mut BTreeSet<StageId>,
+    ) {
+        for (stage, _) in self.waiting.remove(&key).unwrap_or_default() {
+            if let StageError::Lost(blob) = *error {
+                self.stopping = Some(Ending::Lost { stage, blob });
+                return;
+            }
+            let node = self.run.pipeline.stage(stage);
+            let shown = node.stage.describe(unit).unwrap_or_else(|| shortened(unit));
+            let text = error.to_string();
+            let progress = &mut self.run.progress[stage.0];
+            progress.errors.push(format!("{shown}: {text}"));
+            (self.listener)(Event::UnitFailed {
+                stage: node.name.clone(),
+                unit: shown,
+                error: text,
+            });
+            if let Some(active) = self.active.get_mut(&stage) {
+                active.failed = true;
+                touched.insert(stage);
+            }
+            if !self.run.options.keep_going {
+                self.stopping.get_or_insert(Ending::Over);
+            }
+        }
+    }
+}
+
+fn shortened(unit: &Unit) -> String {
+    let text = unit.input.to_json().to_string();
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,112 @@
+//! How a stage ends: its tables are written, or it failed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ccsr_cache::{Digest, StageMemo, StoreError};
+use ccsr_stage::StageError;
+
+use super::{Attempt, Ending};
+use crate::active::Written;
+use crate::event::Event;
+use crate::graph::StageId;
+use crate::record::StageOutcome;
+
+impl Attempt<'_, '_> {
+    /// All of a stage's units are resolved: collects and writes its tables.
+    pub(super) fn finish(&mut self, id: StageId) -> Result<(), StoreError> {
+        let (pipeline, store) = (self.run.pipeline, self.run.store);
+        let node = pipeline.stage(id);
+        let active = self.active.remove(&id).expect("only active stages finish");
+        let (key, value, units) = (active.key, active.value.clone(), active.waves.units());
+        let tables = match active.collect(node) {
+            Ok(tables) => tables,
+            Err(error) => {
+                self.stage_error(id, &error);
+                return Ok(());
+            }
+        };
+        let mut written = Written {
+            tables: BTreeMap::new(),
+            rows: BTreeMap::new(),
+        };
+        let mut bytes = Vec::new();
+        for (port, table) in tables {
+            let encoded = table.encode();
+            let digest = Digest::of(&encoded);
+            written.rows.insert(port.to_owned(), table.len() as u64);
+            written.tables.insert(port.to_owned(), digest);
+            bytes.push(encoded);
+            self.tables.insert(digest, Arc::new(table));
+        }
+        store.put_all(&bytes)?;
+        let progress = &mut self.run.progress[id.0];
+        progress.outcome = Some(StageOutcome::Resolved);
+        progress.written = Some(written.clone());
+        let memo = StageMemo {
+            outputs: written.tables,
+            rows: written.rows.clone(),
+            units,
+            seconds: progress.seconds + progress.seconds_saved,
+            explanation: value,
+            run: self.run.id.to_string(),
+        };
+        (self.listener)(Event::StageFinished {
+            stage: node.name.clone(),
+            executed: progress.executed,
+            reused: progress.reused,
+            rows: written.rows,
+        });
+        store.record_stage(&key, &pipeline.name, &node.name, &memo)?;
+        self.schedule.complete(id);
+        Ok(())
+    }
+
+    /// What a stage said instead of answering.
+    pub(super) fn stage_error(&mut self, id: StageId, error: &StageError) {
+        self.active.remove(&id);
+        match error {
+            StageError::Lost(blob) => {
+                self.stopping = Some(Ending::Lost {
+                    stage: id,
+                    blob: *blob,
+                });
+            }
+            error => self.fail(id, &error.to_string()),
+        }
+    }
+
+    pub(super) fn give_up(&mut self, id: StageId) {
+        self.active.remove(&id);
+        let count = self.run.progress[id.0].errors.len();
+        let units = if count == 1 {
+            "one unit failed".to_owned()
+        } else {
+            format!("{count} units failed")
+        };
+        self.set_failed(id, &units);
+    }
+
+    pub(super) fn fail(&mut self, id: StageId, error: &str) {
+        self.run.progress[id.0].errors.push(error.to_owned());
+        self.set_failed(id, error);
+    }
+
+    fn set_failed(&mut self, id: StageId, error: &str) {
+        let pipeline = self.run.pipeline;
+        self.run.progress[id.0].outcome = Some(StageOutcome::Failed);
+        (self.listener)(Event::StageFailed {
+            stage: pipeline.stage(id).name.clone(),
+            error: error.to_owned(),
+        });
+        for skipped in self.schedule.fail(id) {
+            self.run.progress[skipped.0].outcome = Some(StageOutcome::Skipped);
+            (self.listener)(Event::StageSkipped {
+                stage: pipeline.stage(skipped).name.clone(),
+            });
+        }
+        if !self.run.options.keep_going {
+            self.stopping.get_or_insert(Ending::Over);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What enters keys, pinned: the parameters' defaults, each stage's identity, and a unit.
+//!
+//! A snapshot that differs means that cached results would be taken for something else, or be
+//! forgotten. The failing test says what to do.
+
+use std::sync::Arc;
+
+use ccsr_stage::testing::Lab;
+use ccsr_stage::{StageKind, Table, Value};
+use serde_json::{Value as Json, json};
+
+use crate::samples::{self, build, table};
+use crate::*;
+
+const WHAT_TO_DO: &str = "\
+What enters keys has changed. If that was not meant, undo it. If it was:
+- a unit's input or what is computed from it means something else now: bump REVISION of the kind (or of the role);
+- only units() or collect() answer differently: bump TABLE_REVISION;
+- a new parameter: leave it out of identity() and of inputs while it has its default, so that nothing is re-keyed.
+Then accept the snapshot: INSTA_UPDATE=always cargo test -p ccsr-stages pinned";
+
+/// Pins a kind. `with` holds the required parameters and nothing else; paths are left out.
+fn pin<K: StageKind>(with: &Json, lab: &Lab, tables: &[(&'static str, &Arc<Table>)]) {
+    let read =
+        ccsr_stage::params::read::<K::Params>(&ccsr_stage::testing::node(with), &samples::files());
+    let mut defaults = serde_json::to_value(read.unwrap()).unwrap();
+    let mut units = Vec::new();
+    if let Some(path) = defaults.get_mut("path") {
+        *path = json!("…");
+    }
+    let stage = build(K::NAME, with).unwrap();
+    let bound = |port: &str| tables.iter().any(|(name, _)| *name == port);
+    if stage
+        .inputs()
+        .iter()
+        .all(|port| port.optional || bound(port.name))
+    {
+        let ran = lab.run(stage.as_ref(), tables).unwrap();
+        units.extend(ran.executed.first().map(|unit| unit.input.clone()));
+    }
+    let pinned = json!({
+        "kind": K::NAME,
+        "revision": K::REVISION,
+        "table_revision": K::TABLE_REVISION,
+        "roles": K::ROLES,
+        "seeded": stage.seeded(),
+        "defaults": defaults,
+        "identity": stage.identity(),
+        "unit": units.first(),
+        "unit_digest": units.first().map(Value::digest),
+    });
+    let text = serde_json::to_string_pretty(&pinned).unwrap();
+    insta::with_settings!({description => WHAT_TO_DO, omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!(K::NAME, text);
+    });
+}
+
+#[test]
+fn pinned() {
+    let lab = Lab::new(1);
+    let images = samples::images(&lab);
+    let with_questions = json!({"questions": samples::questions()});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    std::fs::write(&file, "a\n1\n").unwrap();
+    let pictures = folder.path().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    std::fs::write(
+        pictures.join("a.png"),
+        png::encode(&image::RgbImage::new(2, 2)),
+    )
+    .unwrap();
+
+    pin::<import_table::ImportTable>(&json!({"path": file}), &lab, &[]);
+    pin::<import_images::ImportImages>(&json!({"path": pictures}), &lab, &[]);
+    pin::<template_prompts::TemplatePrompts>(&json!({"template": "{class}"}), &lab, &[]);
+    pin::<generate_prompts::GeneratePrompts>(&json!({}), &lab, &[]);
+    pin::<judge_images::JudgeImages>(&with_questions, &lab, &[("images", &images)]);
+    pin::<detect_objects::DetectObjects>(&json!({}), &lab, &[("images", &images)]);
+    pin::<score_answers::ScoreAnswers>(&with_questions, &lab, &[]);
+    pin::<select_pairs::SelectPairs>(&json!({}), &lab, &[]);
+    pin::<lay_out_sheets::LayOutSheets>(&json!({}), &lab, &[("images", &images)]);
+    pin::<export_dataset::ExportDataset>(&json!({}), &lab, &[("pairs", &images)]);
+    pin::<measure_truth::MeasureTruth>(&json!({}), &lab, &[("images", &images)]);
+
+    // The defaults draw images of 512 pixels, ten a prompt: one prompt of a class is enough.
+    let columns = [("prompt", ccsr_stage::ColumnType::Text)];
+    let prompts = table(&columns, &[json!({"prompt": "an empty meadow"})]);
+    pin::<generate_images::GenerateImages>(&json!({}), &lab, &[("prompts", &prompts)]);
+}
+
+/// What of each role enters keys.
+#[test]
+fn roles() {
+    let roles = serde_json::to_string_pretty(&samples::world().identity()).unwrap();
+    insta::with_settings!({description => WHAT_TO_DO, omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("roles", roles);
+    });
+}
+
+#[test]
+fn every_kind_is_pinned() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/snapshots");
+    for kind in registry().kinds() {
+        let name = format!("{}.snap", kind.name);
+        assert!(
+            folder.join(&name).is_file(),
+            "{} is not pinned: add it to the test above",
+            kind.name
+        );
+    }
+}
