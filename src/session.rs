@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ccsr_cache::{Access, Store};
+use ccsr_cache::{Access, Store, StoreError};
 use ccsr_engine::{CompileOptions, Pipeline, Project, Sources, compile};
 
 use crate::cli::{Cli, PipelineArgs};
@@ -61,6 +61,18 @@ impl Session {
     /// Opens the cache.
     pub(crate) fn store(&self, access: Access) -> Result<Store, Failure> {
         Ok(Store::open(&self.cache, access)?)
+    }
+
+    /// Opens the cache to look at what is in it. A cache that can be written notices, when it reads
+    /// something damaged, that it has lost it; one that cannot, or is not there, is read as it is.
+    pub(crate) fn store_to_look_at(&self) -> Result<Store, Failure> {
+        if self.cache.is_dir() {
+            match self.store(Access::ReadWrite) {
+                Err(Failure::Cache(StoreError::NotWritable { .. })) => {}
+                opened => return opened,
+            }
+        }
+        self.store(Access::ReadOnly)
     }
 }
 

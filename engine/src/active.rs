@@ -83,6 +83,11 @@ impl ActiveStage {
         self.pending.push_back((key, unit));
     }
 
+    /// The units that no worker has.
+    pub(crate) fn into_queued(self) -> impl Iterator<Item = (ActionKey, Arc<Unit>)> {
+        self.pending.into_iter().chain(self.held)
+    }
+
     /// Whether nothing is queued, executing or awaited from elsewhere.
     pub(crate) fn is_quiet(&self) -> bool {
         self.pending.is_empty() && self.batches_out == 0 && self.held.is_empty()
@@ -158,7 +163,7 @@ fn check_promise(port: &OutputPort, table: Option<&Table>) -> Answer<()> {
 }
 
 /// Calls a stage; a panic becomes an error.
-fn guarded<T>(call: impl FnOnce() -> Answer<T>) -> Answer<T> {
+pub(crate) fn guarded<T>(call: impl FnOnce() -> Answer<T>) -> Answer<T> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|panic| Err(StageError::Panicked(panic_text(panic.as_ref()))))
 }

@@ -21,7 +21,7 @@ use crate::explain;
 use crate::graph::StageId;
 use crate::key::{look_at_sources, stage_key, stage_value};
 use crate::record::StageOutcome;
-use crate::run::Run;
+use crate::run::{Run, StageProgress};
 use crate::schedule::Schedule;
 use crate::waves::Slot;
 use crate::worker::{Executed, Job, WORKER_THREAD, Workshop};
@@ -58,6 +58,7 @@ pub(crate) struct Attempt<'a, 'r> {
 impl<'a, 'r> Attempt<'a, 'r> {
     pub(crate) fn new(run: &'a mut Run<'r>, listener: Listener<'a>) -> Self {
         let schedule = Schedule::new(&run.pipeline.graph);
+        run.progress.iter_mut().for_each(StageProgress::begin_again);
         Self {
             run,
             listener,
@@ -180,6 +181,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
 
         if !self.run.distrusted.contains(&id)
             && let Some(memo) = store.stage(&key)?
+            && memo.outputs.values().all(|table| store.has(table))
         {
             store.touch_stage(&key, &pipeline.name, &node.name)?;
             self.recognise(id, memo);
@@ -240,12 +242,6 @@ impl<'a, 'r> Attempt<'a, 'r> {
             let Some(active) = self.active.get_mut(&id) else {
                 return Ok(());
             };
-            if active.failed {
-                if active.is_quiet() {
-                    self.give_up(id);
-                }
-                return Ok(());
-            }
             let wanted = match active.ask(node.stage.as_ref()) {
                 Ok(wanted) => wanted,
                 Err(error) => {
@@ -254,6 +250,13 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 }
             };
             if wanted.is_empty() {
+                if active.failed {
+                    // Partitions without a failure went on to their ends.
+                    if active.is_quiet() {
+                        self.give_up(id);
+                    }
+                    return Ok(());
+                }
                 let complete = active.waves.is_complete();
                 return if complete { self.finish(id) } else { Ok(()) };
             }
@@ -303,10 +306,11 @@ impl<'a, 'r> Attempt<'a, 'r> {
             let mut broken = Vec::new();
             for (key, outcome) in keys.iter().zip(&mut found) {
                 let lost =
-                    |digest: &Digest| matches!(store.read(digest), Err(ReadError::Lost { .. }));
+                    |digest: &&Digest| matches!(store.read(digest), Err(ReadError::Lost { .. }));
+                // All are read, because reading removes what is damaged and in the way of its heir.
                 if outcome
                     .as_ref()
-                    .is_some_and(|(value, _)| value.blobs().iter().any(lost))
+                    .is_some_and(|(value, _)| value.blobs().iter().filter(lost).count() > 0)
                 {
                     *outcome = None;
                     broken.push(*key);

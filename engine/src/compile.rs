@@ -17,6 +17,7 @@ use crate::pipeline::Pipeline;
 use crate::project::Project;
 use crate::resolve;
 use crate::source::Sources;
+use crate::yaml;
 
 /// What may be said besides the file.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +83,8 @@ pub(crate) struct Draft {
     pub(crate) file: String,
     pub(crate) seed: u64,
     pub(crate) suite: Option<Suite>,
+    /// A suite was named but could not be read.
+    pub(crate) suite_is_broken: bool,
     pub(crate) stages: Vec<Entry>,
 }
 
@@ -125,6 +128,8 @@ impl Compiler<'_> {
             &mut stages,
         );
         let suite = self.suite(&root, &mut vars);
+        let suite_is_named = self.options.suite.is_some() || root.get("suite").is_some();
+        let suite_is_broken = suite_is_named && suite.is_none();
         let mut tree = Node {
             span: root.span,
             kind: NodeKind::Map(
@@ -189,6 +194,7 @@ impl Compiler<'_> {
             file: self.project.display(path),
             seed: self.seed(&tree),
             suite,
+            suite_is_broken,
             stages,
         })
     }
@@ -393,8 +399,8 @@ impl Compiler<'_> {
         }
         if let Some((name, text)) = self.options.suites.iter().find(|(known, _)| *known == name) {
             let shown = format!("<suite {name}>");
-            let (_, tree) = self.loader.text(&shown, self.project.root(), text);
-            return tree.map_err(|problems| self.problems.extend(problems)).ok();
+            let source = self.loader.add(&shown, self.project.root(), text);
+            return yaml::parse_with(text, source, &mut self.problems);
         }
         let mut error = Diagnostic::new("suite::missing", format!("there is no suite `{name}`"));
         if let Some(span) = span {

@@ -13,6 +13,7 @@ use ccsr_cache::{Digest, Exported, ReadError, Store, StoreError, Value};
 use ccsr_stage::{Blobs, ColumnType, Content, ExportFile, StageError, Table};
 use rayon::prelude::*;
 
+use crate::active::guarded;
 use crate::pipeline::{Export, ExportFormat, StageNode};
 use crate::tabular;
 use crate::worker::StoreBlobs;
@@ -85,7 +86,7 @@ pub(crate) fn materialise(
                 tabular::write(&table, format).into_bytes(),
             )]
         }
-        ExportFormat::Folder => match node.stage.export(target.port, &table)? {
+        ExportFormat::Folder => match guarded(|| node.stage.export(target.port, &table))? {
             Some(files) => checked(files)?,
             None => checked(blob_files(&table)?)?,
         },
@@ -154,7 +155,7 @@ fn bring_up_to_date(
     let bytes = match file.content {
         Content::Blob(digest) => blobs.read(&digest)?,
         Content::Bytes(bytes) => bytes,
-        Content::Rendered(render) => render(blobs)?,
+        Content::Rendered(render) => guarded(|| render(blobs))?,
     };
     write_whole(&path, &bytes).map_err(write_error(&path))?;
     let (size, mtime_ns) = left(&path).map_err(write_error(&path))?;

@@ -38,6 +38,6 @@ pub use explain::{Change, changes};
 pub use pipeline::{Binding, Export, ExportFormat, Pipeline, StageNode, TableFormat};
 pub use project::{CACHE, Project};
 pub use run::{RunOptions, run};
-pub use show::{Shown, show};
+pub use show::{Shown, ShownTable, show};
 pub use source::{SourceText, Sources};
 pub use worker::WORKER_THREAD;

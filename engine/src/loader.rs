@@ -39,15 +39,11 @@ impl<'a> Loader<'a> {
         yaml::parse_with(&text, id, problems)
     }
 
-    /// Parses a text that stands in no file but should be treated as if it stood in `folder`.
-    pub(crate) fn text(
-        &self,
-        name: &str,
-        folder: &Path,
-        text: &str,
-    ) -> (SourceId, Result<Node, Vec<Diagnostic>>) {
-        let id = self.sources.borrow_mut().add(name, folder.join(name), text);
-        (id, yaml::parse(text, id))
+    /// Adds a text that stands in no file and is treated as if it stood in `folder`.
+    pub(crate) fn add(&self, name: &str, folder: &Path, text: &str) -> SourceId {
+        self.sources
+            .borrow_mut()
+            .add(name, folder.join("<text>"), text)
     }
 
     /// The folder against which paths written in a source resolve.

@@ -9,6 +9,7 @@ use ccsr_stage::params::{Entry, Node, NodeKind, SourceId, Span, nearest};
 use crate::diagnostic::Diagnostic;
 use crate::loader::Loader;
 use crate::project::Project;
+use crate::yaml;
 
 /// Applies one override to the tree.
 pub(crate) fn apply(
@@ -17,30 +18,25 @@ pub(crate) fn apply(
     loader: &Loader<'_>,
     project: &Project,
 ) -> Result<(), Vec<Diagnostic>> {
-    let name = format!("--set {set}");
+    let source = loader.add("--set", project.root(), set);
     let Some((path, value)) = set.split_once('=') else {
-        let (source, _) = loader.text("--set", project.root(), "");
         let error = Diagnostic::new(
             "set::syntax",
             format!("expected `path=value`, found `{set}`"),
         );
+        let end = set.len() as u32;
         return Err(vec![error.at(Span {
             source,
             start: 0,
-            end: 0,
+            end,
         })]);
     };
-    // The text keeps the path in front, as spaces, so that columns are those of what was typed.
+    // Spaces stand for the path, so that places are those in what was typed.
     let padded = format!("{}{value}", " ".repeat(path.len() + 1));
-    let (source, parsed) = loader.text(&name, project.root(), &padded);
-    let mut value = parsed?;
-    if matches!(value.kind, NodeKind::Null)
-        && !matches!(
-            set.split_once('=').map(|(_, v)| v.trim()),
-            Some("null" | "~")
-        )
-    {
-        value.kind = NodeKind::Text("".into());
+    let mut value = yaml::parse(&padded, source)?;
+    let written = padded.trim();
+    if matches!(value.kind, NodeKind::Null) && !matches!(written, "null" | "~") {
+        value.kind = NodeKind::Text(written.into());
     }
     let place = |message: String| {
         Diagnostic::new("set::path", message).at(Span {

@@ -4,11 +4,11 @@
 //! known. Below the first missing unit they are not, so only upper bounds are told there; early
 //! cut-off may well make them nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use ccsr_cache::{Digest, ReadError, Store, StoreError};
-use ccsr_stage::{RowCounts, StageError, Table};
+use ccsr_cache::{ActionKey, Digest, ReadError, Store, StoreError};
+use ccsr_stage::{Bound, RowCounts, StageError, Table};
 use serde::Serialize;
 
 use crate::active::ActiveStage;
@@ -99,7 +99,10 @@ impl Plan {
 /// What a stage's tables will be: known, or at most so many rows.
 #[derive(Clone)]
 enum Foreseen {
-    Known(BTreeMap<String, Digest>),
+    Known {
+        tables: BTreeMap<String, Digest>,
+        rows: BTreeMap<String, u64>,
+    },
     AtMost(RowCounts),
 }
 
@@ -110,6 +113,7 @@ pub fn plan(pipeline: &Pipeline, store: &Store) -> Result<Plan, StoreError> {
         store,
         foreseen: HashMap::new(),
         tables: HashMap::new(),
+        planned: HashSet::new(),
     };
     let mut stages = Vec::new();
     for id in pipeline.graph.order() {
@@ -136,6 +140,8 @@ struct Planner<'a> {
     store: &'a Store,
     foreseen: HashMap<usize, Foreseen>,
     tables: HashMap<Digest, Arc<Table>>,
+    /// Units that are missing; a later stage that wants one of them, too, finds it computed.
+    planned: HashSet<ActionKey>,
 }
 
 type Planned = (PlanState, Foreseen, Vec<Change>, bool);
@@ -157,7 +163,7 @@ impl Planner<'_> {
         let mut digests = BTreeMap::new();
         for (port, binding) in &node.bindings {
             match &self.foreseen[&binding.stage.0] {
-                Foreseen::Known(tables) => drop(digests.insert(*port, tables[binding.port])),
+                Foreseen::Known { tables, .. } => drop(digests.insert(*port, tables[binding.port])),
                 Foreseen::AtMost(_) => {
                     let mut changes = Vec::new();
                     if let Some((_, memo)) = &latest {
@@ -173,9 +179,15 @@ impl Planner<'_> {
         }
         let value = stage_value(self.pipeline, node, &digests, &sources);
         let key = stage_key(&value);
-        if let Some(memo) = self.store.stage(&key)? {
+        if let Some(memo) = self.store.stage(&key)?
+            && memo.outputs.values().all(|table| self.store.has(table))
+        {
             let state = PlanState::Unchanged { units: memo.units };
-            return Ok((state, Foreseen::Known(memo.outputs), Vec::new(), known));
+            let foreseen = Foreseen::Known {
+                tables: memo.outputs,
+                rows: memo.rows,
+            };
+            return Ok((state, foreseen, Vec::new(), known));
         }
         let changes = latest.map(|(_, memo)| explain::changes(&memo.explanation, &value));
         let mut tables = BTreeMap::new();
@@ -207,7 +219,7 @@ impl Planner<'_> {
         mut active: ActiveStage,
         rows: &RowCounts,
     ) -> Result<(PlanState, Foreseen), StoreError> {
-        let (mut reused, mut missing) = (0, std::collections::HashSet::new());
+        let (mut reused, mut missing) = (0, 0);
         loop {
             let wanted = match active.ask(node.stage.as_ref()) {
                 Ok(wanted) => wanted,
@@ -221,53 +233,63 @@ impl Planner<'_> {
                 if let Some(stored) = stored {
                     reused += 1;
                     active.resolve(unit.slot, stored.outcome);
+                } else if self.planned.insert(unit.key) {
+                    missing += 1;
                 } else {
-                    missing.insert(unit.key);
+                    reused += 1;
                 }
             }
         }
-        if !missing.is_empty() {
-            let state = PlanState::Execute {
-                missing: missing.len() as u64,
-                reused,
-            };
+        if !active.waves.is_complete() {
+            let state = PlanState::Execute { missing, reused };
             return Ok((state, Foreseen::AtMost(node.stage.bound(rows).rows)));
         }
         let units = active.waves.units();
         Ok(match active.collect(node) {
             Err(error) => failed(&error),
             Ok(tables) => {
-                let mut digests = BTreeMap::new();
+                let (mut digests, mut rows) = (BTreeMap::new(), BTreeMap::new());
                 for (port, table) in tables {
                     let digest = table.digest();
+                    rows.insert(port.to_owned(), table.len() as u64);
                     digests.insert(port.to_owned(), digest);
                     self.tables.insert(digest, Arc::new(table));
                 }
-                (PlanState::Collect { units }, Foreseen::Known(digests))
+                let foreseen = Foreseen::Known {
+                    tables: digests,
+                    rows,
+                };
+                (PlanState::Collect { units }, foreseen)
             }
         })
     }
 
     fn wait(&self, node: &StageNode) -> (PlanState, Foreseen) {
         let mut upstream = Vec::new();
-        let mut rows = RowCounts::new();
+        let (mut rows, mut known) = (RowCounts::new(), true);
         for (port, binding) in &node.bindings {
             let source = self.pipeline.stage(binding.stage);
             let count = match &self.foreseen[&binding.stage.0] {
-                Foreseen::Known(tables) => self
-                    .tables
-                    .get(&tables[binding.port])
-                    .map_or(u64::MAX, |table| table.len() as u64),
+                Foreseen::Known { rows, .. } => rows.get(binding.port).copied(),
                 Foreseen::AtMost(rows) => {
                     if !upstream.contains(&source.name) {
                         upstream.push(source.name.clone());
                     }
-                    rows.get(binding.port).copied().unwrap_or(u64::MAX)
+                    rows.get(binding.port).copied()
                 }
             };
-            rows.insert(*port, count);
+            known &= count.is_some();
+            rows.insert(*port, count.unwrap_or(u64::MAX));
         }
-        let bound = node.stage.bound(&rows);
+        // A stage need not know how to reckon with a table that nobody knows the size of.
+        let bound = if known {
+            node.stage.bound(&rows)
+        } else {
+            Bound {
+                units: u64::MAX,
+                rows: RowCounts::new(),
+            }
+        };
         (
             PlanState::Wait {
                 upstream,

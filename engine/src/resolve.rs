@@ -7,7 +7,7 @@ mod roles;
 use std::sync::Arc;
 
 use ccsr_cache::Value;
-use ccsr_stage::params::{Entry, Node, NodeKind, Span, nearest};
+use ccsr_stage::params::{Entry, Node, NodeKind, Problem, Span, nearest};
 use ccsr_stage::{Kind, Registry, Stage};
 
 use crate::compile::{Draft, Suite, unknown_key};
@@ -31,6 +31,7 @@ pub(crate) fn resolve(
         loader,
         registry,
         suite: draft.suite.as_ref(),
+        suite_is_broken: draft.suite_is_broken,
         names: draft.stages.iter().map(|entry| entry.key.clone()).collect(),
         problems: Vec::new(),
     };
@@ -105,6 +106,8 @@ struct Resolver<'a> {
     loader: &'a Loader<'a>,
     registry: &'a Registry,
     suite: Option<&'a Suite>,
+    /// A suite was named but could not be read.
+    suite_is_broken: bool,
     names: Vec<Arc<str>>,
     problems: Vec<Diagnostic>,
 }
@@ -165,8 +168,8 @@ impl<'a> Resolver<'a> {
                 batch,
             }),
             Err(problems) => {
-                for mut problem in problems {
-                    problem.span.get_or_insert(entry.key_span);
+                for problem in problems {
+                    let problem = placed(problem, entry.key_span);
                     self.problems
                         .push(Diagnostic::from_problem("stage::parameter", problem));
                 }
@@ -242,6 +245,13 @@ impl<'a> Resolver<'a> {
         }
         self.problems.push(problem);
     }
+}
+
+/// The problem at `place`, if it has no place of its own: the block that it is about was left out.
+fn placed(mut problem: Problem, place: Span) -> Problem {
+    problem.span = problem.span.filter(|span| *span != Span::default());
+    problem.span.get_or_insert(place);
+    problem
 }
 
 fn near_or_list<'n>(word: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {

@@ -40,8 +40,8 @@ pub struct RunOptions {
     pub version: String,
 }
 
-/// A cache that loses the same blob again and again is not to be trusted with it.
-const MAX_HEALINGS: usize = 8;
+/// A cache that goes on losing blobs of stages that were verified is not to be trusted with them.
+const MAX_FUTILE_HEALINGS: usize = 8;
 
 /// Runs a pipeline. Failing stages are in the record; an error is a cache that cannot be used.
 pub fn run(
@@ -73,6 +73,7 @@ pub fn run(
         residency: Arc::new(Residency::new(options.memory)),
         distrusted: HashSet::new(),
         lost: HashSet::new(),
+        futile_healings: 0,
         progress: pipeline
             .stages
             .iter()
@@ -108,6 +109,8 @@ pub(crate) struct Run<'a> {
     /// Stages whose outcomes are verified one by one, because a blob of theirs may be lost.
     pub(crate) distrusted: HashSet<StageId>,
     lost: HashSet<Digest>,
+    /// How often a blob was lost though all that it may come from was distrusted already.
+    futile_healings: usize,
     pub(crate) progress: Vec<StageProgress>,
     /// What this run computed: found again by a later attempt, it was not reused.
     pub(crate) executed: HashSet<ActionKey>,
@@ -126,6 +129,19 @@ pub(crate) struct StageProgress {
     pub(crate) written: Option<Written>,
     pub(crate) exports: Vec<String>,
     pub(crate) errors: Vec<String>,
+}
+
+impl StageProgress {
+    /// Before another attempt: what was computed stays, what became of the stage does not.
+    pub(crate) fn begin_again(&mut self) {
+        *self = Self {
+            value: std::mem::take(&mut self.value),
+            because: std::mem::take(&mut self.because),
+            executed: self.executed,
+            seconds: self.seconds,
+            ..Self::default()
+        };
+    }
 }
 
 impl Run<'_> {
@@ -166,7 +182,15 @@ impl Run<'_> {
             blob: blob.to_string(),
         });
         self.store.discard(&blob);
-        if !self.lost.insert(blob) || self.lost.len() > MAX_HEALINGS {
+        let distrusted = self.distrusted.len();
+        self.distrusted
+            .extend(self.pipeline.graph.with_ancestors(stage));
+        let again = !self.lost.insert(blob);
+        if self.distrusted.len() > distrusted {
+            return Ok(());
+        }
+        self.futile_healings += 1;
+        if again || self.futile_healings > MAX_FUTILE_HEALINGS {
             return Err(StoreError::Io {
                 path: self.store.object_path(&blob),
                 operation: "keep",
@@ -175,8 +199,6 @@ impl Run<'_> {
                 ),
             });
         }
-        self.distrusted
-            .extend(self.pipeline.graph.with_ancestors(stage));
         Ok(())
     }
 

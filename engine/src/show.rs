@@ -9,8 +9,18 @@ use crate::graph::StageId;
 use crate::key::{look_at_sources, stage_key, stage_value};
 use crate::pipeline::Pipeline;
 
+/// What there is to look at.
+pub enum Shown {
+    /// The table.
+    Table(ShownTable),
+    /// The stage was never computed, or writes no such table.
+    Never,
+    /// It was computed, and the cache lost the table.
+    Lost,
+}
+
 /// A table to look at.
-pub struct Shown {
+pub struct ShownTable {
     /// The table.
     pub table: Table,
     /// Whether it is what the pipeline would give now; else it is the last that was computed.
@@ -20,13 +30,12 @@ pub struct Shown {
 }
 
 /// The table that a stage wrote on `port`: the one of the pipeline as it is now, else the latest.
-/// `None` if there is none, or if the cache lost it.
 pub fn show(
     pipeline: &Pipeline,
     store: &Store,
     stage: StageId,
     port: &str,
-) -> Result<Option<Shown>, StoreError> {
+) -> Result<Shown, StoreError> {
     let mut known: BTreeMap<StageId, BTreeMap<String, Digest>> = BTreeMap::new();
     let mut found = None;
     for id in pipeline.graph.order() {
@@ -55,18 +64,20 @@ pub fn show(
             .map(|(_, memo)| (memo, false));
     }
     let Some((memo, current)) = found else {
-        return Ok(None);
+        return Ok(Shown::Never);
     };
     let Some(digest) = memo.outputs.get(port) else {
-        return Ok(None);
+        return Ok(Shown::Never);
     };
     match store.read(digest) {
-        Ok(bytes) => Ok(Table::decode(&bytes).ok().map(|table| Shown {
-            table,
-            current,
-            run: memo.run,
+        Ok(bytes) => Ok(Table::decode(&bytes).map_or(Shown::Lost, |table| {
+            Shown::Table(ShownTable {
+                table,
+                current,
+                run: memo.run,
+            })
         })),
-        Err(ReadError::Lost { .. }) => Ok(None),
+        Err(ReadError::Lost { .. }) => Ok(Shown::Lost),
         Err(ReadError::Io { path, source }) => Err(StoreError::Io {
             path,
             operation: "read",

@@ -89,7 +89,7 @@ impl Workshop<'_> {
             results.push(outcome.and_then(|outcome| {
                 let (value, blobs) = outcome.into_parts();
                 check_blobs(&value, &blobs, self.store)?;
-                bytes.extend(blobs);
+                bytes.extend(blobs.into_iter().map(|(_, bytes)| bytes));
                 Ok(value)
             }));
         }
@@ -118,8 +118,12 @@ impl Workshop<'_> {
 }
 
 /// An outcome may name its own blobs and such as the cache holds, nothing else.
-fn check_blobs(value: &Value, blobs: &[Vec<u8>], store: &Store) -> Result<(), StageError> {
-    let own: HashSet<Digest> = blobs.iter().map(|bytes| Digest::of(bytes)).collect();
+fn check_blobs(
+    value: &Value,
+    blobs: &[(Digest, Vec<u8>)],
+    store: &Store,
+) -> Result<(), StageError> {
+    let own: HashSet<Digest> = blobs.iter().map(|(digest, _)| *digest).collect();
     match value
         .blobs()
         .into_iter()

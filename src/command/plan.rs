@@ -49,6 +49,7 @@ pub(super) fn plan(cli: &Cli, args: &PlanArgs, ui: &Ui) -> Result<Exit, Failure>
     }
     ui.say(match plan.missing() {
         (0, 0) if plan.is_fresh() => "nothing to do".to_owned(),
+        (0, 0) => "no unit to compute; tables are put together anew".to_owned(),
         (missing, 0) => format!("{} to compute", counted(missing, "unit")),
         (missing, more) => {
             format!(

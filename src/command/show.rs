@@ -1,7 +1,6 @@
 //! `ccsr-flow show`.
 
-use ccsr_cache::Access;
-use ccsr_engine::{TableFormat, tabular};
+use ccsr_engine::{Shown, TableFormat, tabular};
 use ccsr_stage::{Table, params};
 use comfy_table::{ContentArrangement, presets};
 
@@ -50,12 +49,21 @@ pub(super) fn show(cli: &Cli, args: &ShowArgs, ui: &Ui) -> Result<Exit, Failure>
             outputs.iter().map(|port| port.name).collect(),
         )
     })?;
-    let shown = ccsr_engine::show(pipeline, &session.store(Access::ReadOnly)?, id, port)?;
-    let Some(shown) = shown else {
-        return Err(Failure::Missing(format!(
-            "`{name}` has no table yet; `ccsr-flow run {}` computes it",
-            args.pipeline.file.display()
-        )));
+    let shown = ccsr_engine::show(pipeline, &session.store_to_look_at()?, id, port)?;
+    let shown = match shown {
+        Shown::Table(shown) => shown,
+        Shown::Never => {
+            return Err(Failure::Missing(format!(
+                "`{name}` has no table yet; `ccsr-flow run {}` computes it",
+                args.pipeline.file.display()
+            )));
+        }
+        Shown::Lost => {
+            return Err(Failure::Missing(format!(
+                "the cache lost the table of `{name}`; `ccsr-flow run {}` makes it again",
+                args.pipeline.file.display()
+            )));
+        }
     };
     if !shown.current {
         ui.say(format_args!(

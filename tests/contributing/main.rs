@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use ccsr_cache::{Access, Store, Value};
 use ccsr_engine::record::{RunOutcome, RunRecord};
-use ccsr_engine::{CompileOptions, Pipeline, Project, RunOptions, compile, run, show};
-use ccsr_stage::{Environment, Registry, Table};
+use ccsr_engine::{CompileOptions, Pipeline, Project, RunOptions, Shown, compile, run, show};
+use ccsr_stage::{Environment, Registry};
 
 const PIPELINE: &str = "
 version: 1
@@ -57,17 +57,11 @@ fn ran(pipeline: &Pipeline, store: &Store) -> RunRecord {
 
 fn words(pipeline: &Pipeline, store: &Store) -> Vec<i64> {
     let stage = pipeline.find("counted").unwrap();
-    let table: Table = show(pipeline, store, stage, "prompts")
-        .unwrap()
-        .unwrap()
-        .table;
-    table
-        .column("words")
-        .unwrap()
-        .cells()
-        .iter()
-        .filter_map(Value::as_int)
-        .collect()
+    let Shown::Table(shown) = show(pipeline, store, stage, "prompts").unwrap() else {
+        panic!("the stage has no table");
+    };
+    let words = shown.table.column("words").unwrap().cells();
+    words.iter().filter_map(Value::as_int).collect()
 }
 
 #[test]

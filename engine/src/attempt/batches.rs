@@ -7,6 +7,7 @@ use ccsr_cache::{ActionKey, Claim, Commit, Digest, StoreError, Value};
 use ccsr_stage::{StageError, Unit};
 
 use super::{Attempt, Ending};
+use crate::active::guarded;
 use crate::event::Event;
 use crate::graph::StageId;
 use crate::worker::{Executed, Job};
@@ -221,7 +222,9 @@ impl Attempt<'_, '_> {
                 return;
             }
             let node = self.run.pipeline.stage(stage);
-            let shown = node.stage.describe(unit).unwrap_or_else(|| shortened(unit));
+            let described = guarded(|| Ok(node.stage.describe(unit)));
+            let shown = described.ok().flatten();
+            let shown = shown.unwrap_or_else(|| shortened(unit));
             let text = error.to_string();
             let progress = &mut self.run.progress[stage.0];
             progress.errors.push(format!("{shown}: {text}"));

@@ -34,6 +34,10 @@ impl Attempt<'_, '_> {
         for (port, table) in tables {
             let encoded = table.encode();
             let digest = Digest::of(&encoded);
+            if self.run.distrusted.contains(&id) {
+                // Reading removes a damaged one, which would be taken for the good one otherwise.
+                let _ = store.read(&digest);
+            }
             written.rows.insert(port.to_owned(), table.len() as u64);
             written.tables.insert(port.to_owned(), digest);
             bytes.push(encoded);
@@ -64,7 +68,7 @@ impl Attempt<'_, '_> {
 
     /// What a stage said instead of answering.
     pub(super) fn stage_error(&mut self, id: StageId, error: &StageError) {
-        self.active.remove(&id);
+        self.retire(id);
         match error {
             StageError::Lost(blob) => {
                 self.stopping = Some(Ending::Lost {
@@ -76,8 +80,33 @@ impl Attempt<'_, '_> {
         }
     }
 
+    /// Takes a stage that will not finish out of the race. Units that it was to execute and that
+    /// others wait for, too, become theirs.
+    fn retire(&mut self, id: StageId) {
+        let Some(active) = self.active.remove(&id) else {
+            return;
+        };
+        for (key, unit) in active.into_queued() {
+            let Some(waiting) = self.waiting.get_mut(&key) else {
+                continue;
+            };
+            // Stages that were retired before wait for nothing any more.
+            waiting.retain(|(stage, _)| self.active.contains_key(stage));
+            let heir = waiting.first().map(|(stage, _)| *stage);
+            if let Some((heir, active)) =
+                heir.and_then(|heir| Some((heir, self.active.get_mut(&heir)?)))
+            {
+                active.enqueue(key, unit);
+                let progress = &mut self.run.progress[heir.0];
+                progress.reused = progress.reused.saturating_sub(1);
+            } else {
+                self.waiting.remove(&key);
+            }
+        }
+    }
+
     pub(super) fn give_up(&mut self, id: StageId) {
-        self.active.remove(&id);
+        self.retire(id);
         let count = self.run.progress[id.0].errors.len();
         let units = if count == 1 {
             "one unit failed".to_owned()

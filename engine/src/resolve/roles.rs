@@ -60,6 +60,9 @@ impl Resolver<'_> {
                 .get("uses")
                 .map_or(entry.key_span, |uses| uses.span);
             let Some(suite) = self.suite else {
+                if self.suite_is_broken {
+                    return None;
+                }
                 let help =
                     "name a suite: `suite: world` in the file, or `--suite world`".to_owned();
                 let message = format!("`{}` needs a suite that fills the role `{role}`", kind.name);
@@ -73,6 +76,11 @@ impl Resolver<'_> {
                     .map(|role| role.key.as_ref())
                     .collect::<Vec<_>>()
                     .join(", ");
+                let help = if filled.is_empty() {
+                    "it fills no role".to_owned()
+                } else {
+                    format!("it fills {filled}")
+                };
                 let message = format!(
                     "`{}` needs a `{role}`, which the suite `{}` does not fill",
                     kind.name, suite.name
@@ -81,7 +89,7 @@ impl Resolver<'_> {
                     "suite::role",
                     uses,
                     message,
-                    Some(format!("it fills {filled}")),
+                    Some(help),
                 );
                 return None;
             };
@@ -96,8 +104,8 @@ impl Resolver<'_> {
             match build(with, self.loader) {
                 Ok(bound) => roles.bind(*role, bound),
                 Err(problems) => {
-                    for mut problem in problems {
-                        problem.span.get_or_insert(bound.key_span);
+                    for problem in problems {
+                        let problem = placed(problem, bound.key_span);
                         self.problems
                             .push(Diagnostic::from_problem("suite::setting", problem));
                     }

@@ -317,7 +317,7 @@ impl Lab {
             let (value, blobs) = result?.into_parts();
             let given: Vec<Digest> = blobs
                 .into_iter()
-                .map(|bytes| self.add_blob(bytes))
+                .map(|(_, bytes)| self.add_blob(bytes))
                 .collect();
             for digest in given {
                 assert!(

@@ -55,7 +55,7 @@ impl Unit {
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     value: Value,
-    blobs: Vec<Vec<u8>>,
+    blobs: Vec<(Digest, Vec<u8>)>,
 }
 
 impl Outcome {
@@ -77,7 +77,7 @@ impl Outcome {
     /// Adds a blob and returns the digest to name it by in the value.
     pub fn add_blob(&mut self, bytes: Vec<u8>) -> Digest {
         let digest = Digest::of(&bytes);
-        self.blobs.push(bytes);
+        self.blobs.push((digest, bytes));
         digest
     }
 
@@ -88,8 +88,8 @@ impl Outcome {
         self
     }
 
-    /// The value and the blobs.
-    pub fn into_parts(self) -> (Value, Vec<Vec<u8>>) {
+    /// The value, and the blobs with their digests.
+    pub fn into_parts(self) -> (Value, Vec<(Digest, Vec<u8>)>) {
         (self.value, self.blobs)
     }
 }
