@@ -3,6 +3,7 @@
 //! Trees are merged first (`include:`, the suite's `vars:`, `--set`), then variables are put where
 //! they are used, then names are resolved ([`resolve`](crate::resolve)). Nothing is executed.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,10 +62,12 @@ pub fn compile(
         loader: &loader,
         project,
         options,
+        included: HashSet::new(),
         problems: Vec::new(),
     };
     let pipeline = compiler.compile(path, registry);
     let mut diagnostics = compiler.problems;
+    drop_consequences(&mut diagnostics);
     diagnostics.sort_by_key(|problem| problem.span);
     diagnostics.dedup();
     let sources = loader.into_sources();
@@ -75,6 +78,17 @@ pub fn compile(
             diagnostics,
         }),
     }
+}
+
+/// A reference that could not be replaced is of the wrong type for whoever reads it: that is no
+/// problem of its own.
+fn drop_consequences(diagnostics: &mut Vec<Diagnostic>) {
+    let is_cause = |problem: &Diagnostic| problem.code.starts_with("vars::");
+    let causes = diagnostics.iter().filter(|problem| is_cause(problem));
+    let places: Vec<_> = causes.filter_map(|problem| problem.span).collect();
+    diagnostics.retain(|problem| {
+        is_cause(problem) || !problem.span.is_some_and(|span| places.contains(&span))
+    });
 }
 
 /// A merged and interpolated pipeline, ready to be resolved.
@@ -98,6 +112,8 @@ struct Compiler<'a> {
     loader: &'a Loader<'a>,
     project: &'a Project,
     options: &'a CompileOptions<'a>,
+    /// Files that were merged: two ways to the same file are no two files.
+    included: HashSet<PathBuf>,
     problems: Vec<Diagnostic>,
 }
 
@@ -321,6 +337,9 @@ impl Compiler<'_> {
                     .at(file.span)
                     .with_help("paths are relative to the file that names them"),
             );
+        }
+        if !self.included.insert(resolved.path.clone()) {
+            return;
         }
         let Some(root) = self.load(&resolved.path) else {
             return;

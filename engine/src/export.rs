@@ -157,7 +157,7 @@ fn bring_up_to_date(
         Content::Bytes(bytes) => bytes,
         Content::Rendered(render) => guarded(|| render(blobs))?,
     };
-    write_whole(&path, &bytes).map_err(write_error(&path))?;
+    write_whole(&path, &bytes, &blobs.0.temporary()).map_err(write_error(&path))?;
     let (size, mtime_ns) = left(&path).map_err(write_error(&path))?;
     Ok((
         file.path,
@@ -170,17 +170,25 @@ fn bring_up_to_date(
     ))
 }
 
-/// Never half a file: it is written beside its place and renamed into it.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Never half a file: it is written in the cache and renamed into its place. So a run that is killed
+/// leaves nothing behind in the export, unless the two are on different file systems.
+fn write_whole(path: &Path, bytes: &[u8], aside: &Path) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}.part", std::process::id()));
-    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
+    let put = |aside: &Path| {
+        let written = fs::write(aside, bytes).and_then(|()| fs::rename(aside, path));
+        if written.is_err() {
+            let _ = fs::remove_file(aside);
+        }
+        written
+    };
+    match put(aside) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            put(&folder.join(format!(".{name}.{}.part", std::process::id())))
+        }
+        other => other,
     }
-    written
 }
 
 fn write_error(path: &Path) -> impl Fn(io::Error) -> ExportError {

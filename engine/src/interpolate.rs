@@ -323,7 +323,8 @@ mod tests {
     fn a_bomb_of_variables_does_not_go_off() {
         let mut vars = "v0: xxxxxxxxxx\n".to_owned();
         for n in 1..40 {
-            vars.push_str(&format!("v{n}: \"${{vars.v{0}}}${{vars.v{0}}}\"\n", n - 1));
+            let below = n - 1;
+            vars = format!("{vars}v{n}: \"${{vars.v{below}}}${{vars.v{below}}}\"\n");
         }
         assert!(
             expand(&vars, "x: ${vars.v39}")
@@ -332,10 +333,8 @@ mod tests {
         );
         let mut vars = "v0: [a, b]\n".to_owned();
         for n in 1..30 {
-            vars.push_str(&format!(
-                "v{n}: [\"${{vars.v{0}}}\", \"${{vars.v{0}}}\"]\n",
-                n - 1
-            ));
+            let below = n - 1;
+            vars = format!("{vars}v{n}: [\"${{vars.v{below}}}\", \"${{vars.v{below}}}\"]\n");
         }
         assert!(expand(&vars, "x: ${vars.v29}").is_err());
     }

@@ -57,6 +57,11 @@ impl<'a> Loader<'a> {
             .to_owned()
     }
 
+    /// Whether a path lies in the project's cache.
+    pub(crate) fn is_in_cache(&self, path: &Path) -> bool {
+        path.starts_with(self.project.cache())
+    }
+
     /// Resolves a path that was written at `span`.
     pub(crate) fn path(&self, path: &str, span: Span) -> Result<ResolvedPath, Diagnostic> {
         if path.is_empty() || path.contains('\0') {

@@ -120,6 +120,13 @@ fn step<'n>(
 }
 
 fn put(node: &mut Node, last: &str, walked: &[&str], value: Node) -> Result<(), Refusal> {
+    if walked.is_empty()
+        && matches!(last, "vars" | "stages")
+        && !matches!(value.kind, NodeKind::Map(_))
+    {
+        let message = format!("`{last}` is a map of names, not {}", value.described());
+        return Err((message, None));
+    }
     if matches!(node.kind, NodeKind::Null) {
         node.kind = NodeKind::Map(Vec::new());
     }

@@ -154,10 +154,8 @@ impl Planner<'_> {
             Ok(sources) => sources,
             Err(ccsr_cache::FileError::Store(error)) => return Err(error),
             Err(error) => {
-                let state = PlanState::Fail {
-                    error: with_causes(&error),
-                };
-                return Ok((state, Foreseen::AtMost(RowCounts::new()), Vec::new(), known));
+                let (state, foreseen) = failed(node, with_causes(&error));
+                return Ok((state, foreseen, Vec::new(), known));
             }
         };
         let mut digests = BTreeMap::new();
@@ -207,7 +205,7 @@ impl Planner<'_> {
         let active = ActiveStage::new(node, key, value, tables, sources, self.pipeline.seed);
         let (state, foreseen) = match active {
             Ok(active) => self.resolve(node, active, &rows)?,
-            Err(error) => failed(&error),
+            Err(error) => failed(node, error.to_string()),
         };
         Ok((state, foreseen, changes.unwrap_or_default(), known))
     }
@@ -223,7 +221,7 @@ impl Planner<'_> {
         loop {
             let wanted = match active.ask(node.stage.as_ref()) {
                 Ok(wanted) => wanted,
-                Err(error) => return Ok(failed(&error)),
+                Err(error) => return Ok(failed(node, error.to_string())),
             };
             if wanted.is_empty() {
                 break;
@@ -246,7 +244,7 @@ impl Planner<'_> {
         }
         let units = active.waves.units();
         Ok(match active.collect(node) {
-            Err(error) => failed(&error),
+            Err(error) => failed(node, error.to_string()),
             Ok(tables) => {
                 let (mut digests, mut rows) = (BTreeMap::new(), BTreeMap::new());
                 for (port, table) in tables {
@@ -313,11 +311,8 @@ impl Planner<'_> {
     }
 }
 
-fn failed(error: &StageError) -> (PlanState, Foreseen) {
-    (
-        PlanState::Fail {
-            error: error.to_string(),
-        },
-        Foreseen::AtMost(RowCounts::new()),
-    )
+/// A stage that would fail writes nothing, so nothing is computed below it.
+fn failed(node: &StageNode, error: String) -> (PlanState, Foreseen) {
+    let rows = node.outputs.iter().map(|port| (port.name, 0)).collect();
+    (PlanState::Fail { error }, Foreseen::AtMost(rows))
 }

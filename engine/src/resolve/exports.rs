@@ -61,6 +61,12 @@ impl Resolver<'_> {
                 return None;
             }
         };
+        if self.loader.is_in_cache(&path.path) {
+            let message = format!("`{}` lies in the cache", path.display);
+            let help = "the cache keeps what it needs itself; name a folder of yours".to_owned();
+            self.problem("outputs::cache", node.span, message, Some(help));
+            return None;
+        }
         let ending = path
             .path
             .extension()

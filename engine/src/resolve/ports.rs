@@ -99,9 +99,16 @@ impl Resolver<'_> {
                 },
             );
         }
-        let unbuilt = references
-            .iter()
-            .any(|reference| built[reference.stage.0].is_none());
+        // What a reference that names nothing should have named was said where it stands.
+        let written = match part.entry.value.get("from").map(|from| &from.kind) {
+            None | Some(NodeKind::Null) => 0,
+            Some(NodeKind::Map(entries)) => entries.len(),
+            Some(_) => 1,
+        };
+        let unbuilt = references.len() < written
+            || references
+                .iter()
+                .any(|reference| built[reference.stage.0].is_none());
         for port in inputs
             .iter()
             .filter(|port| !port.optional && !bindings.contains_key(port.name))

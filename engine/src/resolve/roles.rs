@@ -3,7 +3,7 @@
 use ccsr_stage::params::{Entry, Node, NodeKind};
 use ccsr_stage::{Kind, Roles};
 
-use super::{ROLE_KEYS, Resolver, near_or_list};
+use super::{ROLE_KEYS, Resolver, near_or_list, placed};
 use crate::compile::unknown_key;
 use crate::diagnostic::Diagnostic;
 
@@ -85,12 +85,7 @@ impl Resolver<'_> {
                     "`{}` needs a `{role}`, which the suite `{}` does not fill",
                     kind.name, suite.name
                 );
-                self.problem(
-                    "suite::role",
-                    uses,
-                    message,
-                    Some(help),
-                );
+                self.problem("suite::role", uses, message, Some(help));
                 return None;
             };
             // What is wrong with the role itself was said once, by `check_suite`.

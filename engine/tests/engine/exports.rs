@@ -1,0 +1,251 @@
+//! Tables at the paths that `outputs:` names.
+
+use std::fs;
+
+use ccsr_engine::record::RunOutcome;
+
+use crate::{Place, expect, stages};
+
+/// A folder of the files in `files`, as YAML.
+fn folder(files: &str) -> String {
+    stages(&format!(
+        "pictures: {{uses: test.files, with: {{files: {{{files}}}}}, outputs: out}}"
+    ))
+}
+
+fn files(place: &Place, folder: &str) -> Vec<String> {
+    let entries = walkdir::WalkDir::new(place.path(folder)).sort_by_file_name();
+    let files = entries
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_type().is_file());
+    let named = files.map(|entry| {
+        let name = entry.path().strip_prefix(place.path(folder)).unwrap();
+        format!(
+            "{}: {}",
+            name.display(),
+            fs::read_to_string(entry.path()).unwrap()
+        )
+    });
+    named.collect()
+}
+
+#[test]
+fn a_folder_holds_a_file_a_row() {
+    let place = Place::new();
+    let ran = place.run(&folder("a.png: ox, deep/er/b.png: ant"));
+    expect(
+        &ran.story(),
+        "
+        pictures: executed 2, reused 0
+        pictures: out has 2, 2 written
+    ",
+    );
+    assert_eq!(files(&place, "out"), ["a.png: ox", "deep/er/b.png: ant"]);
+    assert_eq!(ran.record.stages[0].exports, ["out"]);
+}
+
+#[test]
+fn an_unchanged_run_writes_nothing() {
+    let place = Place::new();
+    let look = || {
+        ["out", "out/a.png", "out/b.png"].map(|name| {
+            let look = fs::metadata(place.path(name)).unwrap();
+            (
+                look.modified().unwrap(),
+                std::os::unix::fs::MetadataExt::ino(&look),
+            )
+        })
+    };
+    place.run(&folder("a.png: ox, b.png: ant"));
+    let before = look();
+    let again = place.run(&folder("a.png: ox, b.png: ant"));
+    expect(
+        &again.story(),
+        "pictures: unchanged\npictures: out has 2, 0 written",
+    );
+    assert_eq!(look(), before);
+}
+
+#[test]
+fn what_was_deleted_comes_back_and_what_was_edited_is_written_again() {
+    let place = Place::new();
+    let text = folder("a.png: ox, b.png: ant, c.png: bee");
+    place.run(&text);
+    place.work();
+    fs::remove_file(place.path("out/a.png")).unwrap();
+    place.write("out/b.png", "edited");
+    let again = place.run(&text);
+    expect(
+        &again.story(),
+        "pictures: unchanged\npictures: out has 3, 2 written",
+    );
+    assert_eq!(place.work(), "");
+    assert_eq!(
+        files(&place, "out"),
+        ["a.png: ox", "b.png: ant", "c.png: bee"]
+    );
+    fs::remove_dir_all(place.path("out")).unwrap();
+    place.run(&text);
+    assert_eq!(files(&place, "out").len(), 3);
+}
+
+#[test]
+fn what_does_not_belong_any_more_goes_unless_it_was_edited() {
+    let place = Place::new();
+    place.write("out/mine.txt", "mine");
+    place.run(&folder("a.png: ox, b.png: ant, c.png: bee"));
+    place.write("out/b.png", "edited by hand");
+    let fewer = place.run(&folder("c.png: bee"));
+    expect(
+        &fewer.story(),
+        r#"
+        pictures: `a.png` is gone; it was "ox"; `b.png` is gone; it was "ant"
+        pictures: executed 0, reused 1
+        pictures: out has 1, 0 written
+    "#,
+    );
+    assert_eq!(
+        files(&place, "out"),
+        ["b.png: edited by hand", "c.png: bee", "mine.txt: mine"]
+    );
+    // It is not ours any more, so it is not removed later either.
+    place.run(&folder("d.png: cat"));
+    assert_eq!(
+        files(&place, "out"),
+        ["b.png: edited by hand", "d.png: cat", "mine.txt: mine"]
+    );
+}
+
+#[test]
+fn two_names_may_change_places() {
+    let place = Place::new();
+    place.run(&folder("a.png: ox, b.png: ant"));
+    let swapped = place.run(&folder("a.png: ant, b.png: ox"));
+    expect(
+        &swapped.story(),
+        r#"
+        pictures: `a.png` was "ox", now "ant"; `b.png` was "ant", now "ox"
+        pictures: executed 0, reused 2
+        pictures: out has 2, 2 written
+    "#,
+    );
+    assert_eq!(files(&place, "out"), ["a.png: ant", "b.png: ox"]);
+}
+
+#[test]
+fn a_table_becomes_a_file_in_the_format_of_its_ending() {
+    let place = Place::new();
+    let text = |ending: &str| {
+        stages(&format!(
+            "
+            words: {{uses: test.rows, with: {{words: ['o\"x', 'a, nt', 'b|ee']}}, outputs: tables/words.{ending}}}
+            ask: {{uses: test.gated, from: words, outputs: tables/ask.{ending}}}
+            "
+        ))
+    };
+    for ending in ["csv", "jsonl", "md"] {
+        place.run(&text(ending));
+    }
+    expect(
+        &place.read("tables/words.csv"),
+        r#"
+        word
+        "o""x"
+        "a, nt"
+        b|ee
+    "#,
+    );
+    expect(
+        &place.read("tables/ask.jsonl"),
+        r#"
+        {"word":"o\"x","even":false,"half":null}
+        {"word":"a, nt","even":false,"half":null}
+        {"word":"b|ee","even":true,"half":2}
+    "#,
+    );
+    expect(
+        &place.read("tables/words.md"),
+        r#"
+        | word |
+        | --- |
+        | o"x |
+        | a, nt |
+        | b\|ee |
+    "#,
+    );
+    fs::remove_file(place.path("tables/ask.csv")).unwrap();
+    let again = place.run(&text("csv"));
+    expect(
+        &again.story(),
+        "
+        words: unchanged
+        ask: unchanged
+        words: tables/words.csv has 1, 0 written
+        ask: tables/ask.csv has 1, 1 written
+    ",
+    );
+    assert!(place.path("tables/ask.csv").exists());
+}
+
+#[test]
+fn rows_without_names_are_numbered() {
+    let place = Place::new();
+    let text = stages(
+        "
+        words: {uses: test.rows, with: {words: [ox, ant]}}
+        map: {uses: test.map, from: words, outputs: {rows: out}}
+        train: {uses: test.chain, with: {length: 1}, outputs: checkpoints}
+        ",
+    );
+    place.run(&text);
+    assert_eq!(files(&place, "out"), ["00001.png: ox!", "00002.png: ant!"]);
+    assert_eq!(files(&place, "checkpoints"), ["00001.bin: 1;"]);
+}
+
+#[test]
+fn paths_that_climb_out_are_refused() {
+    for name in [
+        "../climbed.png",
+        "a/../../climbed.png",
+        "/tmp/climbed.png",
+        "./a.png",
+        "a//b.png",
+        "''",
+        "a\\b.png",
+    ] {
+        let place = Place::new();
+        let ran = place.run(&folder(&format!("good.png: ox, {name}: ant")));
+        assert_eq!(ran.record.outcome, RunOutcome::Failed, "{name}");
+        let name = name.trim_matches('\'');
+        let error = format!("`{name}` is no path below the folder of an export");
+        assert_eq!(ran.record.stages[0].errors, [error]);
+        assert!(!place.path("climbed.png").exists());
+        // Nothing at all is written of such a table.
+        assert_eq!(files(&place, "out").len(), 0);
+    }
+}
+
+#[test]
+fn a_table_without_blobs_is_no_folder() {
+    let place = Place::new();
+    let text = stages("words: {uses: test.rows, with: {words: [ox]}, outputs: words}");
+    expect(&place.run(&text).story(), "
+        words: executed 0, reused 0
+        words: failed: its rows hold no images, so it cannot become a folder; name a .csv, .jsonl or .md file
+    ");
+}
+
+#[test]
+fn a_file_in_the_way_is_an_error_of_the_stage() {
+    let place = Place::new();
+    place.write("out", "I am a file.");
+    let ran = place.run(&folder("a.png: ox"));
+    assert_eq!(ran.record.outcome, RunOutcome::Failed);
+    assert_eq!(place.read("out"), "I am a file.");
+    fs::remove_file(place.path("out")).unwrap();
+    assert_eq!(
+        place.run(&folder("a.png: ox")).record.outcome,
+        RunOutcome::Done
+    );
+}
