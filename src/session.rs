@@ -35,6 +35,10 @@ impl Session {
                 Failure::Usage(format!("cannot look at `{}`: {error}", args.file.display()))
             })?,
         };
+        let project = match &cli.cache {
+            Some(cache) => project.with_cache(working.join(cache)),
+            None => project,
+        };
         if !file.starts_with(project.root()) {
             return Err(Failure::Usage(format!(
                 "the pipeline `{}` lies outside the project `{}`",
@@ -50,11 +54,10 @@ impl Session {
         let registry = ccsr_stages::registry();
         let (pipeline, sources) = compile(&file, &project, &registry, &options)
             .map_err(|error| Failure::Pipeline(Box::new(error)))?;
-        let cache = cli.cache.clone().unwrap_or_else(|| project.cache());
         Ok(Self {
             pipeline,
             sources,
-            cache: working.join(cache),
+            cache: project.cache().to_owned(),
         })
     }
 
@@ -83,7 +86,7 @@ pub(crate) fn cache_here(cli: &Cli) -> Result<PathBuf, Failure> {
         return Ok(working.join(cache));
     }
     if let Some(project) = &cli.project {
-        return Ok(Project::at(existing(project)?).cache());
+        return Ok(Project::at(existing(project)?).cache().to_owned());
     }
     let found = working
         .ancestors()

@@ -1,6 +1,6 @@
 //! A stage that is being looked at: its inputs, its waves, and the batches it still needs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use ccsr_stage::{Inputs, OutputPort, Stage, StageError, Table, Unit};
 
 use crate::key::SourceFiles;
 use crate::pipeline::StageNode;
+use crate::queue::{Queue, Queued};
 use crate::waves::{Slot, Wanted, Waves};
 use crate::worker::panic_text;
 
@@ -22,11 +23,11 @@ pub(crate) struct ActiveStage {
     sources: SourceFiles,
     seed: u64,
     /// Misses that no batch has taken yet.
-    pending: VecDeque<(ActionKey, Arc<Unit>)>,
+    pub(crate) queue: Queue,
     /// Batches that workers have.
     pub(crate) batches_out: usize,
     /// Units whose outcome another process is computing.
-    pub(crate) held: Vec<(ActionKey, Arc<Unit>)>,
+    pub(crate) held: Vec<Queued>,
     /// A unit failed, so the stage will.
     pub(crate) failed: bool,
 }
@@ -57,7 +58,7 @@ impl ActiveStage {
             tables,
             sources,
             seed,
-            pending: VecDeque::new(),
+            queue: Queue::default(),
             batches_out: 0,
             held: Vec::new(),
             failed: false,
@@ -80,48 +81,22 @@ impl ActiveStage {
     }
 
     pub(crate) fn enqueue(&mut self, key: ActionKey, unit: Arc<Unit>) {
-        self.pending.push_back((key, unit));
+        self.queue.push(key, unit);
     }
 
     /// The units that no worker has.
-    pub(crate) fn into_queued(self) -> impl Iterator<Item = (ActionKey, Arc<Unit>)> {
-        self.pending.into_iter().chain(self.held)
+    pub(crate) fn into_queued(self) -> impl Iterator<Item = Queued> {
+        self.queue.into_units().chain(self.held)
     }
 
     /// Whether nothing is queued, executing or awaited from elsewhere.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.pending.is_empty() && self.batches_out == 0 && self.held.is_empty()
+        self.queue.is_empty() && self.batches_out == 0 && self.held.is_empty()
     }
 
-    /// The first unit of the next batch.
-    pub(crate) fn next_unit(&self) -> Option<&Unit> {
-        self.pending.front().map(|(_, unit)| unit.as_ref())
-    }
-
-    /// Takes a batch of at most `limit` units that name the same resource. A group that would be
-    /// cut is left for the next batch, unless it does not fit into one.
-    pub(crate) fn take_batch(&mut self, limit: usize) -> Vec<(ActionKey, Arc<Unit>)> {
-        let Some((_, first)) = self.pending.front() else {
-            return Vec::new();
-        };
-        let (resource, group) = (first.resource.clone(), first.group);
-        let fits = |(_, unit): &&(ActionKey, Arc<Unit>)| unit.resource == resource;
-        let mut count = self
-            .pending
-            .iter()
-            .take(limit.max(1))
-            .take_while(fits)
-            .count();
-        if let (Some((_, last)), Some((_, next))) =
-            (self.pending.get(count - 1), self.pending.get(count))
-            && last.group == next.group
-            && last.group != group
-        {
-            let cut = last.group;
-            let kept = |(_, unit): &&(ActionKey, Arc<Unit>)| unit.group != cut;
-            count = self.pending.iter().take(count).take_while(kept).count();
-        }
-        self.pending.drain(..count).collect()
+    /// The blobs that the units of the queue will read.
+    pub(crate) fn queued_blobs(&self) -> impl Iterator<Item = Digest> {
+        self.queue.units().flat_map(|unit| unit.input.blobs())
     }
 
     /// The stage's tables, checked against what it promised. Ends the stage.

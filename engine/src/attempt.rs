@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ccsr_cache::{ActionKey, Digest, ReadError, StageMemo, StoreError};
+use ccsr_cache::{ActionKey, Digest, StageMemo, StoreError};
 use ccsr_stage::{StageError, Table};
 
 use crate::active::{ActiveStage, Written};
@@ -32,8 +32,14 @@ pub(crate) enum Ending {
     Over,
     /// Somebody stopped it.
     Interrupted,
-    /// A stage needs a blob that the cache lost.
-    Lost { stage: StageId, blob: Digest },
+    /// Stages need blobs that the cache lost.
+    Lost(Vec<Lost>),
+}
+
+/// A blob that the cache lost, and a stage that needs it.
+pub(crate) struct Lost {
+    pub(crate) stage: StageId,
+    pub(crate) blob: Digest,
 }
 
 /// How long to wait for an answer before looking whether somebody wants to stop.
@@ -179,7 +185,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         (progress.reused, progress.seconds_saved) = (0, 0.0);
         progress.value = value.clone();
 
-        if !self.run.distrusted.contains(&id)
+        if !self.run.reopened.contains(&id)
             && let Some(memo) = store.stage(&key)?
             && memo.outputs.values().all(|table| store.has(table))
         {
@@ -261,16 +267,16 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 return if complete { self.finish(id) } else { Ok(()) };
             }
             let keys: Vec<_> = wanted.iter().map(|unit| unit.key).collect();
-            let found = self.lookup(id, &keys)?;
+            let found = self.run.store.lookup(&keys)?;
             let active = self.active.get_mut(&id).expect("it was there above");
             let progress = &mut self.run.progress[id.0];
             for (unit, stored) in wanted.into_iter().zip(found) {
-                if let Some((outcome, seconds)) = stored {
+                if let Some(stored) = stored {
                     if !self.run.executed.contains(&unit.key) {
                         progress.reused += 1;
-                        progress.seconds_saved += seconds;
+                        progress.seconds_saved += stored.seconds;
                     }
-                    active.resolve(unit.slot, outcome);
+                    active.resolve(unit.slot, stored.outcome);
                 } else {
                     let waiting = self.waiting.entry(unit.key).or_default();
                     if waiting.is_empty() {
@@ -289,36 +295,24 @@ impl<'a, 'r> Attempt<'a, 'r> {
         }
     }
 
-    /// Outcomes from the ledger with the seconds they took. Those of a distrusted stage count only
-    /// if their blobs are whole.
-    fn lookup(
-        &self,
-        id: StageId,
-        keys: &[ActionKey],
-    ) -> Result<Vec<Option<(ccsr_cache::Value, f64)>>, StoreError> {
+    /// A stage needs a blob that is lost. What else the units of its queue will miss is looked for
+    /// at once, so that all of it is made again in one go.
+    fn lose(&mut self, stage: StageId, blob: Digest) {
         let store = self.run.store;
-        let mut found: Vec<_> = store
-            .lookup(keys)?
+        let queued = self
+            .active
+            .get(&stage)
             .into_iter()
-            .map(|stored| stored.map(|stored| (stored.outcome, stored.seconds)))
-            .collect();
-        if self.run.distrusted.contains(&id) {
-            let mut broken = Vec::new();
-            for (key, outcome) in keys.iter().zip(&mut found) {
-                let lost =
-                    |digest: &&Digest| matches!(store.read(digest), Err(ReadError::Lost { .. }));
-                // All are read, because reading removes what is damaged and in the way of its heir.
-                if outcome
-                    .as_ref()
-                    .is_some_and(|(value, _)| value.blobs().iter().filter(lost).count() > 0)
-                {
-                    *outcome = None;
-                    broken.push(*key);
-                }
-            }
-            store.invalidate(&broken)?;
+            .flat_map(ActiveStage::queued_blobs);
+        let missing = queued.filter(|blob| !store.has(blob));
+        let lost = std::iter::once(blob)
+            .chain(missing)
+            .map(|blob| Lost { stage, blob });
+        let mut lost: Vec<_> = lost.collect();
+        if let Some(Ending::Lost(earlier)) = self.stopping.take() {
+            lost.extend(earlier);
         }
-        Ok(found)
+        self.stopping = Some(Ending::Lost(lost));
     }
 
     fn table(&mut self, digest: Digest) -> Result<Arc<Table>, StageError> {

@@ -65,7 +65,7 @@ pub fn compile(
         included: HashSet::new(),
         problems: Vec::new(),
     };
-    let pipeline = compiler.compile(path, registry);
+    let pipeline = compiler.compile(&project.root().join(path), registry);
     let mut diagnostics = compiler.problems;
     drop_consequences(&mut diagnostics);
     diagnostics.sort_by_key(|problem| problem.span);

@@ -2,7 +2,7 @@
 //!
 //! Exports are views. They are looked at on every run: what is there and unchanged stays, what is
 //! missing, stale or edited is written again, and what an earlier export left behind is removed
-//! unless somebody changed it. Files that are not ours are never touched.
+//! unless somebody changed it. Files that no row is written to are never touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,8 +28,8 @@ pub(crate) struct Materialised {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
-    #[error("the cache lost the blob {0}")]
-    Lost(Digest),
+    #[error("the cache lost {} blobs", .0.len())]
+    Lost(Vec<Digest>),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("cannot write `{}`: {source}", path.display())]
@@ -45,7 +45,7 @@ pub(crate) enum ExportError {
 impl From<StageError> for ExportError {
     fn from(error: StageError) -> Self {
         match error {
-            StageError::Lost(digest) => Self::Lost(digest),
+            StageError::Lost(digest) => Self::Lost(vec![digest]),
             other => Self::Stage(other),
         }
     }
@@ -94,10 +94,11 @@ pub(crate) fn materialise(
     if target.format == ExportFormat::Folder {
         fs::create_dir_all(&target.path.path).map_err(write_error(&target.path.path))?;
     }
-    let results: Vec<_> = files
+    let results = files
         .into_par_iter()
         .map(|file| bring_up_to_date(&target.path.path, file, &known, &blobs))
-        .collect::<Result<_, _>>()?;
+        .collect::<Vec<_>>();
+    let results = all_or_all_lost(results)?;
     let written = results.iter().filter(|(_, _, written)| *written).count() as u64;
     let mut remembered: BTreeMap<_, _> = results
         .into_iter()
@@ -135,6 +136,25 @@ fn whole_identity(node: &StageNode, target: &Export, table: Digest) -> Digest {
         Value::Blob(table),
     ])
     .digest()
+}
+
+/// All results, or all blobs that were lost, so that they can be made again in one go.
+fn all_or_all_lost(
+    results: Vec<Result<Remembered, ExportError>>,
+) -> Result<Vec<Remembered>, ExportError> {
+    let (mut good, mut lost) = (Vec::with_capacity(results.len()), Vec::new());
+    for result in results {
+        match result {
+            Ok(remembered) => good.push(remembered),
+            Err(ExportError::Lost(blobs)) => lost.extend(blobs),
+            Err(error) => return Err(error),
+        }
+    }
+    if lost.is_empty() {
+        Ok(good)
+    } else {
+        Err(ExportError::Lost(lost))
+    }
 }
 
 type Remembered = (String, Exported, bool);
@@ -265,7 +285,7 @@ fn blob_files(table: &Table) -> Result<Vec<ExportFile>, StageError> {
 impl From<ReadError> for ExportError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Lost { digest, .. } => Self::Lost(digest),
+            ReadError::Lost { digest, .. } => Self::Lost(vec![digest]),
             ReadError::Io { path, source } => Self::Write { path, source },
         }
     }

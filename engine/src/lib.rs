@@ -20,6 +20,7 @@ mod overrides;
 mod pipeline;
 pub mod plan;
 mod project;
+mod queue;
 pub mod record;
 mod residency;
 mod resolve;

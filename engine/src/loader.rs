@@ -57,9 +57,10 @@ impl<'a> Loader<'a> {
             .to_owned()
     }
 
-    /// Whether a path lies in the project's cache.
-    pub(crate) fn is_in_cache(&self, path: &Path) -> bool {
-        path.starts_with(self.project.cache())
+    /// Whether files written to this place could get among those of the cache.
+    pub(crate) fn meets_cache(&self, path: &Path) -> bool {
+        let cache = self.project.cache();
+        path.starts_with(cache) || cache.starts_with(path)
     }
 
     /// Resolves a path that was written at `span`.

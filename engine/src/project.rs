@@ -9,6 +9,7 @@ use ccsr_stage::params::ResolvedPath;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
     root: PathBuf,
+    cache: PathBuf,
 }
 
 /// Name of the cache folder.
@@ -30,14 +31,23 @@ impl Project {
                 folder.clone()
             }
         };
-        Ok(Self {
-            root: root.unwrap_or_else(unmarked),
-        })
+        Ok(Self::at(root.unwrap_or_else(unmarked)))
     }
 
     /// The project of this folder.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        let cache = root.join(CACHE);
+        Self { root, cache }
+    }
+
+    /// The same project with its cache elsewhere.
+    #[must_use]
+    pub fn with_cache(self, cache: impl Into<PathBuf>) -> Self {
+        Self {
+            cache: cache.into(),
+            ..self
+        }
     }
 
     /// Its folder.
@@ -45,9 +55,9 @@ impl Project {
         &self.root
     }
 
-    /// Where its cache is, unless the user names another place.
-    pub fn cache(&self) -> PathBuf {
-        self.root.join(CACHE)
+    /// Where its cache is: `.ccsr` in its folder, unless it was put elsewhere.
+    pub fn cache(&self) -> &Path {
+        &self.cache
     }
 
     /// Resolves a path against a folder; `None` if it leaves the project.

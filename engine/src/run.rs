@@ -1,10 +1,11 @@
 //! Running a pipeline.
 //!
 //! [`run`] makes attempts until one comes to an end. An attempt ends early only when the cache
-//! turns out to have lost a blob that somebody needs: then the stages that the blob may come from
-//! are *distrusted*, and the next attempt looks at each of their outcomes, verifies what it names
-//! and executes again what made the lost ones. Whatever an attempt computed is in the ledger, so the
-//! next one finds it there.
+//! turns out to have lost blobs that somebody needs: then the outcomes that they come from no longer
+//! count, the stages that may have made them are *reopened*, and the next attempt looks at those
+//! unit by unit and executes again what is missing now. Outcomes whose blobs nobody reads are not
+//! looked into: a checkpoint that was collected is not trained again. Whatever an attempt computed
+//! is in the ledger, so the next one finds it there.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use ccsr_cache::{ActionKey, Digest, RunId, Store, StoreError, Value};
 use ccsr_stage::Environment;
 
 use crate::active::Written;
-use crate::attempt::{Attempt, Ending};
+use crate::attempt::{Attempt, Ending, Lost};
 use crate::event::{Event, Listener};
 use crate::export;
 use crate::graph::StageId;
@@ -39,9 +40,6 @@ pub struct RunOptions {
     /// The program's version, for the record.
     pub version: String,
 }
-
-/// A cache that goes on losing blobs of stages that were verified is not to be trusted with them.
-const MAX_FUTILE_HEALINGS: usize = 8;
 
 /// Runs a pipeline. Failing stages are in the record; an error is a cache that cannot be used.
 pub fn run(
@@ -71,9 +69,8 @@ pub fn run(
         options,
         id,
         residency: Arc::new(Residency::new(options.memory)),
-        distrusted: HashSet::new(),
+        reopened: HashSet::new(),
         lost: HashSet::new(),
-        futile_healings: 0,
         progress: pipeline
             .stages
             .iter()
@@ -106,11 +103,10 @@ pub(crate) struct Run<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) id: RunId,
     pub(crate) residency: Arc<Residency>,
-    /// Stages whose outcomes are verified one by one, because a blob of theirs may be lost.
-    pub(crate) distrusted: HashSet<StageId>,
+    /// Stages that are looked at unit by unit, because something of theirs was lost.
+    pub(crate) reopened: HashSet<StageId>,
+    /// What was lost before. A cache that loses it again is not to be trusted with it.
     lost: HashSet<Digest>,
-    /// How often a blob was lost though all that it may come from was distrusted already.
-    futile_healings: usize,
     pub(crate) progress: Vec<StageProgress>,
     /// What this run computed: found again by a later attempt, it was not reused.
     pub(crate) executed: HashSet<ActionKey>,
@@ -149,11 +145,13 @@ impl Run<'_> {
         loop {
             let lost = match Attempt::new(self, listener).conclude()? {
                 Ending::Interrupted => return Ok(RunOutcome::Interrupted),
-                Ending::Lost { stage, blob } => Some((stage, blob)),
+                Ending::Lost(lost) => lost,
                 Ending::Over => self.export(listener)?,
             };
-            let Some((stage, blob)) = lost else { break };
-            self.heal(stage, blob, listener)?;
+            if lost.is_empty() {
+                break;
+            }
+            self.heal(lost, listener)?;
         }
         let good = |p: &StageProgress| {
             matches!(
@@ -170,40 +168,46 @@ impl Run<'_> {
         })
     }
 
-    /// Distrusts every stage that the blob may come from.
-    fn heal(
-        &mut self,
-        stage: StageId,
-        blob: Digest,
-        listener: Listener<'_>,
-    ) -> Result<(), StoreError> {
-        listener(Event::Healing {
-            stage: self.node(stage).name.clone(),
-            blob: blob.to_string(),
-        });
-        self.store.discard(&blob);
-        let distrusted = self.distrusted.len();
-        self.distrusted
-            .extend(self.pipeline.graph.with_ancestors(stage));
-        let again = !self.lost.insert(blob);
-        if self.distrusted.len() > distrusted {
-            return Ok(());
-        }
-        self.futile_healings += 1;
-        if again || self.futile_healings > MAX_FUTILE_HEALINGS {
-            return Err(StoreError::Io {
-                path: self.store.object_path(&blob),
-                operation: "keep",
-                source: std::io::Error::other(
-                    "objects get lost again as soon as they are written; check the disk",
-                ),
+    /// Makes the outcomes that lost blobs come from count no longer, and reopens their stages.
+    fn heal(&mut self, lost: Vec<Lost>, listener: Listener<'_>) -> Result<(), StoreError> {
+        let earlier = self.lost.clone();
+        for Lost { stage, blob } in lost {
+            self.reopened
+                .extend(self.pipeline.graph.with_ancestors(stage));
+            if earlier.contains(&blob) {
+                return Err(StoreError::Io {
+                    path: self.store.object_path(&blob),
+                    operation: "keep",
+                    source: std::io::Error::other(
+                        "objects get lost again as soon as they are written; check the disk",
+                    ),
+                });
+            }
+            if !self.lost.insert(blob) {
+                continue;
+            }
+            listener(Event::Healing {
+                stage: self.node(stage).name.clone(),
+                blob: blob.to_string(),
             });
+            self.store.discard(&blob);
+            let producers = self.store.producers(&blob)?;
+            for outcome in self.store.lookup(&producers)?.into_iter().flatten() {
+                // Reading removes what is damaged and would be taken for its own heir.
+                outcome
+                    .outcome
+                    .blobs()
+                    .iter()
+                    .for_each(|blob| drop(self.store.read(blob)));
+            }
+            self.store.invalidate(&producers)?;
         }
         Ok(())
     }
 
-    /// Materialises the tables of the stages that are done. The answer is a blob that was lost.
-    fn export(&mut self, listener: Listener<'_>) -> Result<Option<(StageId, Digest)>, StoreError> {
+    /// Materialises the tables of the stages that are done. The answer is what was lost.
+    fn export(&mut self, listener: Listener<'_>) -> Result<Vec<Lost>, StoreError> {
+        let mut lost = Vec::new();
         for &id in self.pipeline.graph.order() {
             let node = self.pipeline.stage(id);
             self.progress[id.0].exports.clear();
@@ -223,7 +227,9 @@ impl Run<'_> {
                             written: exported.written,
                         });
                     }
-                    Err(export::ExportError::Lost(blob)) => return Ok(Some((id, blob))),
+                    Err(export::ExportError::Lost(blobs)) => {
+                        lost.extend(blobs.into_iter().map(|blob| Lost { stage: id, blob }));
+                    }
                     Err(export::ExportError::Store(error)) => return Err(error),
                     Err(error) => {
                         let error = error.to_string();
@@ -236,7 +242,7 @@ impl Run<'_> {
                 }
             }
         }
-        Ok(None)
+        Ok(lost)
     }
 
     pub(crate) fn node(&self, id: StageId) -> &StageNode {

@@ -10,6 +10,7 @@ use super::{Attempt, Ending};
 use crate::active::guarded;
 use crate::event::Event;
 use crate::graph::StageId;
+use crate::queue::{Queued, ResourceName};
 use crate::worker::{Executed, Job};
 
 impl Attempt<'_, '_> {
@@ -18,21 +19,13 @@ impl Attempt<'_, '_> {
         let stages: Vec<_> = self.active.keys().copied().collect();
         for id in stages {
             let node = self.run.pipeline.stage(id);
-            while let Some(active) = self.active.get_mut(&id)
-                && let Some(first) = active.next_unit()
-            {
-                let resource = first.resource.clone();
-                let identity =
-                    |name: &Arc<str>| (name.clone(), node.stage.resource_identity(name).digest());
-                let resource = resource.as_ref().map(identity);
-                if resource
-                    .as_ref()
-                    .is_some_and(|(_, identity)| self.busy.contains(identity))
-                {
+            while let Some((name, identity)) = self.next_resource(id) {
+                let Some(active) = self.active.get_mut(&id) else {
                     break;
-                }
-                let batch = active.take_batch(node.batch.unwrap_or_else(|| node.stage.batch()));
-                let Some(job) = self.claim(id, batch, resource)? else {
+                };
+                let limit = node.batch.unwrap_or_else(|| node.stage.batch());
+                let batch = active.queue.take(&name, limit);
+                let Some(job) = self.claim(id, batch, name.zip(identity))? else {
                     continue;
                 };
                 if let Some((name, identity)) = &job.resource {
@@ -48,11 +41,35 @@ impl Attempt<'_, '_> {
         Ok(None)
     }
 
+    /// What a stage's next batch should work with: of the resources that its units wait for and
+    /// that no worker has, one that is in memory, or else the first. Where memory is bounded, what
+    /// executes is not joined by another resource: nobody knows whether both fit.
+    fn next_resource(&self, id: StageId) -> Option<(ResourceName, Option<Digest>)> {
+        let stage = &self.run.pipeline.stage(id).stage;
+        let identified = |name: ResourceName| {
+            let identity = name
+                .as_ref()
+                .map(|name| stage.resource_identity(name).digest());
+            (name, identity)
+        };
+        let waiting = self.active.get(&id)?.queue.resources().map(identified);
+        let is_free = |identity: &Digest| !self.busy.contains(identity);
+        let free: Vec<_> = waiting
+            .filter(|(_, identity)| identity.as_ref().is_none_or(is_free))
+            .collect();
+        let is_at_hand = |identity: &Digest| self.run.residency.holds(*identity);
+        let at_hand = free
+            .iter()
+            .find(|(_, identity)| identity.as_ref().is_none_or(is_at_hand));
+        let may_load = self.run.options.memory.is_none() || self.busy.is_empty();
+        at_hand.or(free.first().filter(|_| may_load)).cloned()
+    }
+
     /// Keeps of a batch what no other process has done or is doing.
     fn claim(
         &mut self,
         id: StageId,
-        batch: Vec<(ActionKey, Arc<Unit>)>,
+        batch: Vec<Queued>,
         resource: Option<(Arc<str>, Digest)>,
     ) -> Result<Option<Job>, StoreError> {
         let keys: Vec<_> = batch.iter().map(|(key, _)| *key).collect();
@@ -86,23 +103,19 @@ impl Attempt<'_, '_> {
     }
 
     /// Another process committed these since they were looked up.
-    fn take_over(
-        &mut self,
-        id: StageId,
-        done: Vec<(ActionKey, Arc<Unit>)>,
-    ) -> Result<(), StoreError> {
+    fn take_over(&mut self, id: StageId, done: Vec<Queued>) -> Result<(), StoreError> {
         if done.is_empty() {
             return Ok(());
         }
         let keys: Vec<_> = done.iter().map(|(key, _)| *key).collect();
-        let found = self.lookup(id, &keys)?;
+        let found = self.run.store.lookup(&keys)?;
         let mut touched = BTreeSet::from([id]);
         for ((key, unit), stored) in done.into_iter().zip(found) {
-            if let Some((outcome, seconds)) = stored {
+            if let Some(stored) = stored {
                 let progress = &mut self.run.progress[id.0];
                 progress.reused += 1;
-                progress.seconds_saved += seconds;
-                self.resolve(key, &outcome, &mut touched);
+                progress.seconds_saved += stored.seconds;
+                self.resolve(key, &stored.outcome, &mut touched);
             } else if let Some(active) = self.active.get_mut(&id) {
                 active.enqueue(key, unit);
             }
@@ -218,7 +231,7 @@ impl Attempt<'_, '_> {
     ) {
         for (stage, _) in self.waiting.remove(&key).unwrap_or_default() {
             if let StageError::Lost(blob) = *error {
-                self.stopping = Some(Ending::Lost { stage, blob });
+                self.lose(stage, blob);
                 return;
             }
             let node = self.run.pipeline.stage(stage);

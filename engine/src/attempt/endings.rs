@@ -34,7 +34,7 @@ impl Attempt<'_, '_> {
         for (port, table) in tables {
             let encoded = table.encode();
             let digest = Digest::of(&encoded);
-            if self.run.distrusted.contains(&id) {
+            if self.run.reopened.contains(&id) {
                 // Reading removes a damaged one, which would be taken for the good one otherwise.
                 let _ = store.read(&digest);
             }
@@ -70,12 +70,7 @@ impl Attempt<'_, '_> {
     pub(super) fn stage_error(&mut self, id: StageId, error: &StageError) {
         self.retire(id);
         match error {
-            StageError::Lost(blob) => {
-                self.stopping = Some(Ending::Lost {
-                    stage: id,
-                    blob: *blob,
-                });
-            }
+            StageError::Lost(blob) => self.lose(id, *blob),
             error => self.fail(id, &error.to_string()),
         }
     }

@@ -61,8 +61,11 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        if self.loader.is_in_cache(&path.path) {
-            let message = format!("`{}` lies in the cache", path.display);
+        if self.loader.meets_cache(&path.path) {
+            let message = format!(
+                "`{}` and the cache would get in each other's way",
+                path.display
+            );
             let help = "the cache keeps what it needs itself; name a folder of yours".to_owned();
             self.problem("outputs::cache", node.span, message, Some(help));
             return None;

@@ -167,10 +167,34 @@ fn a_lost_link_is_made_from_the_links_before_it() {
     }
     let ran = place.run(&chain(20));
     assert_eq!(ran.digests(), calm);
-    // The first to notice is the one that reads the last of them.
-    let steps = [16].into_iter().chain(4..=20);
+    // Each link notices that the one before it is missing, back to the one that is there.
+    let steps = (5..=16).rev().chain(4..=20);
     let steps: Vec<_> = steps.map(|step| format!("step {step}")).collect();
     assert_eq!(place.work(), steps.join(", "));
+}
+
+#[test]
+fn links_that_nobody_reads_are_not_made_again_with_one_that_somebody_does() {
+    let place = Place::new();
+    let chain = |length: u32| {
+        stages(&format!(
+            "train: {{uses: test.chain, with: {{length: {length}}}}}"
+        ))
+    };
+    let calm = Place::new().run(&chain(18)).digests();
+    place.run(&chain(15));
+    place.work();
+    let link = |last: u32| {
+        (1..=last)
+            .map(|step| format!("{step};"))
+            .collect::<String>()
+    };
+    for last in (1..=10).chain([15]) {
+        fs::remove_file(blob(&place, &link(last))).unwrap();
+    }
+    let ran = place.run(&chain(18));
+    assert_eq!(ran.digests(), calm);
+    assert_eq!(place.work(), "step 16, step 15, step 16, step 17, step 18");
 }
 
 #[test]

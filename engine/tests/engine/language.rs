@@ -807,14 +807,14 @@ fn outputs() {
     expect(
         &changed("out/map", "."),
         "
-        pipeline.yaml:8:3: `sum` writes to `out/sum.csv`, where `map` writes to `.`
-          help: give each a path of its own
+        pipeline.yaml:7:80: `.` and the cache would get in each other's way
+          help: the cache keeps what it needs itself; name a folder of yours
     ",
     );
     expect(
         &changed("out/map", ".ccsr/objects"),
         "
-        pipeline.yaml:7:80: `.ccsr/objects` lies in the cache
+        pipeline.yaml:7:80: `.ccsr/objects` and the cache would get in each other's way
           help: the cache keeps what it needs itself; name a folder of yours
     ",
     );
