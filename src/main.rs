@@ -9,6 +9,7 @@ mod report;
 mod session;
 mod ui;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -19,6 +20,10 @@ fn main() -> ExitCode {
     let ui = ui::Ui::new();
     match command::dispatch(&cli, &ui) {
         Ok(exit) => exit.into(),
+        // Whoever reads stdout has read enough: `| head` is no error.
+        Err(exit::Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            exit::Exit::Done.into()
+        }
         Err(failure) => {
             ui.failure(&failure);
             failure.exit().into()

@@ -116,16 +116,12 @@ impl<'a> Progress<'a> {
                 self.line(stage, &format!("{}: {error}", self.ui.red("failed")));
             }
             Event::StageSkipped { stage } => self.line(stage, "skipped: it depends on what failed"),
-            Event::Healing { stage, blob } => {
-                self.stages
-                    .drain()
-                    .for_each(|(_, work)| work.bar.finish_and_clear());
+            Event::Healing { stage, blobs } => {
+                self.finish();
+                let lost = counted(*blobs, "blob");
                 self.line(
                     stage,
-                    &format!(
-                        "the cache lost {}…; making it again",
-                        &blob[..12.min(blob.len())]
-                    ),
+                    &format!("the cache lost {lost} that it needs; making again"),
                 );
             }
             Event::Exported {

@@ -10,6 +10,7 @@ use crate::exit::Failure;
 use crate::report;
 
 /// Where output goes and whether it is coloured. `NO_COLOR` is honoured.
+#[derive(Clone)]
 pub(crate) struct Ui {
     /// Whether the story goes to a terminal, which can show progress in place.
     pub(crate) live: bool,
@@ -60,8 +61,6 @@ impl Ui {
                     if count == 1 { "error" } else { "errors" }
                 ));
             }
-            // Whoever reads stdout closed it: `| head` is not an error.
-            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             other => self.say(format_args!(
                 "{}: {}",
                 self.red("error"),

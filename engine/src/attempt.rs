@@ -33,14 +33,11 @@ pub(crate) enum Ending {
     /// Somebody stopped it.
     Interrupted,
     /// Stages need blobs that the cache lost.
-    Lost(Vec<Lost>),
+    Lost(Lost),
 }
 
-/// A blob that the cache lost, and a stage that needs it.
-pub(crate) struct Lost {
-    pub(crate) stage: StageId,
-    pub(crate) blob: Digest,
-}
+/// Blobs that the cache lost, and a stage that needs each.
+pub(crate) type Lost = BTreeMap<Digest, StageId>;
 
 /// How long to wait for an answer before looking whether somebody wants to stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -56,6 +53,8 @@ pub(crate) struct Attempt<'a, 'r> {
     tables: HashMap<Digest, Arc<Table>>,
     batches_out: usize,
     busy: BTreeSet<Digest>,
+    /// Blobs that the cache lost, and a stage that needs each.
+    lost: Lost,
     /// Why nothing more is begun.
     stopping: Option<Ending>,
     refused: Option<StoreError>,
@@ -74,6 +73,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             tables: HashMap::new(),
             batches_out: 0,
             busy: BTreeSet::new(),
+            lost: Lost::new(),
             stopping: None,
             refused: None,
         }
@@ -138,6 +138,9 @@ impl<'a, 'r> Attempt<'a, 'r> {
                     let failed: Vec<_> = failed.map(|(id, _)| *id).collect();
                     for id in failed {
                         self.give_up(id);
+                    }
+                    if !self.lost.is_empty() {
+                        return Ok(Ending::Lost(std::mem::take(&mut self.lost)));
                     }
                     return Ok(ending);
                 }
@@ -296,23 +299,18 @@ impl<'a, 'r> Attempt<'a, 'r> {
     }
 
     /// A stage needs a blob that is lost. What else the units of its queue will miss is looked for
-    /// at once, so that all of it is made again in one go.
+    /// once, so that all of it is made again in one go.
     fn lose(&mut self, stage: StageId, blob: Digest) {
-        let store = self.run.store;
-        let queued = self
-            .active
-            .get(&stage)
-            .into_iter()
-            .flat_map(ActiveStage::queued_blobs);
-        let missing = queued.filter(|blob| !store.has(blob));
-        let lost = std::iter::once(blob)
-            .chain(missing)
-            .map(|blob| Lost { stage, blob });
-        let mut lost: Vec<_> = lost.collect();
-        if let Some(Ending::Lost(earlier)) = self.stopping.take() {
-            lost.extend(earlier);
+        if !self.lost.values().any(|known| *known == stage)
+            && let Some(active) = self.active.get(&stage)
+        {
+            let store = self.run.store;
+            let queued: BTreeSet<_> = active.queued_blobs().collect();
+            let missing = queued.into_iter().filter(|blob| !store.has(blob));
+            self.lost.extend(missing.map(|blob| (blob, stage)));
         }
-        self.stopping = Some(Ending::Lost(lost));
+        self.lost.insert(blob, stage);
+        self.stopping = Some(Ending::Over);
     }
 
     fn table(&mut self, digest: Digest) -> Result<Arc<Table>, StageError> {

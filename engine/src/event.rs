@@ -92,12 +92,12 @@ pub enum Event {
         /// The stage.
         stage: String,
     },
-    /// The cache lost something that was needed; it is made again.
+    /// The cache lost blobs that are needed; they are made again.
     Healing {
         /// The stage that needed it.
         stage: String,
-        /// What was lost.
-        blob: String,
+        /// How many.
+        blobs: u64,
     },
     /// A table was materialised, or found to be there already.
     Exported {

@@ -61,24 +61,16 @@ pub(crate) fn materialise(
     store: &Store,
     node: &StageNode,
     target: &Export,
-    table: Digest,
+    table_digest: Digest,
 ) -> Result<Materialised, ExportError> {
-    let identity = whole_identity(node, target, table);
     let known = store.exports(&target.path.path)?;
-    let mut files = known.iter().filter(|(name, _)| name.as_str() != WHOLE);
-    if known
-        .get(WHOLE)
-        .is_some_and(|whole| whole.identity == identity)
-        && files.all(|(name, file)| is_as_left(&place(&target.path.path, name), file))
-    {
-        return Ok(Materialised {
-            files: known.len() as u64 - 1,
-            written: 0,
-        });
+    if is_current(node, target, table_digest, &known) {
+        let files = known.len() as u64 - 1;
+        return Ok(Materialised { files, written: 0 });
     }
     let blobs = StoreBlobs(store);
-    let table =
-        Table::decode(&blobs.read(&table)?).map_err(|error| ExportError::Stage(error.into()))?;
+    let table = Table::decode(&blobs.read(&table_digest)?)
+        .map_err(|error| ExportError::Stage(error.into()))?;
     let files = match target.format {
         ExportFormat::Table(format) => {
             vec![ExportFile::bytes(
@@ -114,7 +106,7 @@ pub(crate) fn materialise(
     remembered.insert(
         WHOLE.to_owned(),
         Exported {
-            identity,
+            identity: whole_identity(node, target, table_digest),
             size: 0,
             mtime_ns: 0,
         },
@@ -124,6 +116,20 @@ pub(crate) fn materialise(
         files: count,
         written,
     })
+}
+
+/// Whether everything stands where it was put, and is what it would be now.
+pub(crate) fn is_current(
+    node: &StageNode,
+    target: &Export,
+    table: Digest,
+    known: &BTreeMap<String, Exported>,
+) -> bool {
+    let mut files = known.iter().filter(|(name, _)| name.as_str() != WHOLE);
+    known
+        .get(WHOLE)
+        .is_some_and(|whole| whole.identity == whole_identity(node, target, table))
+        && files.all(|(name, file)| is_as_left(&place(&target.path.path, name), file))
 }
 
 fn whole_identity(node: &StageNode, target: &Export, table: Digest) -> Digest {

@@ -116,6 +116,13 @@ fn walk(folder: &std::path::Path) -> Result<Vec<PathBuf>, FileError> {
             source: error.into(),
         })?;
         if entry.file_type().is_file() {
+            if entry.path().to_str().is_none() {
+                // Two such names could read alike, and one would stand for both in the key.
+                return Err(FileError::Io {
+                    path: entry.into_path(),
+                    source: std::io::Error::other("its name is not UTF-8; rename it"),
+                });
+            }
             files.push(entry.into_path());
         }
     }
@@ -127,4 +134,24 @@ fn slashed(path: &std::path::Path) -> String {
         .map(|part| part.as_os_str().to_string_lossy())
         .collect::<Vec<_>>()
         .join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn names_that_could_read_alike_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ö.png"), "a").unwrap();
+        assert_eq!(walk(folder.path()).unwrap().len(), 1);
+        std::fs::write(folder.path().join(OsStr::from_bytes(b"\xff.png")), "b").unwrap();
+        let error = walk(folder.path()).unwrap_err();
+        assert!(
+            crate::diagnostic::with_causes(&error).ends_with("its name is not UTF-8; rename it")
+        );
+    }
 }

@@ -63,6 +63,11 @@ impl<'a> Loader<'a> {
         path.starts_with(cache) || cache.starts_with(path)
     }
 
+    /// Whether a file was read for this compilation.
+    pub(crate) fn has_read(&self, path: &Path) -> bool {
+        self.sources.borrow().find(path).is_some()
+    }
+
     /// Resolves a path that was written at `span`.
     pub(crate) fn path(&self, path: &str, span: Span) -> Result<ResolvedPath, Diagnostic> {
         if path.is_empty() || path.contains('\0') {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::active::ActiveStage;
 use crate::diagnostic::with_causes;
 use crate::explain::{self, Change};
+use crate::export;
 use crate::key::{look_at_sources, stage_key, stage_value};
 use crate::pipeline::{Pipeline, StageNode};
 
@@ -39,6 +40,8 @@ pub struct StagePlan {
     pub changes: Vec<Change>,
     /// Whether it was computed in this pipeline before.
     pub known: bool,
+    /// Exports of an unchanged stage that are not as they were left, and would be put right.
+    pub exports: Vec<String>,
 }
 
 /// What a run would do about a stage.
@@ -77,11 +80,12 @@ pub enum PlanState {
 }
 
 impl Plan {
-    /// Whether a run would find everything unchanged.
+    /// Whether a run would find everything unchanged and in its place.
     pub fn is_fresh(&self) -> bool {
-        self.stages
-            .iter()
-            .all(|stage| matches!(stage.state, PlanState::Unchanged { .. }))
+        let fresh = |stage: &StagePlan| {
+            matches!(stage.state, PlanState::Unchanged { .. }) && stage.exports.is_empty()
+        };
+        self.stages.iter().all(fresh)
     }
 
     /// Units that are known to be missing, and the most that may follow below them.
@@ -119,6 +123,12 @@ pub fn plan(pipeline: &Pipeline, store: &Store) -> Result<Plan, StoreError> {
     for id in pipeline.graph.order() {
         let node = pipeline.stage(*id);
         let (state, foreseen, changes, known) = planner.stage(node)?;
+        let exports = match (&state, &foreseen) {
+            (PlanState::Unchanged { .. }, Foreseen::Known { tables, .. }) => {
+                stale_exports(store, node, tables)?
+            }
+            _ => Vec::new(),
+        };
         planner.foreseen.insert(id.0, foreseen);
         let (stage, kind) = (node.name.clone(), node.kind.to_owned());
         stages.push(StagePlan {
@@ -127,12 +137,29 @@ pub fn plan(pipeline: &Pipeline, store: &Store) -> Result<Plan, StoreError> {
             state,
             changes,
             known,
+            exports,
         });
     }
     Ok(Plan {
         pipeline: pipeline.name.clone(),
         stages,
     })
+}
+
+/// The exports of a stage that a run would write to.
+fn stale_exports(
+    store: &Store,
+    node: &StageNode,
+    tables: &BTreeMap<String, Digest>,
+) -> Result<Vec<String>, StoreError> {
+    let mut stale = Vec::new();
+    for target in &node.exports {
+        let known = store.exports(&target.path.path)?;
+        if !export::is_current(node, target, tables[target.port], &known) {
+            stale.push(target.path.display.clone());
+        }
+    }
+    Ok(stale)
 }
 
 struct Planner<'a> {

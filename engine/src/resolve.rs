@@ -67,7 +67,7 @@ pub(crate) fn resolve(
             built[id.0] = resolver.bind(part, &references[id.0], &built);
         }
     }
-    resolver.check_exports(built.iter().flatten());
+    resolver.check_exports(&built.iter().flatten().collect::<Vec<_>>());
     let problems = resolver.problems;
     let suite = draft.suite.map(|suite| suite.name);
     match built.into_iter().collect::<Option<Vec<_>>>() {

@@ -7,7 +7,7 @@
 //! looked into: a checkpoint that was collected is not trained again. Whatever an attempt computed
 //! is in the ledger, so the next one finds it there.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -151,7 +151,7 @@ impl Run<'_> {
             if lost.is_empty() {
                 break;
             }
-            self.heal(lost, listener)?;
+            self.heal(&lost, listener)?;
         }
         let good = |p: &StageProgress| {
             matches!(
@@ -169,36 +169,34 @@ impl Run<'_> {
     }
 
     /// Makes the outcomes that lost blobs come from count no longer, and reopens their stages.
-    fn heal(&mut self, lost: Vec<Lost>, listener: Listener<'_>) -> Result<(), StoreError> {
-        let earlier = self.lost.clone();
-        for Lost { stage, blob } in lost {
+    fn heal(&mut self, lost: &Lost, listener: Listener<'_>) -> Result<(), StoreError> {
+        for stage in lost.values().collect::<BTreeSet<_>>() {
+            let blobs = lost.values().filter(|needs| *needs == stage).count() as u64;
+            let stage_name = self.node(*stage).name.clone();
+            listener(Event::Healing {
+                stage: stage_name,
+                blobs,
+            });
             self.reopened
-                .extend(self.pipeline.graph.with_ancestors(stage));
-            if earlier.contains(&blob) {
+                .extend(self.pipeline.graph.with_ancestors(*stage));
+        }
+        for blob in lost.keys() {
+            if !self.lost.insert(*blob) {
                 return Err(StoreError::Io {
-                    path: self.store.object_path(&blob),
+                    path: self.store.object_path(blob),
                     operation: "keep",
                     source: std::io::Error::other(
                         "objects get lost again as soon as they are written; check the disk",
                     ),
                 });
             }
-            if !self.lost.insert(blob) {
-                continue;
-            }
-            listener(Event::Healing {
-                stage: self.node(stage).name.clone(),
-                blob: blob.to_string(),
-            });
-            self.store.discard(&blob);
-            let producers = self.store.producers(&blob)?;
+            self.store.discard(blob);
+            let producers = self.store.producers(blob)?;
             for outcome in self.store.lookup(&producers)?.into_iter().flatten() {
-                // Reading removes what is damaged and would be taken for its own heir.
-                outcome
-                    .outcome
-                    .blobs()
-                    .iter()
-                    .for_each(|blob| drop(self.store.read(blob)));
+                for named in outcome.outcome.blobs() {
+                    // Reading removes what is damaged and would be taken for its own heir.
+                    let _ = self.store.read(&named);
+                }
             }
             self.store.invalidate(&producers)?;
         }
@@ -206,8 +204,8 @@ impl Run<'_> {
     }
 
     /// Materialises the tables of the stages that are done. The answer is what was lost.
-    fn export(&mut self, listener: Listener<'_>) -> Result<Vec<Lost>, StoreError> {
-        let mut lost = Vec::new();
+    fn export(&mut self, listener: Listener<'_>) -> Result<Lost, StoreError> {
+        let mut lost = Lost::new();
         for &id in self.pipeline.graph.order() {
             let node = self.pipeline.stage(id);
             self.progress[id.0].exports.clear();
@@ -228,7 +226,7 @@ impl Run<'_> {
                         });
                     }
                     Err(export::ExportError::Lost(blobs)) => {
-                        lost.extend(blobs.into_iter().map(|blob| Lost { stage: id, blob }));
+                        lost.extend(blobs.into_iter().map(|blob| (blob, id)));
                     }
                     Err(export::ExportError::Store(error)) => return Err(error),
                     Err(error) => {

@@ -131,6 +131,11 @@ impl Waves {
         }
     }
 
+    /// A unit that was asked for.
+    pub(crate) fn unit(&self, slot: Slot) -> Arc<Unit> {
+        self.partitions[slot.partition].units[slot.index].0.clone()
+    }
+
     /// Units asked for so far.
     pub(crate) fn units(&self) -> u64 {
         self.partitions

@@ -34,6 +34,9 @@ pub(super) fn plan(cli: &Cli, args: &PlanArgs, ui: &Ui) -> Result<Exit, Failure>
         for change in stage.changes.iter().take(MAX_CHANGES) {
             ui.data(format_args!("{:width$}    {change}", ""))?;
         }
+        for path in &stage.exports {
+            ui.data(format_args!("{:width$}    writes {path}", ""))?;
+        }
         if let Some(more) = stage
             .changes
             .len()
@@ -47,8 +50,10 @@ pub(super) fn plan(cli: &Cli, args: &PlanArgs, ui: &Ui) -> Result<Exit, Failure>
             ))?;
         }
     }
+    let exports = plan.stages.iter().any(|stage| !stage.exports.is_empty());
     ui.say(match plan.missing() {
         (0, 0) if plan.is_fresh() => "nothing to do".to_owned(),
+        (0, 0) if exports => "no unit to compute; exports are put right".to_owned(),
         (0, 0) => "no unit to compute; tables are put together anew".to_owned(),
         (missing, 0) => format!("{} to compute", counted(missing, "unit")),
         (missing, more) => {

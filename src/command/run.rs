@@ -1,7 +1,7 @@
 //! `ccsr-flow run`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use ccsr_cache::Access;
 use ccsr_engine::RunOptions;
@@ -9,7 +9,7 @@ use ccsr_engine::event::Event;
 use ccsr_engine::record::RunOutcome;
 use ccsr_stage::Environment;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
 use crate::cli::{Cli, EventFormat, RunArgs};
 use crate::exit::{Exit, Failure};
@@ -21,7 +21,7 @@ use crate::ui::Ui;
 pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::new(cli, &args.pipeline)?;
     let store = session.store(Access::ReadWrite)?;
-    let signals = Signals::new()?;
+    let interrupts = Interrupts::listen(ui)?;
     let options = RunOptions {
         keep_going: args.keep_going,
         workers: usize::from(args.jobs),
@@ -30,7 +30,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
             device: "cpu".to_owned(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         },
-        stop: signals.stop(),
+        stop: interrupts.stop(),
         set: args.pipeline.set.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
@@ -59,44 +59,39 @@ pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
     Ok(match record.outcome {
         RunOutcome::Done => Exit::Done,
         RunOutcome::Failed => Exit::Failed,
-        RunOutcome::Interrupted => signals.exit(),
+        RunOutcome::Interrupted => interrupts.exit(),
     })
 }
 
 /// The first Ctrl-C (or SIGTERM) lets the batches in flight finish and be committed; the second ends
 /// the program at once, which loses those batches and nothing else.
-struct Signals {
-    interrupted: Arc<AtomicBool>,
-    terminated: Arc<AtomicBool>,
-}
+struct Interrupts(Arc<AtomicI32>);
 
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let signals = Self {
-            interrupted: Arc::default(),
-            terminated: Arc::default(),
-        };
-        let register = |signal, seen: &Arc<AtomicBool>| {
-            for earlier in [&signals.interrupted, &signals.terminated] {
-                flag::register_conditional_shutdown(signal, 128 + signal, earlier.clone())?;
+impl Interrupts {
+    fn listen(ui: &Ui) -> Result<Self, Failure> {
+        let first = Arc::new(AtomicI32::new(0));
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let (seen, ui) = (first.clone(), ui.clone());
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                if seen.swap(signal, Ordering::Relaxed) != 0 {
+                    std::process::exit(128 + signal);
+                }
+                ui.say("stopping when what is under way is done; once more to stop at once");
             }
-            flag::register(signal, seen.clone())
-        };
-        register(SIGINT, &signals.interrupted)?;
-        register(SIGTERM, &signals.terminated)?;
-        Ok(signals)
+        });
+        Ok(Self(first))
     }
 
     fn stop(&self) -> Arc<dyn Fn() -> bool + Send + Sync> {
-        let (interrupted, terminated) = (self.interrupted.clone(), self.terminated.clone());
-        Arc::new(move || interrupted.load(Ordering::Relaxed) || terminated.load(Ordering::Relaxed))
+        let first = self.0.clone();
+        Arc::new(move || first.load(Ordering::Relaxed) != 0)
     }
 
     fn exit(&self) -> Exit {
-        if self.terminated.load(Ordering::Relaxed) {
-            Exit::Terminated
-        } else {
-            Exit::Interrupted
+        match self.0.load(Ordering::Relaxed) {
+            SIGTERM => Exit::Terminated,
+            _ => Exit::Interrupted,
         }
     }
 }

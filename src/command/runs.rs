@@ -41,6 +41,7 @@ pub(super) fn show(cli: &Cli, wanted: &str, json: bool, ui: &Ui) -> Result<Exit,
     let runs = store.runs()?;
     let found: Vec<_> = match wanted {
         "latest" => runs.first().into_iter().collect(),
+        "" => Vec::new(),
         prefix => runs
             .iter()
             .filter(|id| id.as_str().starts_with(prefix))
@@ -56,10 +57,14 @@ pub(super) fn show(cli: &Cli, wanted: &str, json: bool, ui: &Ui) -> Result<Exit,
         several => {
             let ids = several
                 .iter()
+                .take(3)
                 .map(|id| id.as_str())
                 .collect::<Vec<_>>()
                 .join(", ");
-            return Err(Failure::Usage(format!("`{wanted}` could be any of {ids}")));
+            let more = if several.len() > 3 { ", …" } else { "" };
+            return Err(Failure::Usage(format!(
+                "`{wanted}` could be any of {ids}{more}"
+            )));
         }
     };
     let missing = || Failure::Missing(format!("the record of run `{id}` cannot be read"));

@@ -229,12 +229,18 @@ impl Attempt<'_, '_> {
         error: &StageError,
         touched: &mut BTreeSet<StageId>,
     ) {
-        for (stage, _) in self.waiting.remove(&key).unwrap_or_default() {
+        for (stage, slot) in self.waiting.remove(&key).unwrap_or_default() {
             if let StageError::Lost(blob) = *error {
                 self.lose(stage, blob);
                 return;
             }
             let node = self.run.pipeline.stage(stage);
+            // Units of one key may be called by other names: the same bytes under two paths.
+            let asked = self
+                .active
+                .get(&stage)
+                .map(|active| active.waves.unit(slot));
+            let unit = asked.as_deref().unwrap_or(unit);
             let described = guarded(|| Ok(node.stage.describe(unit)));
             let shown = described.ok().flatten();
             let shown = shown.unwrap_or_else(|| shortened(unit));

@@ -135,7 +135,8 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        let exports = self.exports(&outputs, part.entry.value.get("outputs"));
+        let target = part.entry.value.get("outputs");
+        let exports = self.exports(part.stage.as_ref(), &outputs, target);
         Some(StageNode {
             name,
             kind: part.kind.name,

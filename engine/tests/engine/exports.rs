@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use ccsr_engine::CompileOptions;
 use ccsr_engine::record::RunOutcome;
 
+use crate::language::said_in;
 use crate::{Place, expect, stages};
 
 /// A folder of the files in `files`, as YAML.
@@ -230,10 +232,56 @@ fn paths_that_climb_out_are_refused() {
 fn a_table_without_blobs_is_no_folder() {
     let place = Place::new();
     let text = stages("words: {uses: test.rows, with: {words: [ox]}, outputs: words}");
-    expect(&place.run(&text).story(), "
-        words: executed 0, reused 0
-        words: failed: its rows hold no images, so it cannot become a folder; name a .csv, .jsonl or .md file
-    ");
+    expect(
+        &said_in(&place, &text, &CompileOptions::default()),
+        "
+        pipeline.yaml:4:58: `words` would be a folder, and the table `rows` holds no images to put there
+          help: name a file that ends in .csv, .jsonl or .md
+    ",
+    );
+}
+
+#[test]
+fn nothing_is_written_where_the_pipeline_reads() {
+    let place = Place::new();
+    place.write("words/one.txt", "ox");
+    let said = |outputs: &str| {
+        let text = format!(
+            "words: {{uses: test.rows, with: {{file: words/one.txt}}, outputs: {outputs}}}"
+        );
+        said_in(&place, &stages(&text), &CompileOptions::default())
+    };
+    assert_eq!(said("words/two.csv"), "nothing is wrong");
+    expect(
+        &said("words/one.txt/rows.csv"),
+        "
+        pipeline.yaml:4:3: `words` writes to `words/one.txt/rows.csv`, where `words` reads `words/one.txt`
+          help: give each a path of its own
+    ",
+    );
+    let text =
+        stages("pictures: {uses: test.files, with: {files: {a.png: ox}}, outputs: pipeline.yaml}");
+    expect(
+        &said_in(&place, &text, &CompileOptions::default()),
+        "
+        pipeline.yaml:4:3: `pictures` writes to `pipeline.yaml`, which the pipeline itself is read from
+          help: give each a path of its own
+    ",
+    );
+}
+
+#[test]
+fn a_plan_says_which_exports_would_be_put_right() {
+    let place = Place::new();
+    let text = folder("a.png: ox, b.png: ant");
+    place.run(&text);
+    let plan = || ccsr_engine::plan::plan(&place.compile(&text), &place.store()).unwrap();
+    assert!(plan().is_fresh());
+    fs::remove_file(place.path("out/a.png")).unwrap();
+    assert!(!plan().is_fresh());
+    assert_eq!(plan().stages[0].exports, ["out"]);
+    place.run(&text);
+    assert!(plan().is_fresh());
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn said_with(text: &str, options: &CompileOptions<'_>) -> String {
     said_in(&Place::new(), text, options)
 }
 
-fn said_in(place: &Place, text: &str, options: &CompileOptions<'_>) -> String {
+pub(crate) fn said_in(place: &Place, text: &str, options: &CompileOptions<'_>) -> String {
     match place.compile_as(text, &kinds::registry(), options) {
         Ok(_) => "nothing is wrong".to_owned(),
         Err(error) => rendered(&error).replace(&place.root().display().to_string(), "ROOT"),
