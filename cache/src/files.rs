@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::ledger::Durability;
+use crate::seal::{Seal, seal};
 use crate::{Access, Digest, FileError, Store};
 
 /// A file that changed so shortly before it was read may change again without looking different: the
@@ -104,7 +105,7 @@ impl Store {
     fn known(&self, looks: &[(PathBuf, Look)]) -> Result<Vec<Option<Digest>>, FileError> {
         let known = self.ledger.read(|ledger| {
             let mut select = ledger.prepare_cached(
-                "SELECT digest FROM file
+                "SELECT digest, seal FROM file
                  WHERE path = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND inode = ?5",
             )?;
             looks
@@ -113,9 +114,10 @@ impl Store {
                     let path = path.as_os_str().as_bytes();
                     let inode = look.inode as i64;
                     let columns = params![path, look.size, look.mtime_ns, look.ctime_ns, inode];
-                    select
-                        .query_row(columns, |row| row.get(0).map(Digest::from_bytes))
-                        .optional()
+                    let known = select
+                        .query_row(columns, |row| Ok(sealed(row, path, look)))
+                        .optional()?;
+                    Ok(known.flatten())
                 })
                 .collect()
         })?;
@@ -128,8 +130,8 @@ impl Store {
         }
         self.ledger.write(Durability::Unsynced, |ledger| {
             let mut insert = ledger.prepare_cached(
-                "INSERT OR REPLACE INTO file (path, size, mtime_ns, ctime_ns, inode, digest)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO file (path, size, mtime_ns, ctime_ns, inode, seal, digest)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?;
             for (path, look, digest) in news {
                 let path = path.as_os_str().as_bytes();
@@ -140,6 +142,7 @@ impl Store {
                     look.mtime_ns,
                     look.ctime_ns,
                     inode,
+                    seal_of(path, look, digest.as_bytes()),
                     digest.as_bytes()
                 ])?;
             }
@@ -147,6 +150,24 @@ impl Store {
         })?;
         Ok(())
     }
+}
+
+/// The digest that a row says; nothing, if it decayed.
+fn sealed(row: &Row<'_>, path: &[u8], look: &Look) -> Option<Digest> {
+    let digest = row.get(0).ok()?;
+    let sealed: Seal = row.get(1).ok()?;
+    (sealed == seal_of(path, look, &digest)).then(|| Digest::from_bytes(digest))
+}
+
+fn seal_of(path: &[u8], look: &Look, digest: &[u8; 32]) -> Seal {
+    seal([
+        path,
+        &look.size.to_le_bytes(),
+        &look.mtime_ns.to_le_bytes(),
+        &look.ctime_ns.to_le_bytes(),
+        &look.inode.to_le_bytes(),
+        digest,
+    ])
 }
 
 fn look(path: &Path) -> Result<(PathBuf, Look), FileError> {

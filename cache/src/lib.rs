@@ -17,6 +17,7 @@ mod objects;
 mod outcomes;
 mod run_id;
 mod runs;
+mod seal;
 mod stages;
 mod store;
 mod value;

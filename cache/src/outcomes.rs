@@ -1,14 +1,15 @@
 //! Outcomes: what actions came to, by their keys.
 //!
-//! An outcome is a value; what it means is not known here. Whether the blobs it names are still there
-//! is not checked either: whoever reads one finds out, and asks [`Store::producers`] whom to blame.
+//! An outcome is a value; what it means is not known here. Its row is sealed: one that decayed is a
+//! miss, here and for leases alike. Whether the blobs that an outcome names are still there is not
+//! checked: whoever reads one finds out, and asks [`Store::producers`] whom to blame.
 
 use std::collections::BTreeSet;
 
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, params};
 
 use crate::ledger::Durability;
+use crate::seal::{Seal, seal};
 use crate::{ActionKey, Digest, RunId, Store, StoreError, Value};
 
 /// An outcome that was found.
@@ -43,39 +44,34 @@ impl Store {
     /// The outcomes of `keys`, in order; `None` for a miss.
     pub fn lookup(&self, keys: &[ActionKey]) -> Result<Vec<Option<Stored>>, StoreError> {
         self.ledger.read(|ledger| {
-            let mut select = ledger.prepare_cached(
-                "SELECT outcome, seconds, run FROM unit WHERE key = ?1 AND valid",
-            )?;
-            keys.iter()
-                .map(|key| {
-                    let read = |row: &Row<'_>| {
-                        Ok(Stored {
-                            outcome: json(row, 0)?,
-                            seconds: row.get(1)?,
-                            run: row.get(2)?,
-                        })
-                    };
-                    select.query_row([key.as_bytes()], read).optional()
-                })
-                .collect()
+            let mut select = ledger.prepare_cached(COUNTING)?;
+            keys.iter().map(|key| counting(&mut select, key)).collect()
         })
     }
 
     /// Remembers outcomes, all or none, durably, and releases this process's leases on their keys.
+    /// The answer is what stands now, in order: `None` if it is what was committed, else the outcome
+    /// that was there before.
     ///
     /// The first outcome of a key stays, and a second one is only counted, unless the first was
-    /// invalidated: then the second takes its place. The blobs that outcomes name must have been put
-    /// before.
-    pub fn commit(&self, run: &RunId, commits: &[Commit<'_>]) -> Result<(), StoreError> {
+    /// invalidated or decayed: then the second takes its place. The blobs that outcomes name must
+    /// have been put before.
+    pub fn commit(
+        &self,
+        run: &RunId,
+        commits: &[Commit<'_>],
+    ) -> Result<Vec<Option<Value>>, StoreError> {
         if commits.is_empty() {
-            return self.must_write();
+            return self.must_write().map(|()| Vec::new());
         }
         self.ledger.write(Durability::Synced, |ledger| {
-            for commit in commits {
-                insert(ledger, run, commit)?;
-            }
+            let standing = commits
+                .iter()
+                .map(|commit| insert(ledger, run, commit))
+                .collect::<Result<_, _>>()?;
             let keys = commits.iter().map(|commit| &commit.key);
-            self.owner.release(ledger, &self.layout, keys)
+            self.owner.release(ledger, &self.layout, keys)?;
+            Ok(standing)
         })
     }
 
@@ -83,25 +79,23 @@ impl Store {
     /// processes did the same work.
     pub fn commits(&self, key: &ActionKey) -> Result<u64, StoreError> {
         self.ledger.read(|ledger| {
-            let mut select =
-                ledger.prepare_cached("SELECT commits FROM unit WHERE key = ?1 AND valid")?;
-            let count: Option<u64> = select
-                .query_row([key.as_bytes()], |row| row.get(0))
-                .optional()?;
-            Ok(count.unwrap_or(0))
+            let present = present(ledger, key)?.filter(Present::counts);
+            Ok(present.map_or(0, |present| present.commits))
         })
     }
 
     /// Kind, revision and input of the action, as they entered its key, if it was ever committed.
     pub fn input_of(&self, key: &ActionKey) -> Result<Option<(String, u32, Value)>, StoreError> {
-        self.ledger.read(|ledger| {
+        let found = self.ledger.read(|ledger| {
             ledger
                 .prepare_cached("SELECT kind, revision, input FROM unit WHERE key = ?1")?
-                .query_row([key.as_bytes()], |row| {
-                    Ok((row.get(0)?, row.get(1)?, json(row, 2)?))
-                })
+                .query_row([key.as_bytes()], |row| Ok(action(row)))
                 .optional()
-        })
+        })?;
+        // The key is their digest, and so their seal.
+        Ok(found
+            .flatten()
+            .filter(|(kind, revision, input)| ActionKey::of(kind, *revision, input) == *key))
     }
 
     /// The actions whose outcomes name `blob`, invalidated ones included, oldest first.
@@ -129,73 +123,158 @@ impl Store {
     }
 }
 
-fn insert(ledger: &Transaction<'_>, run: &RunId, commit: &Commit<'_>) -> rusqlite::Result<()> {
-    let present: Option<(i64, bool, Value)> = ledger
-        .prepare_cached("SELECT id, valid, outcome FROM unit WHERE key = ?1")?
-        .query_row([commit.key.as_bytes()], |row| {
-            Ok((row.get(0)?, row.get(1)?, json(row, 2)?))
-        })
-        .optional()?;
-    match present {
-        Some((unit, true, _)) => {
-            ledger
-                .prepare_cached("UPDATE unit SET commits = commits + 1 WHERE id = ?1")?
-                .execute([unit])?;
-            Ok(())
-        }
-        Some((unit, false, old)) => {
-            let mut unlink =
-                ledger.prepare_cached("DELETE FROM produced WHERE blob = ?1 AND unit = ?2")?;
-            for blob in old.blobs() {
-                unlink.execute(params![blob.as_bytes(), unit])?;
-            }
-            ledger
-                .prepare_cached(
-                    "UPDATE unit SET valid = 1, seconds = ?2, run = ?3, outcome = ?4 WHERE id = ?1",
-                )?
-                .execute(params![
-                    unit,
-                    finite(commit.seconds),
-                    run.as_str(),
-                    commit.outcome.to_json().to_string()
-                ])?;
-            link(ledger, unit, commit.outcome)
-        }
-        None => {
-            ledger
-                .prepare_cached(
-                    "INSERT INTO unit (key, seconds, run, kind, revision, outcome, input)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .execute(params![
-                    commit.key.as_bytes(),
-                    finite(commit.seconds),
-                    run.as_str(),
-                    commit.kind,
-                    commit.revision,
-                    commit.outcome.to_json().to_string(),
-                    commit.input.to_json().to_string(),
-                ])?;
-            link(ledger, ledger.last_insert_rowid(), commit.outcome)
-        }
+/// Commits one outcome. The answer is the outcome that stands instead.
+fn insert(
+    ledger: &Transaction<'_>,
+    run: &RunId,
+    commit: &Commit<'_>,
+) -> rusqlite::Result<Option<Value>> {
+    let outcome = commit.outcome.to_json().to_string();
+    let Some(present) = present(ledger, &commit.key)? else {
+        ledger
+            .prepare_cached(
+                "INSERT INTO unit (key, seconds, run, kind, revision, seal, outcome, input)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                commit.key.as_bytes(),
+                finite(commit.seconds),
+                run.as_str(),
+                commit.kind,
+                commit.revision,
+                seal_of(&commit.key, &outcome),
+                outcome,
+                commit.input.to_json().to_string(),
+            ])?;
+        link(ledger, ledger.last_insert_rowid(), commit.outcome)?;
+        return Ok(None);
+    };
+    if present.counts() {
+        ledger
+            .prepare_cached("UPDATE unit SET commits = ?2 WHERE id = ?1")?
+            .execute(params![present.unit, present.commits.saturating_add(1)])?;
+        let stands = present.stored.map(|stored| stored.outcome);
+        return Ok(stands.filter(|stands| stands != commit.outcome));
     }
+    unlink(ledger, &present)?;
+    ledger
+        .prepare_cached(
+            "UPDATE unit SET valid = 1, commits = ?2, seconds = ?3, run = ?4, kind = ?5,
+             revision = ?6, seal = ?7, outcome = ?8, input = ?9 WHERE id = ?1",
+        )?
+        .execute(params![
+            present.unit,
+            present.commits,
+            finite(commit.seconds),
+            run.as_str(),
+            commit.kind,
+            commit.revision,
+            seal_of(&commit.key, &outcome),
+            outcome,
+            commit.input.to_json().to_string(),
+        ])?;
+    link(ledger, present.unit, commit.outcome)?;
+    Ok(None)
 }
 
 /// Notes which blobs the outcome of a unit names.
 fn link(ledger: &Transaction<'_>, unit: i64, outcome: &Value) -> rusqlite::Result<()> {
     let blobs: BTreeSet<Digest> = outcome.blobs().into_iter().collect();
-    let mut insert = ledger.prepare_cached("INSERT INTO produced (blob, unit) VALUES (?1, ?2)")?;
+    let mut insert =
+        ledger.prepare_cached("INSERT OR IGNORE INTO produced (blob, unit) VALUES (?1, ?2)")?;
     for blob in blobs {
         insert.execute(params![blob.as_bytes(), unit])?;
     }
     Ok(())
 }
 
-/// Whether an outcome of `key` counts.
+/// Forgets which blobs the outcome of a unit named.
+fn unlink(ledger: &Transaction<'_>, present: &Present) -> rusqlite::Result<()> {
+    let Some(old) = &present.stored else {
+        // Nobody knows which they were, so all of the table is searched.
+        return ledger
+            .execute("DELETE FROM produced WHERE unit = ?1", [present.unit])
+            .map(drop);
+    };
+    let mut delete = ledger.prepare_cached("DELETE FROM produced WHERE blob = ?1 AND unit = ?2")?;
+    for blob in old.outcome.blobs() {
+        delete.execute(params![blob.as_bytes(), present.unit])?;
+    }
+    Ok(())
+}
+
+/// Whether an outcome of `key` counts. It must say what [`Store::lookup`] says: a unit that is
+/// neither found nor to be had would be waited for for ever.
 pub(crate) fn is_done(ledger: &Connection, key: &ActionKey) -> rusqlite::Result<bool> {
+    let mut select = ledger.prepare_cached(COUNTING)?;
+    Ok(counting(&mut select, key)?.is_some())
+}
+
+/// Selects what [`stored`] reads.
+const COUNTING: &str = "SELECT outcome, seal, seconds, run FROM unit WHERE key = ?1 AND valid";
+
+/// The outcome of `key`, if it counts.
+fn counting(select: &mut Statement<'_>, key: &ActionKey) -> rusqlite::Result<Option<Stored>> {
+    let stored = select
+        .query_row([key.as_bytes()], |row| Ok(stored(row, key)))
+        .optional()?;
+    Ok(stored.flatten())
+}
+
+/// The row of a key.
+struct Present {
+    unit: i64,
+    valid: bool,
+    commits: u64,
+    /// Nothing, if it decayed.
+    stored: Option<Stored>,
+}
+
+impl Present {
+    const fn counts(&self) -> bool {
+        self.valid && self.stored.is_some()
+    }
+}
+
+/// The row of `key`, whether it counts or not.
+fn present(ledger: &Connection, key: &ActionKey) -> rusqlite::Result<Option<Present>> {
     ledger
-        .prepare_cached("SELECT 1 FROM unit WHERE key = ?1 AND valid")?
-        .exists([key.as_bytes()])
+        .prepare_cached(
+            "SELECT outcome, seal, seconds, run, id, valid, commits FROM unit WHERE key = ?1",
+        )?
+        .query_row([key.as_bytes()], |row| {
+            Ok(Present {
+                unit: row.get(4)?,
+                valid: row.get(5).unwrap_or(false),
+                commits: row.get(6).unwrap_or(1),
+                stored: stored(row, key),
+            })
+        })
+        .optional()
+}
+
+/// What the columns `outcome`, `seal`, `seconds` and `run` say about `key`; nothing, if they decayed.
+fn stored(row: &Row<'_>, key: &ActionKey) -> Option<Stored> {
+    let outcome = text(row, 0)?;
+    let sealed: Seal = row.get(1).ok()?;
+    if sealed != seal_of(key, outcome) {
+        return None;
+    }
+    Some(Stored {
+        outcome: serde_json::from_str(outcome).ok()?,
+        seconds: finite(row.get(2).ok()?),
+        run: row.get(3).ok()?,
+    })
+}
+
+/// What the columns `kind`, `revision` and `input` say, if they can be read.
+fn action(row: &Row<'_>) -> Option<(String, u32, Value)> {
+    let input = serde_json::from_str(text(row, 2)?).ok()?;
+    Some((row.get(0).ok()?, row.get(1).ok()?, input))
+}
+
+fn seal_of(key: &ActionKey, outcome: &str) -> Seal {
+    seal([key.as_bytes(), outcome.as_bytes()])
 }
 
 /// A duration that the ledger can hold: it has no word for what is not a number.
@@ -203,13 +282,7 @@ pub(crate) fn finite(seconds: f64) -> f64 {
     if seconds.is_finite() { seconds } else { 0.0 }
 }
 
-/// Reads a column that holds JSON.
-pub(crate) fn json<T: serde::de::DeserializeOwned>(
-    row: &Row<'_>,
-    column: usize,
-) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
-    serde_json::from_str(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-    })
+/// A column that should hold text, if it does.
+pub(crate) fn text<'a>(row: &'a Row<'_>, column: usize) -> Option<&'a str> {
+    row.get_ref(column).ok()?.as_str().ok()
 }

@@ -41,6 +41,11 @@ impl RunId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The part that says when the run began.
+    pub(crate) fn second(&self) -> &str {
+        &self.0[..15]
+    }
 }
 
 /// The Gregorian date that many days after 1970-01-01. From Howard Hinnant's `civil_from_days`

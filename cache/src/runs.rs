@@ -22,7 +22,8 @@ impl Store {
         }
     }
 
-    /// Every run that has a record, newest first. Files that are not run records are passed over.
+    /// Every run that has a record, newest first; of those that began in the same second, the one
+    /// that was recorded last. Files that are not run records are passed over.
     pub fn runs(&self) -> Result<Vec<RunId>, StoreError> {
         let folder = self.layout.runs();
         let entries = match fs::read_dir(&folder) {
@@ -32,13 +33,20 @@ impl Store {
         };
         let mut runs = Vec::new();
         for entry in entries {
-            let name = entry
-                .map_err(|error| StoreError::reading(&folder, error))?
-                .file_name();
+            let entry = entry.map_err(|error| StoreError::reading(&folder, error))?;
+            let name = entry.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            runs.extend(id.and_then(|id| id.parse().ok()));
+            if let Some(id) = id.and_then(|id| id.parse::<RunId>().ok()) {
+                let recorded = entry.metadata().and_then(|metadata| metadata.modified());
+                runs.push((id, recorded.ok()));
+            }
         }
-        runs.sort_unstable_by(|a: &RunId, b| b.cmp(a));
-        Ok(runs)
+        runs.sort_unstable_by(|(a, a_recorded), (b, b_recorded)| {
+            let seconds = b.second().cmp(a.second());
+            seconds
+                .then(b_recorded.cmp(a_recorded))
+                .then_with(|| b.cmp(a))
+        });
+        Ok(runs.into_iter().map(|(id, _)| id).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Stages remembered as a whole, and under which names they were seen.
 //!
 //! A memo saves asking for the units one by one. It never decides what is right: forgetting one costs
-//! lookups, nothing else. That is why it needs no sync.
+//! lookups, nothing else. That is why it needs no sync, and why one that decayed is passed over.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::Durability;
-use crate::outcomes::{finite, json};
+use crate::outcomes::{finite, text};
+use crate::seal::{Seal, seal};
 use crate::{Digest, StageKey, Store, StoreError, Value};
 
 /// What a stage came to.
@@ -32,14 +33,16 @@ pub struct StageMemo {
 impl Store {
     /// What the stage of this key came to, if that is remembered.
     pub fn stage(&self, key: &StageKey) -> Result<Option<StageMemo>, StoreError> {
-        self.ledger.read(|ledger| {
+        let found = self.ledger.read(|ledger| {
             ledger
                 .prepare_cached(
-                    "SELECT outputs, rows, units, seconds, explanation, run FROM stage WHERE key = ?1",
+                    "SELECT outputs, rows, units, explanation, seal, seconds, run
+                     FROM stage WHERE key = ?1",
                 )?
-                .query_row([key.as_bytes()], |row| memo(row, 0))
+                .query_row([key.as_bytes()], |row| Ok(memo(row, key)))
                 .optional()
-        })
+        })?;
+        Ok(found.flatten())
     }
 
     /// Remembers what a stage came to, and that `stage` of `pipeline` is it as of now.
@@ -52,11 +55,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let rows = serde_json::to_string(&memo.rows).map_err(|error| self.damaged(error))?;
         let outputs = serde_json::to_string(&memo.outputs).map_err(|error| self.damaged(error))?;
+        let explanation = memo.explanation.to_json().to_string();
         self.ledger.write(Durability::Unsynced, |ledger| {
             ledger
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO stage (key, outputs, rows, units, seconds, run, explanation)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "INSERT OR REPLACE INTO stage (key, outputs, rows, units, seconds, run, seal, explanation)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 )?
                 .execute(params![
                     key.as_bytes(),
@@ -65,7 +69,8 @@ impl Store {
                     memo.units,
                     finite(memo.seconds),
                     memo.run,
-                    memo.explanation.to_json().to_string(),
+                    seal_of(key, &outputs, &rows, memo.units, &explanation),
+                    explanation,
                 ])?;
             append(ledger, key, pipeline, stage)
         })
@@ -95,17 +100,21 @@ impl Store {
         stage: &str,
     ) -> Result<Option<(StageKey, StageMemo)>, StoreError> {
         self.ledger.read(|ledger| {
-            ledger
-                .prepare_cached(
-                    "SELECT stage.key, outputs, rows, units, seconds, explanation, run
-                     FROM stage_history AS seen JOIN stage ON stage.key = seen.key
-                     WHERE seen.pipeline = ?1 AND seen.stage = ?2
-                     ORDER BY seen.id DESC LIMIT 1",
-                )?
-                .query_row([pipeline, stage], |row| {
-                    Ok((StageKey::from_bytes(row.get(0)?), memo(row, 1)?))
-                })
-                .optional()
+            let mut select = ledger.prepare_cached(
+                "SELECT outputs, rows, units, explanation, seal, seconds, run, seen.key
+                 FROM stage_history AS seen JOIN stage ON stage.key = seen.key
+                 WHERE seen.pipeline = ?1 AND seen.stage = ?2
+                 ORDER BY seen.id DESC",
+            )?;
+            let mut rows = select.query([pipeline, stage])?;
+            while let Some(row) = rows.next()? {
+                if let Ok(key) = row.get(7).map(StageKey::from_bytes)
+                    && let Some(memo) = memo(row, &key)
+                {
+                    return Ok(Some((key, memo)));
+                }
+            }
+            Ok(None)
         })
     }
 
@@ -150,14 +159,31 @@ fn append(
     Ok(())
 }
 
-/// Reads a memo from the columns that begin at `first`.
-fn memo(row: &Row<'_>, first: usize) -> rusqlite::Result<StageMemo> {
-    Ok(StageMemo {
-        outputs: json(row, first)?,
-        rows: json(row, first + 1)?,
-        units: row.get(first + 2)?,
-        seconds: row.get(first + 3)?,
-        explanation: json(row, first + 4)?,
-        run: row.get(first + 5)?,
+/// What the columns `outputs`, `rows`, `units`, `explanation`, `seal`, `seconds` and `run` say about
+/// `key`; nothing, if they decayed.
+fn memo(row: &Row<'_>, key: &StageKey) -> Option<StageMemo> {
+    let (outputs, rows, explanation) = (text(row, 0)?, text(row, 1)?, text(row, 3)?);
+    let units = row.get(2).ok()?;
+    let sealed: Seal = row.get(4).ok()?;
+    if sealed != seal_of(key, outputs, rows, units, explanation) {
+        return None;
+    }
+    Some(StageMemo {
+        outputs: serde_json::from_str(outputs).ok()?,
+        rows: serde_json::from_str(rows).ok()?,
+        units,
+        seconds: finite(row.get(5).ok()?),
+        explanation: serde_json::from_str(explanation).ok()?,
+        run: row.get(6).ok()?,
     })
+}
+
+fn seal_of(key: &StageKey, outputs: &str, rows: &str, units: u64, explanation: &str) -> Seal {
+    seal([
+        key.as_bytes(),
+        outputs.as_bytes(),
+        rows.as_bytes(),
+        &units.to_le_bytes(),
+        explanation.as_bytes(),
+    ])
 }

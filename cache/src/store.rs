@@ -3,7 +3,7 @@
 //! The methods live beside what they are about (`objects`, `outcomes`, `leases`, `stages`, `files`,
 //! `exports`, `runs`); this module opens and closes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::layout::Layout;
@@ -58,6 +58,12 @@ impl Store {
     /// The folder, as an absolute path.
     pub fn root(&self) -> &Path {
         self.layout.root()
+    }
+
+    /// A path that nobody else uses, for a file that is written aside and renamed into its place.
+    /// What a killed process leaves there is cleared away when a store is opened a day later.
+    pub fn temporary(&self) -> PathBuf {
+        self.layout.temporary()
     }
 
     /// What the store was opened for.

@@ -135,7 +135,8 @@ pub(crate) fn is_current(
 fn whole_identity(node: &StageNode, target: &Export, table: Digest) -> Digest {
     Value::list([
         Value::from(node.kind),
-        Value::Int(i64::from(node.table_revision)),
+        Value::Int(i64::from(node.stage.export_revision())),
+        Value::Int(i64::from(tabular::REVISION)),
         node.stage.identity(),
         Value::from(target.port),
         Value::from(format!("{:?}", target.format)),

@@ -5,6 +5,9 @@ use ccsr_stage::Table;
 
 use crate::pipeline::TableFormat;
 
+/// Bump it when the same table is written as other text, so that exports are written anew.
+pub(crate) const REVISION: u32 = 1;
+
 /// The whole table in a text format.
 pub fn write(table: &Table, format: TableFormat) -> String {
     match format {

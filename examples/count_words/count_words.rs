@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use ccsr_stage::{
-    Batch, Bound, ColumnType, InputPort, Inputs, Outcome, OutputPort, Partition, PartitionOutcomes,
-    Resolved, Roles, RowCounts, Schemas, Stage, StageError, StageKind, Table, Unit, Value,
+    Batch, Bound, ColumnType, InputPort, Inputs, Misfits, Outcome, OutputPort, Partition,
+    PartitionOutcomes, Resolved, Roles, RowCounts, Schemas, Stage, StageError, StageKind, Table,
+    Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ impl StageKind for CountWords {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &Roles) -> Result<Self, String> {
+    fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
         Ok(Self(params))
     }
 }

@@ -8,8 +8,8 @@ use rusqlite::{Error, ErrorCode, ffi};
 use crate::layout::Layout;
 use crate::{LedgerProblem, StoreError};
 
-/// Size of SQLite's shared-memory file when it is born.
-const SHARED_MEMORY: u64 = 32 * 1024;
+/// More than an empty ledger and SQLite's shared-memory file take when they are born.
+const BIRTH: u64 = 128 * 1024;
 
 /// Sorts a failure of the ledger of this store.
 pub(super) fn sort(layout: &Layout, error: Error) -> StoreError {
@@ -98,7 +98,7 @@ fn fill(file: &mut File, layout: &Layout) -> io::Result<()> {
         path.push(suffix);
         fs::metadata(path).map_or(0, |metadata| metadata.len())
     });
-    let end = lengths.into_iter().fold(SHARED_MEMORY, u64::max);
+    let end = lengths.into_iter().fold(BIRTH, u64::max);
     file.seek(SeekFrom::Start(end))?;
     file.write_all(&[0; 16 * 1024])?;
     file.sync_data()

@@ -10,6 +10,7 @@ CREATE TABLE unit (
     run      TEXT NOT NULL,
     kind     TEXT NOT NULL,
     revision INTEGER NOT NULL,
+    seal     BLOB NOT NULL,
     outcome  TEXT NOT NULL,
     input    TEXT NOT NULL
 );
@@ -35,6 +36,7 @@ CREATE TABLE stage (
     units       INTEGER NOT NULL,
     seconds     REAL NOT NULL,
     run         TEXT NOT NULL,
+    seal        BLOB NOT NULL,
     explanation TEXT NOT NULL
 );
 
@@ -56,6 +58,7 @@ CREATE TABLE file (
     mtime_ns INTEGER NOT NULL,
     ctime_ns INTEGER NOT NULL,
     inode    INTEGER NOT NULL,
+    seal     BLOB NOT NULL,
     digest   BLOB NOT NULL CHECK (length(digest) = 32)
 ) WITHOUT ROWID;
 

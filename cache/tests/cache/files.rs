@@ -6,15 +6,47 @@ use std::time::Duration;
 
 use ccsr_cache::{Digest, FileError};
 
-use crate::Place;
+use crate::{Place, seal};
 
-/// Makes the memo lie: whoever still gets the truth has read the file.
+/// Makes the memo lie, with seals that hold: whoever still gets the truth has read the file.
 fn falsify(place: &Place) -> usize {
+    type Look = (Vec<u8>, u64, i64, i64, i64);
     let ledger = rusqlite::Connection::open(place.root().join("ledger.db")).unwrap();
     let lie = Digest::of(b"a lie");
-    ledger
-        .execute("UPDATE file SET digest = ?1", [lie.as_bytes()])
+    let mut select = ledger
+        .prepare("SELECT path, size, mtime_ns, ctime_ns, inode FROM file")
+        .unwrap();
+    let look = |row: &rusqlite::Row<'_>| {
+        Ok((
+            row.get(0)?,
+            row.get(1)?,
+            row.get(2)?,
+            row.get(3)?,
+            row.get(4)?,
+        ))
+    };
+    let files: Vec<Look> = select
+        .query_map([], look)
         .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for (path, size, mtime, ctime, inode) in &files {
+        let seal = seal(&[
+            path,
+            &size.to_le_bytes(),
+            &mtime.to_le_bytes(),
+            &ctime.to_le_bytes(),
+            &inode.to_le_bytes(),
+            lie.as_bytes(),
+        ]);
+        ledger
+            .execute(
+                "UPDATE file SET digest = ?1, seal = ?2 WHERE path = ?3",
+                rusqlite::params![lie.as_bytes(), seal, path],
+            )
+            .unwrap();
+    }
+    files.len()
 }
 
 /// Replaces a file's bytes and sets its modification time back.
@@ -105,6 +137,22 @@ fn a_settled_file_is_remembered_until_it_looks_different() {
             Digest::of(b"a lie")
         ]
     );
+}
+
+#[test]
+fn a_memo_that_decayed_is_passed_over() {
+    let place = Place::new();
+    let path = place.path("file");
+    fs::write(&path, "one").unwrap();
+    std::thread::sleep(Duration::from_millis(2100));
+    place.open().digest_file(&path).unwrap();
+    let ledger = rusqlite::Connection::open(place.root().join("ledger.db")).unwrap();
+    let lie = Digest::of(b"a lie");
+    let changed = ledger
+        .execute("UPDATE file SET digest = ?1", [lie.as_bytes()])
+        .unwrap();
+    assert_eq!(changed, 1);
+    assert_eq!(place.open().digest_file(&path).unwrap(), Digest::of(b"one"));
 }
 
 #[test]

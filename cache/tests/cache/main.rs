@@ -7,6 +7,7 @@
 
 mod child;
 mod crashes;
+mod decay;
 mod exports_and_runs;
 mod files;
 mod fixture;
@@ -120,4 +121,15 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect()
+}
+
+/// The seal of a row, as README.md says it is made.
+fn seal(parts: &[&[u8]]) -> [u8; 8] {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend((part.len() as u64).to_le_bytes());
+        bytes.extend(*part);
+    }
+    let digest = ccsr_cache::Digest::of(&bytes);
+    std::array::from_fn(|index| digest.as_bytes()[index])
 }

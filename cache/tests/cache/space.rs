@@ -43,7 +43,7 @@ pub(crate) fn fill(root: &Path) {
             seconds: 0.0,
         };
         match store.commit(&run(), &[commit]) {
-            Ok(()) => number += 1,
+            Ok(_) => number += 1,
             Err(error) => break error,
         }
     };

@@ -179,7 +179,7 @@ impl Attempt<'_, '_> {
                 })
             })
             .collect();
-        self.run.store.commit(&self.run.id, &commits)?;
+        let mut standing = self.run.store.commit(&self.run.id, &commits)?.into_iter();
         let committed = commits.len() as u64;
         let progress = &mut self.run.progress[id.0];
         progress.executed += committed;
@@ -196,6 +196,8 @@ impl Attempt<'_, '_> {
             match result {
                 Ok(outcome) => {
                     self.run.executed.insert(key);
+                    // Should another process have been first, a replay would find its outcome.
+                    let outcome = standing.next().flatten().unwrap_or(outcome);
                     self.resolve(key, &outcome, &mut touched);
                 }
                 Err(error) => {

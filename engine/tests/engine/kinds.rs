@@ -14,7 +14,7 @@ use ccsr_stage::{
     Batch, Bound, Digest, Environment, Inputs, Outcome, Partition, PartitionOutcomes, Registry,
     Resolved, Resource, Schemas, Source, Stage, StageError, StageKind, Table, Unit, Value,
 };
-use ccsr_stage::{ColumnType, InputPort, OutputPort, RowCounts, Schema};
+use ccsr_stage::{ColumnType, InputPort, Misfits, OutputPort, RowCounts, Schema};
 
 mod ask;
 mod chain;

@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 
 use ccsr_stage::{
-    Batch, Bound, ColumnType, InputPort, Inputs, Outcome, OutputPort, Partition, PartitionOutcomes,
-    Resolved, Roles, RowCounts, Schemas, Stage, StageError, StageKind, Table, Unit, Value,
+    Batch, Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort, Partition,
+    PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schemas, Stage, StageError, StageKind,
+    Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::range::within;
 use crate::roles::{Detector, Found, Role};
-use crate::row_id::{RowId, described};
+use crate::row_id::{RowId, described, same_word};
 use crate::template::{self, Piece};
 
 /// The most detections kept for an image: the surest.
@@ -23,7 +25,8 @@ const MOST: usize = 300;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// What to look for; `{class}` stands for the image's.
+    /// What to look for; `{class}` stands for the image's. Finds of an entry with `{class}` in it,
+    /// or, if there is none, of the class itself, are marked as its `target`.
     pub vocabulary: Vec<String>,
     /// Puts a blank word beside the vocabulary, which raises the confidences of detectors that
     /// compare words with each other.
@@ -48,6 +51,38 @@ pub struct DetectObjects {
     detector: Role<dyn Detector>,
 }
 
+/// Whether an entry of the vocabulary has `{class}` in it.
+fn names_class(word: &str) -> bool {
+    let pieces = template::pieces(word).unwrap_or_default();
+    pieces.iter().any(|piece| matches!(piece, Piece::Slot(_)))
+}
+
+impl DetectObjects {
+    /// What is looked for in a row's image, by entry of the vocabulary.
+    fn words(&self, row: Row<'_>) -> Result<Vec<String>, StageError> {
+        let vocabulary = self.params.vocabulary.iter();
+        vocabulary
+            .map(|word| template::render(word, |_| Ok(row.text("class")?)))
+            .collect()
+    }
+
+    /// Those of the words that stand for the row's class: made of it, or, where none is, equal to
+    /// it. All do, if the images have no class. None: the class is not looked for.
+    fn targets(&self, row: Row<'_>) -> Result<Vec<String>, StageError> {
+        let mut words = self.words(row)?;
+        let Some(class) = row.find("class").and_then(Value::as_text) else {
+            return Ok(words);
+        };
+        if self.params.vocabulary.iter().any(|word| names_class(word)) {
+            let mut entries = self.params.vocabulary.iter();
+            words.retain(|_| entries.next().is_some_and(|entry| names_class(entry)));
+        } else {
+            words.retain(|word| same_word(word, class));
+        }
+        Ok(words)
+    }
+}
+
 impl Stage for DetectObjects {
     fn identity(&self) -> Value {
         crate::identity_of(&self.params)
@@ -55,12 +90,7 @@ impl Stage for DetectObjects {
 
     fn inputs(&self) -> Vec<InputPort> {
         let mut columns = vec![("image", ColumnType::Image)];
-        let slots = self.params.vocabulary.iter();
-        let slots = slots.flat_map(|word| template::pieces(word).unwrap_or_default());
-        if slots
-            .into_iter()
-            .any(|piece| matches!(piece, Piece::Slot(_)))
-        {
+        if self.params.vocabulary.iter().any(|word| names_class(word)) {
             columns.push(("class", ColumnType::Text));
         }
         columns.extend(self.detector.object.columns());
@@ -72,7 +102,10 @@ impl Stage for DetectObjects {
             .get("images")
             .map(|schema| (**schema).clone())
             .unwrap_or_default();
-        let mut schema = RowId::of(&images).schema().with("label", ColumnType::Text);
+        let mut schema = RowId::of(&images)
+            .schema()
+            .with("label", ColumnType::Text)
+            .with("target", ColumnType::Bool);
         for name in ["confidence", "x0", "y0", "x1", "y1"] {
             schema = schema.with(name, ColumnType::Float);
         }
@@ -95,12 +128,8 @@ impl Stage for DetectObjects {
         }
         let mut units = Vec::new();
         for row in inputs.table("images")?.rows() {
-            let mut words = Vec::new();
-            for word in &self.params.vocabulary {
-                words.push(Value::from(template::render(word, |_| {
-                    Ok(row.text("class")?)
-                })?));
-            }
+            let words = self.words(row)?.into_iter();
+            let mut words: Vec<Value> = words.map(Value::from).collect();
             if self.params.pad_class {
                 words.push(Value::from(" "));
             }
@@ -143,6 +172,11 @@ impl Stage for DetectObjects {
         let mut table = Table::builder(self.outputs(&schemas)?.remove(0).schema);
         let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
         for (row, resolved) in images.rows().zip(resolved) {
+            let targets = self.targets(row)?;
+            let target = |label: &str| {
+                let of_class = targets.iter().any(|target| same_word(target, label));
+                Value::from((!targets.is_empty()).then_some(of_class))
+            };
             for found in resolved.outcome.read::<Vec<Found>>()? {
                 let Found {
                     label,
@@ -153,12 +187,8 @@ impl Stage for DetectObjects {
                     y1,
                 } = found;
                 let numbers = [confidence, x0, y0, x1, y1].map(Value::Float);
-                table.push(
-                    id.values(row)
-                        .into_iter()
-                        .chain([Value::from(label)])
-                        .chain(numbers),
-                )?;
+                let words = [Value::from(label.as_str()), target(&label)];
+                table.push(id.values(row).into_iter().chain(words).chain(numbers))?;
             }
         }
         Ok(BTreeMap::from([("detections", table.finish())]))
@@ -177,16 +207,18 @@ impl StageKind for DetectObjects {
     const ROLES: &'static [&'static str] = &["detector"];
     type Params = Params;
 
-    fn new(params: Params, roles: &Roles) -> Result<Self, String> {
+    fn new(params: Params, roles: &Roles) -> Result<Self, Misfits> {
+        let mut misfits = within("floor", params.floor, &(0.0..=1.0), "");
         if params.vocabulary.is_empty() {
-            return Err("`vocabulary` is empty; expected at least one word".to_owned());
+            let message = "`vocabulary` is empty; expected at least one word";
+            misfits.add(Misfit::new(["vocabulary"], message));
         }
-        for word in &params.vocabulary {
-            template::check(word, &["class"])?;
+        for (index, word) in params.vocabulary.iter().enumerate() {
+            if let Err(message) = template::check(word, &["class"]) {
+                misfits.add(Misfit::new(["vocabulary", &index.to_string()], message));
+            }
         }
-        if !(0.0..=1.0).contains(&params.floor) {
-            return Err(format!("`floor: {}` is not from 0 to 1", params.floor));
-        }
+        misfits.check()?;
         Ok(Self {
             params,
             detector: Role::get(roles, "detector")?,

@@ -7,13 +7,17 @@ use std::collections::{BTreeMap, HashSet};
 
 use ccsr_stage::params::nearest;
 use ccsr_stage::{
-    Bound, ColumnType, ExportFile, InputPort, Inputs, OutputPort, PartitionOutcomes, Roles,
-    RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
+    Bound, ColumnType, ExportFile, InputPort, Inputs, Misfit, Misfits, OutputPort,
+    PartitionOutcomes, Roles, RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table,
+    Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::file_name;
+
+/// Bump it when the same table would become other files.
+const EXPORT_REVISION: u32 = 1;
 
 /// Parameters of `dataset.export`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -139,6 +143,10 @@ impl Stage for ExportDataset {
         files.push(ExportFile::bytes("metadata.jsonl", metadata.into_bytes()));
         Ok(Some(files))
     }
+
+    fn export_revision(&self) -> u32 {
+        EXPORT_REVISION
+    }
 }
 
 impl StageKind for ExportDataset {
@@ -148,14 +156,21 @@ impl StageKind for ExportDataset {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &Roles) -> Result<Self, String> {
+    fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
         let mut names = HashSet::from(["image"]);
-        let fields = [&params.file_field, &params.text_field];
-        for name in fields.into_iter().chain(&params.extra_columns) {
+        let mut misfits = Misfits::new();
+        let mut field = |path: &[&str], name| {
             if !names.insert(name) {
-                return Err(format!("two fields of the dataset are called `{name}`"));
+                let message = format!("two fields of the dataset are called `{name}`");
+                misfits.add(Misfit::new(path.iter().copied(), message));
             }
+        };
+        field(&["file_field"], params.file_field.as_str());
+        field(&["text_field"], params.text_field.as_str());
+        for (index, name) in params.extra_columns.iter().enumerate() {
+            field(&["extra_columns", &index.to_string()], name.as_str());
         }
+        misfits.check()?;
         Ok(Self { params })
     }
 }

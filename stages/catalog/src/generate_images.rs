@@ -1,24 +1,29 @@
 //! `image.generate`: candidates for each prompt, from the suite's drawer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ccsr_stage::{
-    Batch, Bound, ColumnType, Digest, InputPort, Inputs, Outcome, OutputPort, Partition,
-    PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schema, Schemas, Stage, StageError,
-    StageKind, Table, Unit, Value,
+    Batch, Bound, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
+    Partition, PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schema, Schemas, Stage,
+    StageError, StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::png;
+use crate::range::within;
 use crate::roles::{DrawRequest, Drawer, Drawing, Role};
 use crate::row_id::{RowId, shortened};
+
+/// The most candidates a prompt.
+const MOST: u32 = 10_000;
 
 /// Parameters of `image.generate`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// Candidates a prompt, numbered from 0. A larger number keeps the candidates of a smaller one.
+    /// Candidates a prompt, at most 10,000, numbered from 0. A larger number keeps the candidates of
+    /// a smaller one.
     pub candidates: u32,
     /// Width and height of the images, in pixels.
     pub size: u32,
@@ -237,22 +242,28 @@ impl StageKind for GenerateImages {
     const ROLES: &'static [&'static str] = &["drawer"];
     type Params = Params;
 
-    fn new(params: Params, roles: &Roles) -> Result<Self, String> {
-        if !(16..=4096).contains(&params.size) {
-            return Err(format!(
-                "`size: {}` is not from 16 to 4096 pixels",
-                params.size
-            ));
-        }
+    fn new(params: Params, roles: &Roles) -> Result<Self, Misfits> {
+        let mut misfits = within("size", params.size, &(16..=4096), " pixels");
+        misfits.add(within("candidates", params.candidates, &(1..=MOST), ""));
         if let Some(seeds) = &params.seeds {
-            let twice = (0..seeds.len()).find(|index| seeds[..*index].contains(&seeds[*index]));
-            if let Some(index) = twice {
-                return Err(format!("`seeds` names {} twice", seeds[index]));
+            if !(1..=MOST as usize).contains(&seeds.len()) {
+                let message = format!(
+                    "`seeds` names {} candidates; expected from 1 to {MOST}",
+                    seeds.len()
+                );
+                misfits.add(Misfit::new(["seeds"], message));
+            }
+            let mut seen = HashSet::new();
+            for (index, seed) in seeds.iter().enumerate() {
+                if !seen.insert(seed) {
+                    let message = format!("`seeds` names {seed} twice");
+                    misfits.add(Misfit::new(["seeds", &index.to_string()], message));
+                    // Of a million alike, one says it all.
+                    break;
+                }
             }
         }
-        if params.candidates == 0 || params.seeds.as_ref().is_some_and(Vec::is_empty) {
-            return Err("expected at least one candidate a prompt".to_owned());
-        }
+        misfits.check()?;
         Ok(Self {
             params,
             drawer: Role::get(roles, "drawer")?,

@@ -6,14 +6,20 @@
 use std::collections::{BTreeMap, HashSet};
 
 use ccsr_stage::{
-    Bound, ColumnType, InputPort, Inputs, OutputPort, PartitionOutcomes, Roles, RowCounts, Schema,
-    Schemas, Stage, StageError, StageKind, Table, Value,
+    Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, OutputPort, PartitionOutcomes, Roles,
+    RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::prompt_rules::{mentions, normalised, tokens};
+use crate::range::within;
 use crate::roles::{Role, Style, Writer};
+
+/// The most prompts a class.
+const MOST: u32 = 1_000_000;
+/// Prompts in a row that are of no use before the writer is taken to have no more to say.
+const PATIENCE: usize = 1000;
 
 /// Parameters of `prompt.generate`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +27,7 @@ use crate::roles::{Role, Style, Writer};
 pub struct Params {
     /// What the prompts are about.
     pub classes: Vec<String>,
-    /// Prompts a class. A larger count keeps the prompts of a smaller one.
+    /// Prompts a class, at most 1,000,000. A larger count keeps the prompts of a smaller one.
     pub count: u32,
     /// How prompts end: `camera` (camera, lens and light, as the paper's training prompts) or
     /// `plain` (as its validation prompts).
@@ -81,11 +87,6 @@ pub struct GeneratePrompts {
 }
 
 impl GeneratePrompts {
-    /// Prompts that the writer is asked for before it is taken to have no more to say.
-    fn patience(&self) -> u64 {
-        u64::from(self.params.count) * 20 + 200
-    }
-
     /// Writes about one class; `seen` holds what must not be repeated.
     fn about(
         &self,
@@ -94,10 +95,13 @@ impl GeneratePrompts {
         seen: &mut HashSet<String>,
     ) -> Result<Vec<String>, StageError> {
         let wanted = self.params.count as usize;
-        let mut prompts = Vec::with_capacity(wanted);
-        for ordinal in 0..self.patience() {
-            if prompts.len() == wanted {
-                return Ok(prompts);
+        let mut prompts = Vec::new();
+        let mut misses = 0;
+        for ordinal in 0.. {
+            // The more was said, the rarer is what is new; after this long, it is taken that there
+            // is nothing. That `count` plays no part keeps a smaller one's prompts in a larger's.
+            if prompts.len() == wanted || misses > PATIENCE + 4 * seen.len() {
+                break;
             }
             let prompt = self
                 .writer
@@ -106,6 +110,9 @@ impl GeneratePrompts {
             let fits = tokens(&prompt) <= self.params.max_tokens && mentions(&prompt, class);
             if fits && seen.insert(normalised(&prompt)) {
                 prompts.push(prompt);
+                misses = 0;
+            } else {
+                misses += 1;
             }
         }
         match self.params.on_shortfall {
@@ -186,28 +193,40 @@ impl StageKind for GeneratePrompts {
     const ROLES: &'static [&'static str] = &["writer"];
     type Params = Params;
 
-    fn new(params: Params, roles: &Roles) -> Result<Self, String> {
+    fn new(params: Params, roles: &Roles) -> Result<Self, Misfits> {
         let writer = Role::<dyn Writer>::get(roles, "writer")?;
+        let mut misfits = within("count", params.count, &(0..=MOST), "");
         for (index, class) in params.classes.iter().enumerate() {
+            let mut refuse = |message| {
+                misfits.add(Misfit::new(["classes", &index.to_string()], message));
+            };
             if params.classes[..index].contains(class) {
-                return Err(format!("`classes` names {class} twice"));
+                refuse(format!("`classes` names {class} twice"));
+            } else if let Err(message) = writer.object.check(class) {
+                refuse(message);
             }
-            writer.object.check(class)?;
         }
-        for Extra { class, prompt } in &params.extra {
+        for (index, Extra { class, prompt }) in params.extra.iter().enumerate() {
+            let mut refuse = |message| {
+                misfits.add(Misfit::new(
+                    ["extra", &index.to_string(), "prompt"],
+                    message,
+                ));
+            };
             if !mentions(prompt, class) {
-                return Err(format!(
+                refuse(format!(
                     "the extra prompt \"{prompt}\" does not mention its class, {class}"
                 ));
             }
             let length = tokens(prompt);
             if length > params.max_tokens {
-                return Err(format!(
+                refuse(format!(
                     "the extra prompt \"{prompt}\" has about {length} tokens, more than `max_tokens: {}`",
                     params.max_tokens
                 ));
             }
         }
+        misfits.check()?;
         Ok(Self { params, writer })
     }
 }

@@ -1,14 +1,14 @@
 //! `table.import`: a table from a CSV, JSONL or text file.
 //!
-//! The file is read whole when the pipeline is checked, so its mistakes are known before anything
-//! runs, and again when the table is made. How each format is read: `rows.rs`.
+//! The file is read whole when the stage is built, so its mistakes are known before anything runs,
+//! and again when the table is made. How each format is read: `rows.rs`.
 
 use std::collections::BTreeMap;
 
 use ccsr_stage::params::{FilePath, nearest};
 use ccsr_stage::{
-    Bound, ColumnType, InputPort, Inputs, OutputPort, PartitionOutcomes, Roles, RowCounts, Schema,
-    Schemas, Source, Stage, StageError, StageKind, Table, Value,
+    Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, OutputPort, PartitionOutcomes, Roles,
+    RowCounts, Schema, Schemas, Source, Stage, StageError, StageKind, Table, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,53 +83,67 @@ impl CellType {
 /// The stage.
 pub struct ImportTable {
     params: Params,
+    /// What was found in the file when the pipeline was checked.
+    found: Found,
 }
 
-impl ImportTable {
+/// What a table is promised to be.
+struct Found {
+    schema: Schema,
+    rows: u64,
+}
+
+impl Params {
     fn format(&self) -> Format {
-        let extension = self.params.path.0.path.extension();
+        let extension = self.path.0.path.extension();
         let extension = extension.map(|e| e.to_string_lossy().to_lowercase());
-        self.params.format.unwrap_or(match extension.as_deref() {
+        self.format.unwrap_or(match extension.as_deref() {
             Some("csv") => Format::Csv,
             Some("jsonl" | "ndjson") => Format::Jsonl,
             _ => Format::Text,
         })
     }
 
-    fn read(&self, bytes: &[u8]) -> Result<Rows, StageError> {
-        let at = &self.params.path.0.display;
-        let named = |problem: String| StageError::input(format!("{at}: {problem}"));
+    /// The rows of the file, whose bytes these are.
+    fn read(&self, bytes: &[u8]) -> Result<Rows, Misfits> {
+        let at = &self.path.0.display;
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()]
                 .split(|byte| *byte == b'\n')
                 .count();
-            named(format!("line {line} is not UTF-8 text"))
+            let message = format!("{at}: line {line} is not UTF-8 text");
+            Misfit::new(["path"], message)
         })?;
         let rows = match self.format() {
-            Format::Csv => rows::of_csv(text, &self.params.columns),
-            Format::Jsonl => rows::of_jsonl(text, &self.params.columns),
-            Format::Text => rows::of_lines(text, &self.params.column, &self.params.columns),
+            Format::Csv => rows::of_csv(text, &self.columns),
+            Format::Jsonl => rows::of_jsonl(text, &self.columns),
+            Format::Text => rows::of_lines(text, &self.column, &self.columns),
         };
-        let rows = rows.map_err(&named)?;
-        for wanted in self.params.columns.keys() {
+        let rows = rows.map_err(|problem| {
+            let typed = problem
+                .column
+                .filter(|name| self.columns.contains_key(name));
+            let path = match &typed {
+                Some(name) => vec!["columns", name],
+                None => vec!["path"],
+            };
+            Misfit::new(path, format!("{at}: {}", problem.message))
+        })?;
+        let mut misfits = Misfits::new();
+        for wanted in self.columns.keys() {
             if rows.schema.get(wanted).is_none() {
                 let present: Vec<&str> = rows.schema.columns().map(|(name, _)| name).collect();
                 let hint = nearest(wanted, present.iter().copied())
                     .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-                return Err(named(format!(
-                    "there is no column `{wanted}`; the file has {}{hint}",
+                let message = format!(
+                    "{at}: there is no column `{wanted}`; the file has {}{hint}",
                     present.join(", ")
-                )));
+                );
+                misfits.add(Misfit::of_name(["columns", wanted], message));
             }
         }
+        misfits.check()?;
         Ok(rows)
-    }
-
-    fn read_path(&self) -> Result<Rows, StageError> {
-        let path = &self.params.path.0;
-        let bytes = std::fs::read(&path.path)
-            .map_err(|error| StageError::input(format!("cannot read {}: {error}", path.display)))?;
-        self.read(&bytes)
     }
 }
 
@@ -137,7 +151,7 @@ impl Stage for ImportTable {
     fn identity(&self) -> Value {
         let columns = self.params.columns.iter();
         Value::map([
-            ("format", Value::from(format!("{:?}", self.format()))),
+            ("format", Value::from(format!("{:?}", self.params.format()))),
             (
                 "columns",
                 Value::map(
@@ -155,7 +169,7 @@ impl Stage for ImportTable {
     }
 
     fn outputs(&self, _: &Schemas) -> Result<Vec<OutputPort>, StageError> {
-        Ok(vec![OutputPort::new("table", self.read_path()?.schema)])
+        Ok(vec![OutputPort::new("table", self.found.schema.clone())])
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -168,8 +182,7 @@ impl Stage for ImportTable {
     }
 
     fn bound(&self, _: &RowCounts) -> Bound {
-        let rows = self.read_path().map_or(0, |rows| rows.cells.len());
-        Bound::new(0, "table", rows as u64)
+        Bound::new(0, "table", self.found.rows)
     }
 
     fn collect(
@@ -177,7 +190,14 @@ impl Stage for ImportTable {
         inputs: &Inputs<'_>,
         _: &[PartitionOutcomes],
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
-        let rows = self.read(&inputs.read_source("path")?)?;
+        let rows = self.params.read(&inputs.read_source("path")?);
+        let rows = rows.map_err(|misfits| StageError::input(misfits.to_string()))?;
+        if rows.schema != self.found.schema {
+            return Err(StageError::input(format!(
+                "`{}` changed while it was read; run again",
+                self.params.path.0.display
+            )));
+        }
         let mut table = Table::builder(rows.schema);
         for cells in rows.cells {
             table.push(cells)?;
@@ -193,11 +213,23 @@ impl StageKind for ImportTable {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &Roles) -> Result<Self, String> {
+    /// Reads the file, so that its mistakes are known before anything runs.
+    fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
         if params.column.trim().is_empty() {
-            return Err("`column` is empty; expected a column's name".to_owned());
+            let message = "`column` is empty; expected a column's name";
+            return Err(Misfit::new(["column"], message).into());
         }
-        Ok(Self { params })
+        let path = &params.path.0;
+        let bytes = std::fs::read(&path.path).map_err(|error| {
+            let message = format!("cannot read `{}`: {error}", path.display);
+            Misfit::new(["path"], message)
+        })?;
+        let rows = params.read(&bytes)?;
+        let found = Found {
+            rows: rows.cells.len() as u64,
+            schema: rows.schema,
+        };
+        Ok(Self { params, found })
     }
 }
 

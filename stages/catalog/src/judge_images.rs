@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use ccsr_stage::params::Document;
 use ccsr_stage::{
-    Batch, Bound, ColumnType, InputPort, Inputs, Outcome, OutputPort, Partition, PartitionOutcomes,
-    Resolved, Roles, Row, RowCounts, Schemas, Stage, StageError, StageKind, Table, Unit, Value,
+    Batch, Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort, Partition,
+    PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schemas, Stage, StageError, StageKind,
+    Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -290,13 +291,17 @@ impl StageKind for JudgeImages {
     const ROLES: &'static [&'static str] = &["judge"];
     type Params = Params;
 
-    fn new(params: Params, roles: &Roles) -> Result<Self, String> {
-        let questions = params.questions.0;
-        questions.check()?;
+    fn new(params: Params, roles: &Roles) -> Result<Self, Misfits> {
         let judge = Role::<dyn Judge>::get(roles, "judge")?;
-        for question in &questions.questions {
-            judge.object.check(question)?;
+        let questions = params.questions.0;
+        let mut misfits = questions.misfits();
+        for (index, question) in questions.questions.iter().enumerate() {
+            if let Err(message) = judge.object.check(question) {
+                let index = index.to_string();
+                misfits.add(Misfit::new(["questions", &index, "about"], message));
+            }
         }
+        misfits.below("questions").check()?;
         Ok(Self {
             questions,
             ask: params.ask,

@@ -6,16 +6,20 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ccsr_stage::{
-    Bound, ColumnType, ExportFile, InputPort, Inputs, OutputPort, PartitionOutcomes, Roles, Row,
-    RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
+    Bound, ColumnType, ExportFile, InputPort, Inputs, Misfits, OutputPort, PartitionOutcomes,
+    Roles, Row, RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::file_name;
+use crate::range::within;
 use crate::row_id::{Key, RowId};
 
 mod sheet;
+
+/// Bump it when an unchanged layout would look different.
+const EXPORT_REVISION: u32 = 1;
 
 /// Parameters of `image.grid`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -172,13 +176,18 @@ impl Stage for LayOutSheets {
     fn export(&self, _: &str, table: &Table) -> Result<Option<Vec<ExportFile>>, StageError> {
         let file = |row: Row<'_>| {
             let layout = row.value("layout")?.clone();
-            let identity = Value::list([Value::Int(sheet::REVISION), layout.clone()]);
+            let revision = Value::Int(i64::from(self.export_revision()));
+            let identity = Value::list([revision, layout.clone()]);
             let render = move |blobs: &dyn ccsr_stage::Blobs| sheet::render(&layout, blobs);
             Ok(ExportFile::rendered(row.text("file")?, &identity, render))
         };
         Ok(Some(
             table.rows().map(file).collect::<Result<_, StageError>>()?,
         ))
+    }
+
+    fn export_revision(&self) -> u32 {
+        EXPORT_REVISION
     }
 }
 
@@ -189,19 +198,10 @@ impl StageKind for LayOutSheets {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &Roles) -> Result<Self, String> {
-        if !(1..=100).contains(&params.columns) {
-            return Err(format!(
-                "`columns: {}` is not from 1 to 100",
-                params.columns
-            ));
-        }
-        if !(1..=4096).contains(&params.cell) {
-            return Err(format!(
-                "`cell: {}` is not from 1 to 4096 pixels",
-                params.cell
-            ));
-        }
+    fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
+        let mut misfits = within("columns", params.columns, &(1..=100), "");
+        misfits.add(within("cell", params.cell, &(1..=4096), " pixels"));
+        misfits.check()?;
         Ok(Self { params })
     }
 }

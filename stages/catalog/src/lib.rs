@@ -24,6 +24,7 @@ mod pipelines;
 pub mod png;
 mod prompt_rules;
 pub mod questions;
+mod range;
 pub mod roles;
 mod row_id;
 #[cfg(test)]

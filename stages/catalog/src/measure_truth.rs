@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ccsr_stage::{
-    Bound, ColumnType, InputPort, Inputs, OutputPort, PartitionOutcomes, Roles, Row, RowCounts,
-    Schema, Schemas, Stage, StageError, StageKind, Table, Value,
+    Bound, ColumnType, InputPort, Inputs, Misfits, OutputPort, PartitionOutcomes, Roles, Row,
+    RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
 };
 use ccsr_world::{About, Answer, Class, Scene, Wish, truth};
 use schemars::JsonSchema;
@@ -208,7 +208,7 @@ impl StageKind for MeasureTruth {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(_: Params, _: &Roles) -> Result<Self, String> {
+    fn new(_: Params, _: &Roles) -> Result<Self, Misfits> {
         Ok(Self)
     }
 }

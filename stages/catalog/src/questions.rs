@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use ccsr_stage::params::nearest;
+use ccsr_stage::{Misfit, Misfits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +142,16 @@ impl Polarity {
 }
 
 impl Weights {
+    /// Each with the name of its field.
+    pub const fn named(&self) -> [(&'static str, f64); 4] {
+        [
+            ("yes", self.yes),
+            ("no", self.no),
+            ("nan", self.nan),
+            ("unparsed", self.unparsed),
+        ]
+    }
+
     /// What `answer` counts.
     pub const fn of(self, answer: Answer) -> f64 {
         match answer {
@@ -163,40 +174,66 @@ impl QuestionSet {
         self.questions.iter().map(|question| question.id.as_str())
     }
 
-    /// That the set is of one piece: names are unique, everything named exists, and requirements do
-    /// not go round in a circle.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub fn check(&self) -> Result<(), String> {
+    /// Everything in which the set is not of one piece: names are unique, everything named exists,
+    /// weights are numbers, and requirements do not go round in a circle.
+    pub fn misfits(&self) -> Misfits {
         if self.questions.is_empty() {
-            return Err("the question set has no questions".to_owned());
+            return Misfit::new(["questions"], "the question set has no questions").into();
         }
+        let mut found = Misfits::new();
         for (index, question) in self.questions.iter().enumerate() {
-            if self.position(&question.id) != Some(index) {
-                return Err(format!("two questions are called `{}`", question.id));
-            }
-            crate::template::check(&question.text, &["class", "prompt"])
-                .map_err(|problem| format!("question `{}`: {problem}", question.id))?;
-            for (required, answer) in &question.requires {
-                self.known(required)
-                    .map_err(|text| format!("question `{}` requires {text}", question.id))?;
-                if matches!(answer, Answer::Unparsed | Answer::Skipped) {
-                    return Err(format!(
-                        "question `{}` requires `{required}: {}`; expected yes, no or nan",
-                        question.id,
-                        answer.name()
-                    ));
-                }
-            }
+            let within = self.misfits_of(index, question);
+            found.add(within.below(index.to_string()).below("questions"));
         }
         for (name, profile) in &self.profiles {
-            for id in profile.weights.keys() {
-                self.known(id)
-                    .map_err(|text| format!("profile `{name}` has weights for {text}"))?;
+            for (id, weights) in &profile.weights {
+                let mut within = Misfits::new();
+                if let Err(text) = self.known(id) {
+                    let message = format!("profile `{name}` has weights for {text}");
+                    within.add(Misfit::of_name([id], message));
+                }
+                let infinite = weights.named().into_iter();
+                for (answer, weight) in infinite.filter(|(_, weight)| !weight.is_finite()) {
+                    let message = format!("`{answer}: {weight}` is not a finite number");
+                    within.add(Misfit::new([id, answer], message));
+                }
+                found.add(within.below("weights").below(name).below("profiles"));
             }
         }
-        self.order().map(|_| ())
+        if found.is_empty()
+            && let Err((stuck, message)) = self.sorted()
+        {
+            let at = stuck.first().map(ToString::to_string).unwrap_or_default();
+            found.add(Misfit::new(["questions", &at, "requires"], message));
+        }
+        found
+    }
+
+    fn misfits_of(&self, index: usize, question: &Question) -> Misfits {
+        let mut found = Misfits::new();
+        if self.position(&question.id) != Some(index) {
+            let message = format!("two questions are called `{}`", question.id);
+            found.add(Misfit::new(["id"], message));
+        }
+        if let Err(problem) = crate::template::check(&question.text, &["class", "prompt"]) {
+            let message = format!("question `{}`: {problem}", question.id);
+            found.add(Misfit::new(["text"], message));
+        }
+        for (required, answer) in &question.requires {
+            if let Err(text) = self.known(required) {
+                let message = format!("question `{}` requires {text}", question.id);
+                found.add(Misfit::of_name(["requires", required], message));
+            }
+            if matches!(answer, Answer::Unparsed | Answer::Skipped) {
+                let message = format!(
+                    "question `{}` requires `{required}: {}`; expected yes, no or nan",
+                    question.id,
+                    answer.name()
+                );
+                found.add(Misfit::new(["requires", required], message));
+            }
+        }
+        found
     }
 
     /// That there is a question `id`.
@@ -217,6 +254,11 @@ impl QuestionSet {
     /// # Errors
     /// A sentence, if there is a circle.
     pub fn order(&self) -> Result<Vec<usize>, String> {
+        self.sorted().map_err(|(_, message)| message)
+    }
+
+    /// The same; an error names the questions that cannot be put in order.
+    fn sorted(&self) -> Result<Vec<usize>, (Vec<usize>, String)> {
         let mut order: Vec<usize> = Vec::with_capacity(self.questions.len());
         while order.len() < self.questions.len() {
             let ready = |question: &Question| {
@@ -227,14 +269,18 @@ impl QuestionSet {
                 .filter(|index| !order.contains(index) && ready(&self.questions[*index]))
                 .collect();
             if next.is_empty() {
-                let stuck: Vec<&str> = (0..self.questions.len())
+                let stuck: Vec<usize> = (0..self.questions.len())
                     .filter(|index| !order.contains(index))
-                    .map(|index| self.questions[index].id.as_str())
                     .collect();
-                return Err(format!(
+                let names: Vec<&str> = stuck
+                    .iter()
+                    .map(|index| self.questions[*index].id.as_str())
+                    .collect();
+                let message = format!(
                     "the questions {} require each other in a circle",
-                    stuck.join(", ")
-                ));
+                    names.join(", ")
+                );
+                return Err((stuck, message));
             }
             order.extend(next);
         }
@@ -267,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_set_that_is_not_of_one_piece_is_refused() {
-        let says = |set: QuestionSet| set.check().unwrap_err();
+        let says = |set: QuestionSet| set.misfits().to_string();
         assert_eq!(says(set(&json!([]))), "the question set has no questions");
         assert_eq!(
             says(set(

@@ -120,6 +120,11 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// Whether a class and a label are the same, but for case and spaces around them.
+pub(crate) fn same_word(one: &str, other: &str) -> bool {
+    one.trim().eq_ignore_ascii_case(other.trim())
+}
+
 /// At most 60 characters of a text.
 pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(60) {

@@ -42,6 +42,11 @@ pub(crate) fn build(kind: &str, with: &Json) -> Result<Box<dyn Stage>, String> {
     (found.build)(Some(&node(with)), &files(), &world()).map_err(messages)
 }
 
+/// What a kind finds wrong with its parameters, each as `path: message`.
+pub(crate) fn misfits<K: StageKind>(with: &Json) -> Vec<String> {
+    testing::misfits::<K>(with, &files(), &world())
+}
+
 /// Runs a stage on tables.
 pub(crate) fn run(
     lab: &Lab,

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use ccsr_stage::params::{Document, nearest};
 use ccsr_stage::{
-    Bound, ColumnType, InputPort, Inputs, OutputPort, PartitionOutcomes, Roles, Row, RowCounts,
-    Schema, Schemas, Stage, StageError, StageKind, Table, Value,
+    Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, OutputPort, PartitionOutcomes, Roles,
+    Row, RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -263,27 +263,37 @@ impl StageKind for ScoreAnswers {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &Roles) -> Result<Self, String> {
+    fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
         let questions = params.questions.0;
-        questions.check()?;
-        let (mut weights, gates) = counted(&questions, &params.profile)?;
+        let mut misfits = questions.misfits().below("questions");
+        let (mut weights, gates) = match counted(&questions, &params.profile) {
+            Ok(counted) => counted,
+            Err(misfit) => {
+                misfits.add(misfit);
+                return Err(misfits);
+            }
+        };
         for (id, change) in &params.weights {
-            let index = questions
-                .known(id)
-                .map_err(|text| format!("`weights` names {text}"))?;
+            let index = match questions.known(id) {
+                Ok(index) => index,
+                Err(text) => {
+                    let message = format!("`weights` names {text}");
+                    misfits.add(Misfit::of_name(["weights", id], message));
+                    continue;
+                }
+            };
             let weights: &mut Weights = &mut weights[index];
             weights.yes = change.yes.unwrap_or(weights.yes);
             weights.no = change.no.unwrap_or(weights.no);
             weights.nan = change.nan.unwrap_or(weights.nan);
             weights.unparsed = change.unparsed.unwrap_or(weights.unparsed);
+            let infinite = weights.named().into_iter();
+            for (answer, weight) in infinite.filter(|(_, weight)| !weight.is_finite()) {
+                let message = format!("`{answer}: {weight}` is not a finite number");
+                misfits.add(Misfit::new(["weights", id, answer], message));
+            }
         }
-        if weights.iter().any(|w| {
-            ![w.yes, w.no, w.nan, w.unparsed]
-                .iter()
-                .all(|x| x.is_finite())
-        }) {
-            return Err("a weight is not a finite number".to_owned());
-        }
+        misfits.check()?;
         Ok(Self {
             questions,
             weights,
@@ -294,11 +304,13 @@ impl StageKind for ScoreAnswers {
 }
 
 /// The weights of each question under a profile, and whether its gates hold.
-fn counted(questions: &QuestionSet, profile: &str) -> Result<(Vec<Weights>, bool), String> {
+fn counted(questions: &QuestionSet, profile: &str) -> Result<(Vec<Weights>, bool), Misfit> {
     if let Some(found) = questions.profiles.get(profile) {
         let weights = questions.ids().map(|id| {
             found.weights.get(id).copied().ok_or_else(|| {
-                format!("the profile `{profile}` has no weights for the question `{id}`")
+                let message =
+                    format!("the profile `{profile}` has no weights for the question `{id}`");
+                Misfit::new(["questions", "profiles", profile, "weights"], message)
             })
         });
         return Ok((weights.collect::<Result<_, _>>()?, found.gates));
@@ -321,9 +333,8 @@ fn counted(questions: &QuestionSet, profile: &str) -> Result<(Vec<Weights>, bool
         .map(|name| format!("`{name}`"))
         .collect::<Vec<_>>()
         .join(", ");
-    Err(format!(
-        "there is no profile `{profile}`; there are {known}{hint}"
-    ))
+    let message = format!("there is no profile `{profile}`; there are {known}{hint}");
+    Err(Misfit::new(["profile"], message))
 }
 
 #[cfg(test)]

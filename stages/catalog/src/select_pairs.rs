@@ -4,16 +4,17 @@
 //! which the class was detected most surely, if surely enough. Pure: confidences were stored from a
 //! low floor upwards, so another threshold looks at no image again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ccsr_stage::{
-    Bound, ColumnType, InputPort, Inputs, OutputPort, PartitionOutcomes, Roles, Row, RowCounts,
-    Schema, Schemas, Stage, StageError, StageKind, Table, Value,
+    Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, OutputPort, PartitionOutcomes, Roles,
+    Row, RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::row_id::{Key, RowId, described};
+use crate::range::within;
+use crate::row_id::{Key, RowId, described, same_word};
 
 mod choice;
 
@@ -88,16 +89,27 @@ pub struct SelectPairs {
     params: Params,
 }
 
+/// Whether a detection is of its image's class; `None`: nothing was looked for that would be. Of a
+/// table that does not say, such as an imported one, the label is compared.
+fn is_target(row: Row<'_>, says: bool) -> Result<Option<bool>, StageError> {
+    if says {
+        return Ok(row.find("target").and_then(Value::as_bool));
+    }
+    match row.find("class").and_then(Value::as_text) {
+        Some(class) => Ok(same_word(class, row.text("label")?).then_some(true)),
+        None => Ok(Some(true)),
+    }
+}
+
 /// The surest detection of each image's class, by what identifies the image.
 fn surest(table: &Table, id: &RowId) -> Result<HashMap<Key, [f64; 5]>, StageError> {
     let mut surest: HashMap<Key, [f64; 5]> = HashMap::new();
+    let says = table.schema().get("target") == Some(ColumnType::Bool);
+    let mut looked_for = table.is_empty();
     for row in table.rows() {
-        let class = row.find("class").and_then(Value::as_text);
-        if class.is_some_and(|class| {
-            !class
-                .trim()
-                .eq_ignore_ascii_case(row.text("label").unwrap_or("").trim())
-        }) {
+        let target = is_target(row, says)?;
+        looked_for |= target.is_some();
+        if target != Some(true) {
             continue;
         }
         let mut detection = [0.0; 5];
@@ -109,7 +121,31 @@ fn surest(table: &Table, id: &RowId) -> Result<HashMap<Key, [f64; 5]>, StageErro
             *best = detection;
         }
     }
-    Ok(surest)
+    if looked_for {
+        Ok(surest)
+    } else {
+        Err(nothing_of_a_class(table))
+    }
+}
+
+/// Without this, every prompt would be dropped for want of detections.
+fn nothing_of_a_class(detections: &Table) -> StageError {
+    let named = |column: &str| {
+        let cells = detections.find(column).map_or(&[][..], |c| c.cells());
+        let names: BTreeSet<&str> = cells.iter().filter_map(Value::as_text).collect();
+        let mut shown: Vec<String> = names.iter().take(6).map(|n| format!("`{n}`")).collect();
+        if names.len() > shown.len() {
+            shown.push("…".to_owned());
+        }
+        shown.join(", ")
+    };
+    StageError::input(format!(
+        "none of the {} detections is of its image's class: they are of {}, the classes are {}; \
+         look for `{{class}}` in the `vocabulary` of the detections, or leave `detections` out",
+        detections.len(),
+        named("label"),
+        named("class"),
+    ))
 }
 
 /// The candidates of each prompt, in order of first appearance.
@@ -270,20 +306,19 @@ impl StageKind for SelectPairs {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &Roles) -> Result<Self, String> {
-        if !(0.0..=1.0).contains(&params.min_confidence) {
-            return Err(format!(
-                "`min_confidence: {}` is not from 0 to 1",
-                params.min_confidence
-            ));
+    fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
+        let mut misfits = within("min_confidence", params.min_confidence, &(0.0..=1.0), "");
+        let nobody = match params.shortlist {
+            Shortlist::TopK(0) => Some(("top_k", "0")),
+            Shortlist::Threshold(score) if score.is_nan() => Some(("threshold", "nan")),
+            _ => None,
+        };
+        if let Some((name, value)) = nobody {
+            let message = format!("`shortlist: {{{name}: {value}}}` leaves no candidate");
+            misfits.add(Misfit::new(["shortlist", name], message));
         }
-        match params.shortlist {
-            Shortlist::TopK(0) => Err("`shortlist: {top_k: 0}` leaves no candidate".to_owned()),
-            Shortlist::Threshold(score) if score.is_nan() => {
-                Err("`shortlist: {threshold: nan}` leaves no candidate".to_owned())
-            }
-            _ => Ok(Self { params }),
-        }
+        misfits.check()?;
+        Ok(Self { params })
     }
 }
 

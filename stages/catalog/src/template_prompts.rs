@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use ccsr_stage::{
-    Bound, ColumnType, InputPort, Inputs, OutputPort, PartitionOutcomes, Roles, RowCounts, Schema,
-    Schemas, Stage, StageError, StageKind, Table, Value,
+    Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, OutputPort, PartitionOutcomes, Roles,
+    RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -161,15 +161,13 @@ impl StageKind for TemplatePrompts {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &Roles) -> Result<Self, String> {
-        if params.slots.contains_key("class") {
-            return Err("`class` is no slot: `{class}` stands for each of `classes`".to_owned());
-        }
+    fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
         let known: Vec<&str> = ["class"]
             .into_iter()
             .chain(params.slots.keys().map(String::as_str))
             .collect();
-        template::check(&params.template, &known)?;
+        template::check(&params.template, &known)
+            .map_err(|message| Misfit::new(["template"], message))?;
         let mut used: Vec<String> = Vec::new();
         for piece in template::pieces(&params.template)? {
             if let Piece::Slot(name) = piece
@@ -179,32 +177,47 @@ impl StageKind for TemplatePrompts {
                 used.push(name.to_owned());
             }
         }
+        let mut misfits = Misfits::new();
         for (name, choices) in &params.slots {
-            if choices.is_empty() {
-                return Err(format!("the slot `{name}` has no choices"));
-            }
-            if !used.contains(name) {
-                return Err(format!(
+            let path = ["slots", name];
+            if name == "class" {
+                let message = "`class` is no slot: `{class}` stands for each of `classes`";
+                misfits.add(Misfit::of_name(path, message));
+            } else if !used.contains(name) {
+                let message = format!(
                     "the template does not use the slot `{name}`: write `{{{name}}}` in it"
-                ));
+                );
+                misfits.add(Misfit::of_name(path, message));
+            }
+            if choices.is_empty() {
+                let message = format!("the slot `{name}` has no choices");
+                misfits.add(Misfit::new(path, message));
             }
         }
         if params.classes.is_empty() {
-            return Err("`classes` is empty; expected at least one class".to_owned());
+            let message = "`classes` is empty; expected at least one class";
+            misfits.add(Misfit::new(["classes"], message));
         }
         let stage = Self { params, used };
         let combinations = stage.combinations();
-        if combinations > MOST {
-            return Err(format!(
-                "the slots have more than {MOST} combinations; leave some choices out"
-            ));
-        }
         match stage.params.count {
-            Some(count) if u64::from(count) > combinations => Err(format!(
-                "`count: {count}` is more than the {combinations} combinations of the slots"
+            _ if combinations > MOST => misfits.add(Misfit::new(
+                ["slots"],
+                format!("the slots have more than {MOST} combinations; leave some choices out"),
             )),
-            _ => Ok(stage),
+            // Slots without choices were named already.
+            Some(count) if u64::from(count) > combinations && combinations > 0 => {
+                misfits.add(Misfit::new(
+                    ["count"],
+                    format!(
+                        "`count: {count}` is more than the {combinations} combinations of the slots"
+                    ),
+                ));
+            }
+            _ => {}
         }
+        misfits.check()?;
+        Ok(stage)
     }
 }
 

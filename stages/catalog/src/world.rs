@@ -12,7 +12,7 @@ pub use grammar::WorldGrammar;
 pub use judge::WorldJudge;
 
 use ccsr_stage::params::nearest;
-use ccsr_stage::{StageError, Value};
+use ccsr_stage::{Misfits, StageError, Value};
 use ccsr_world::{Class, Scene};
 
 /// The class that people call `name`.
@@ -46,10 +46,6 @@ pub(crate) fn rounded(number: f64) -> f64 {
 }
 
 /// That a share is one.
-fn share(name: &str, value: f64) -> Result<(), String> {
-    if (0.0..=1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(format!("`{name}: {value}` is not from 0 to 1"))
-    }
+fn share(name: &str, value: f64) -> Misfits {
+    crate::range::within(name, value, &(0.0..=1.0), "")
 }

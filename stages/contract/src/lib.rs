@@ -22,6 +22,7 @@ pub use ccsr_cache::{Digest, Value, ValueError};
 pub use environment::{Blobs, Environment, Resource};
 pub use error::StageError;
 pub use export::{Content, ExportFile};
+pub use params::{Misfit, Misfits};
 pub use ports::{InputPort, OutputPort, Schemas};
 pub use registry::{BoundRole, Kind, Registry, RoleKind, Roles};
 pub use stage::{Batch, Bound, Inputs, RowCounts, Source, SourceFile, Stage, StageKind};

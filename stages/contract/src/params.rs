@@ -6,10 +6,12 @@
 //! internally tagged enums buffer the tree and lose its places: do not use them in parameters.
 
 mod files;
+mod misfit;
 mod node;
 mod reader;
 
 pub use files::{Document, Documents, FilePath, FolderPath, ResolvedPath};
+pub use misfit::{Misfit, Misfits};
 pub use node::{Entry, Node, NodeKind, SourceId, Span};
 pub use reader::{nearest, read};
 

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::params::{self, Documents, Node, Problem};
+use crate::params::{self, Documents, Misfits, Node, Problem};
 use crate::{Stage, StageKind};
 
 type BuildStage = fn(Option<&Node>, &dyn Documents, &Roles) -> Result<Box<dyn Stage>, Vec<Problem>>;
@@ -48,8 +48,8 @@ pub trait RoleKind: 'static {
     /// Builds it. `identity` is what enters keys: the name, the revision and the settings.
     ///
     /// # Errors
-    /// A sentence about settings that each are right but do not go together.
-    fn new(params: Self::Params, identity: &Value) -> Result<Self::Object, String>;
+    /// The settings that do not fit, as for [`StageKind::new`].
+    fn new(params: Self::Params, identity: &Value) -> Result<Self::Object, Misfits>;
 }
 
 /// An implementation bound to a role by a suite.
@@ -186,7 +186,7 @@ fn build_stage<K: StageKind>(
     roles: &Roles,
 ) -> Result<Box<dyn Stage>, Vec<Problem>> {
     let params = read_block::<K::Params>(with, documents)?;
-    let stage = K::new(params, roles).map_err(|text| vec![whole_block(with, text)])?;
+    let stage = K::new(params, roles).map_err(|misfits| misfits.placed(with, documents))?;
     Ok(Box::new(stage))
 }
 
@@ -195,13 +195,14 @@ fn build_role<R: RoleKind>(
     documents: &dyn Documents,
 ) -> Result<BoundRole, Vec<Problem>> {
     let params = read_block::<R::Params>(with, documents)?;
-    let settings = Value::of(&params).map_err(|e| vec![whole_block(with, e.to_string())])?;
+    let place = |misfits: Misfits| misfits.placed(with, documents);
+    let settings = Value::of(&params).map_err(|error| place(error.to_string().into()))?;
     let identity = Value::map([
         ("use", Value::from(R::NAME)),
         ("revision", Value::Int(i64::from(R::REVISION))),
         ("with", settings),
     ]);
-    let object = R::new(params, &identity).map_err(|text| vec![whole_block(with, text)])?;
+    let object = R::new(params, &identity).map_err(place)?;
     Ok(BoundRole {
         identity,
         object: Box::new(object),
@@ -214,8 +215,4 @@ fn read_block<T: DeserializeOwned>(
     documents: &dyn Documents,
 ) -> Result<T, Vec<Problem>> {
     params::read(with.unwrap_or(&Node::empty_map()), documents)
-}
-
-fn whole_block(with: Option<&Node>, message: String) -> Problem {
-    Problem::new(with.map(|node| node.span), message)
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Blobs, Environment, ExportFile, InputPort, Outcome, OutputPort, Partition, PartitionOutcomes,
-    Resolved, Resource, Roles, Schemas, StageError, Table, Unit,
+    Blobs, Environment, ExportFile, InputPort, Misfits, Outcome, OutputPort, Partition,
+    PartitionOutcomes, Resolved, Resource, Roles, Schemas, StageError, Table, Unit,
 };
 
 /// A stage, ready to answer: its parameters are read and its roles are bound.
@@ -107,6 +107,12 @@ pub trait Stage: Send + Sync {
         Ok(None)
     }
 
+    /// Bump it when [`export`](Self::export), or what renders its files, writes other bytes for the
+    /// same table.
+    fn export_revision(&self) -> u32 {
+        1
+    }
+
     /// A unit in a person's words, for errors. `None`: its input is shown.
     fn describe(&self, unit: &Unit) -> Option<String> {
         let _ = unit;
@@ -133,8 +139,9 @@ pub trait StageKind: Stage + Sized + 'static {
     /// Builds the stage.
     ///
     /// # Errors
-    /// A sentence about parameters that each are right but do not go together.
-    fn new(params: Self::Params, roles: &Roles) -> Result<Self, String>;
+    /// Everything about the parameters that does not fit, each part by the path that leads to it;
+    /// a sentence alone, where it is about how they go together.
+    fn new(params: Self::Params, roles: &Roles) -> Result<Self, Misfits>;
 }
 
 /// A file or folder that a stage reads besides its tables.
@@ -161,6 +168,22 @@ pub struct SourceFile {
     pub digest: Digest,
 }
 
+impl SourceFile {
+    /// Its bytes, which are those that its digest, and so the stage's key, stands for.
+    pub fn read(&self) -> Result<Vec<u8>, StageError> {
+        let bytes = std::fs::read(&self.path)
+            .map_err(|error| StageError::input(format!("cannot read `{}`: {error}", self.name)))?;
+        if Digest::of(&bytes) == self.digest {
+            Ok(bytes)
+        } else {
+            Err(StageError::input(format!(
+                "`{}` changed while it was read; run again",
+                self.name
+            )))
+        }
+    }
+}
+
 /// What a stage may look at when it answers.
 pub struct Inputs<'a> {
     /// The tables bound to its ports.
@@ -178,15 +201,29 @@ impl Inputs<'_> {
         self.tables.get(port).ok_or_else(missing)
     }
 
+    /// The files of a source.
+    pub fn source(&self, name: &'static str) -> Result<&[SourceFile], StageError> {
+        let missing = || StageError::input(format!("no file was found for `{name}`"));
+        let files = self.sources.get(name).ok_or_else(missing)?;
+        Ok(files)
+    }
+
     /// The bytes of the one file of a source.
     pub fn read_source(&self, name: &'static str) -> Result<Vec<u8>, StageError> {
-        let file = self
-            .sources
-            .get(name)
-            .and_then(|files| files.first())
-            .ok_or_else(|| StageError::input(format!("no file was found for `{name}`")))?;
-        std::fs::read(&file.path)
-            .map_err(|error| StageError::input(format!("cannot read {}: {error}", file.name)))
+        match self.source(name)? {
+            [file] => file.read(),
+            files => Err(StageError::input(format!(
+                "one file was expected for `{name}`, {} were found",
+                files.len()
+            ))),
+        }
+    }
+
+    /// The bytes of the file `file` of a folder, by its path below the folder.
+    pub fn read_source_file(&self, name: &'static str, file: &str) -> Result<Vec<u8>, StageError> {
+        let found = self.source(name)?.iter().find(|known| known.name == file);
+        let missing = || StageError::input(format!("there is no file `{file}`"));
+        found.ok_or_else(missing)?.read()
     }
 }
 
@@ -232,3 +269,6 @@ impl Bound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

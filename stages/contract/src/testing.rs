@@ -86,6 +86,24 @@ pub fn messages(problems: Vec<Problem>) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What a stage kind finds wrong with its parameters, each as `path: message`.
+///
+/// # Panics
+/// If they cannot be read, or nothing is wrong with them.
+pub fn misfits<K: StageKind>(
+    with: &serde_json::Value,
+    documents: &dyn Documents,
+    roles: &Roles,
+) -> Vec<String> {
+    let read = params::read::<K::Params>(&node(with), documents);
+    let params = read.map_err(messages).expect("the parameters can be read");
+    let found = K::new(params, roles).err().expect("something does not fit");
+    let shown = found
+        .iter()
+        .map(|misfit| format!("{}: {}", misfit.path.join("."), misfit.message));
+    shown.collect()
+}
+
 /// The implementations that a suite binds: `(role, name, settings)`.
 pub fn bind(
     registry: &Registry,

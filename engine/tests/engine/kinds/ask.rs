@@ -78,7 +78,7 @@ impl StageKind for Ask {
     const ROLES: &'static [&'static str] = &["judge"];
     type Params = NoParams;
 
-    fn new(_: NoParams, roles: &ccsr_stage::Roles) -> Result<Self, String> {
+    fn new(_: NoParams, roles: &ccsr_stage::Roles) -> Result<Self, Misfits> {
         Ok(Self {
             judge: roles.get::<Arc<str>>("judge")?,
             identity: roles.identity(),
@@ -96,7 +96,7 @@ impl RoleKind for Plain {
     type Params = NoParams;
     type Object = Arc<str>;
 
-    fn new(_: NoParams, _: &Value) -> Result<Arc<str>, String> {
+    fn new(_: NoParams, _: &Value) -> Result<Arc<str>, Misfits> {
         Ok(Arc::from("plain"))
     }
 }
@@ -118,7 +118,7 @@ impl RoleKind for Moody {
     type Params = Mood;
     type Object = Arc<str>;
 
-    fn new(params: Mood, _: &Value) -> Result<Arc<str>, String> {
+    fn new(params: Mood, _: &Value) -> Result<Arc<str>, Misfits> {
         Ok(Arc::from(format!("{} {}", params.mood, params.level)))
     }
 }

@@ -70,7 +70,7 @@ impl StageKind for Files {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &ccsr_stage::Roles) -> Result<Self, String> {
+    fn new(params: Params, _: &ccsr_stage::Roles) -> Result<Self, Misfits> {
         Ok(Self(params))
     }
 }

@@ -93,7 +93,7 @@ impl StageKind for Join {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(_: Params, _: &ccsr_stage::Roles) -> Result<Self, String> {
+    fn new(_: Params, _: &ccsr_stage::Roles) -> Result<Self, Misfits> {
         Ok(Self)
     }
 }

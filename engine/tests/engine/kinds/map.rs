@@ -229,9 +229,9 @@ impl StageKind for Map {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &ccsr_stage::Roles) -> Result<Self, String> {
+    fn new(params: Params, _: &ccsr_stage::Roles) -> Result<Self, Misfits> {
         if params.suffix.contains('/') {
-            return Err("a suffix has no `/`".to_owned());
+            return Err("a suffix has no `/`".into());
         }
         Ok(Self(params))
     }

@@ -112,7 +112,7 @@ impl StageKind for Resources {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &ccsr_stage::Roles) -> Result<Self, String> {
+    fn new(params: Params, _: &ccsr_stage::Roles) -> Result<Self, Misfits> {
         Ok(Self(params))
     }
 }

@@ -49,7 +49,7 @@ impl StageKind for Sum {
     const TABLE_REVISION: u32 = 1;
     type Params = Params;
 
-    fn new(params: Params, _: &ccsr_stage::Roles) -> Result<Self, String> {
+    fn new(params: Params, _: &ccsr_stage::Roles) -> Result<Self, Misfits> {
         Ok(Self(params))
     }
 }

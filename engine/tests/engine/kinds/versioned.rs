@@ -65,7 +65,7 @@ impl<const R: u32, const T: u32> StageKind for Versioned<R, T> {
     const TABLE_REVISION: u32 = T;
     type Params = Params;
 
-    fn new(_: Params, _: &ccsr_stage::Roles) -> Result<Self, String> {
+    fn new(_: Params, _: &ccsr_stage::Roles) -> Result<Self, Misfits> {
         Ok(Self)
     }
 }

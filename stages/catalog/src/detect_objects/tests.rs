@@ -56,6 +56,39 @@ fn a_fixed_vocabulary_needs_no_class() {
     assert_eq!(columns(json!({"vocabulary": ["lion"]})), 2);
 }
 
+/// Whether any detection is marked as the class, as something else, and as neither.
+fn marked(vocabulary: &serde_json::Value) -> [bool; 3] {
+    let lab = Lab::new(1);
+    let images = samples::images(&lab);
+    let with = json!({"vocabulary": vocabulary});
+    let ran = samples::run(&lab, "image.detect", &with, &[("images", &images)]).unwrap();
+    let marks = samples::column(ran.table("detections"), "target");
+    let marks = marks.as_array().unwrap();
+    [json!(true), json!(false), json!(null)].map(|mark| marks.contains(&mark))
+}
+
+#[test]
+fn what_was_found_of_the_class_is_marked() {
+    assert_eq!(marked(&json!(["{class}s"])), [true, false, false]);
+    // So many words that something is taken for one of them.
+    let all = ["giraffe", "zebra", "lion", "bear", "cow", "dog", "bird"];
+    let with = |more: &'static str| all.into_iter().chain([more]).collect::<Vec<_>>();
+    assert_eq!(marked(&json!(with("{class}"))), [true, true, false]);
+    assert_eq!(marked(&json!(with("Elephant"))), [true, true, false]);
+    assert_eq!(marked(&json!(all)), [false, false, true]);
+}
+
+#[test]
+fn what_does_not_fit_is_said_where_it_stands() {
+    let with = json!({"vocabulary": ["a", "{clas}", "{"], "floor": 1.5});
+    let found = samples::misfits::<DetectObjects>(&with);
+    let paths: Vec<_> = found
+        .iter()
+        .filter_map(|text| text.split(':').next())
+        .collect();
+    assert_eq!(paths, ["floor", "vocabulary.1", "vocabulary.2"]);
+}
+
 #[test]
 fn what_is_wrong_with_parameters_is_said() {
     let problem = |with: serde_json::Value| samples::build("image.detect", &with).err().unwrap();

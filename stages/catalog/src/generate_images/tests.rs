@@ -117,16 +117,22 @@ fn what_is_wrong_with_parameters_is_said() {
         "`size: 4` is not from 16 to 4096 pixels"
     );
     assert_eq!(
-        problem(json!({"candidates": 0})),
-        "expected at least one candidate a prompt"
-    );
-    assert_eq!(
         problem(json!({"seeds": []})),
-        "expected at least one candidate a prompt"
+        "`seeds` names 0 candidates; expected from 1 to 10000"
     );
+    let many: Vec<u32> = (0..10_001).collect();
     assert_eq!(
-        problem(json!({"seeds": [1, 2, 1]})),
-        "`seeds` names 1 twice"
+        problem(json!({"seeds": many})),
+        "`seeds` names 10001 candidates; expected from 1 to 10000"
+    );
+    let with = json!({"candidates": 4_000_000_000_u32, "size": 4097, "seeds": [1, 2, 1]});
+    assert_eq!(
+        samples::misfits::<GenerateImages>(&with),
+        [
+            "size: `size: 4097` is not from 16 to 4096 pixels",
+            "candidates: `candidates: 4000000000` is not from 1 to 10000",
+            "seeds.2: `seeds` names 1 twice"
+        ]
     );
     let columns = [("prompt", ColumnType::Text), ("image", ColumnType::Text)];
     let prompts = samples::table(&columns, &[]);

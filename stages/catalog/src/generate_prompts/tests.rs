@@ -86,6 +86,36 @@ fn a_writer_with_too_little_to_say_is_an_error_or_accepted() {
     assert!(run("accept").unwrap().table("prompts").len() < 3);
 }
 
+/// The shortest prompts there are, of which a writer has few.
+#[test]
+fn a_count_that_nobody_can_fill_fails_soon() {
+    let with = json!({"classes": ["lion"], "count": 1_000_000, "style": "plain", "max_tokens": 8});
+    let started = std::time::Instant::now();
+    let error = samples::run(&Lab::new(1), "prompt.generate", &with, &[]).unwrap_err();
+    assert!(error.contains("fewer than `count: 1000000`"), "{error}");
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn what_does_not_fit_is_said_where_it_stands() {
+    let extra = [
+        json!({"class": "lion", "prompt": "a lion"}),
+        json!({"class": "lion", "prompt": "a bear"}),
+    ];
+    let with = json!({"classes": ["lion", "lion", "unicorn"], "count": 2_000_000, "extra": extra});
+    let found = samples::misfits::<GeneratePrompts>(&with);
+    assert_eq!(
+        found[..2],
+        [
+            "count: `count: 2000000` is not from 0 to 1000000",
+            "classes.1: `classes` names lion twice"
+        ]
+    );
+    assert!(found[2].starts_with("classes.2: the world knows no class `unicorn`"));
+    assert!(found[3].starts_with("extra.1.prompt: the extra prompt \"a bear\" does not mention"));
+    assert_eq!(found.len(), 4);
+}
+
 #[test]
 fn what_is_wrong_with_parameters_is_said() {
     assert_eq!(

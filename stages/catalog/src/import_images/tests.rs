@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::samples::{self, check};
-use ccsr_stage::testing::{Lab, Ran};
+use ccsr_stage::testing::Lab;
 
 fn picture(red: u8) -> RgbImage {
     RgbImage::from_pixel(6, 4, Rgb([red, 10, 20]))
@@ -24,10 +24,11 @@ fn with(folder: &TempDir) -> serde_json::Value {
     json!({"path": folder.path().to_string_lossy()})
 }
 
-fn run(folder: &TempDir, with: &serde_json::Value) -> Result<Ran, String> {
-    let error = samples::run(&Lab::new(1), "image.import", with, &[]);
+/// What is said about a folder when the pipeline is checked, without the folder's path.
+fn refused(folder: &TempDir, with: &serde_json::Value) -> String {
     let path = format!("{}: ", folder.path().to_string_lossy());
-    error.map_err(|message| message.replace(&path, ""))
+    let message = samples::build("image.import", with).err().unwrap();
+    message.replace(&path, "")
 }
 
 #[test]
@@ -127,28 +128,29 @@ fn metadata_may_be_csv() {
 fn files_are_named_when_something_is_wrong_with_them() {
     let says = |files: &[(&str, Vec<u8>)]| {
         let folder = folder(files);
-        run(&folder, &with(&folder)).unwrap_err()
+        refused(&folder, &with(&folder))
     };
-    assert_eq!(
-        says(&[("a.png", b"just text".to_vec())]),
-        "`a.png`: expected a PNG, JPEG or WebP image, found text that begins `just text`"
-    );
+    let unreadable = folder(&[("a.png", b"just text".to_vec())]);
+    let run = samples::run(&Lab::new(1), "image.import", &with(&unreadable), &[]);
+    assert!(run.unwrap_err().ends_with(
+        ": `a.png`: expected a PNG, JPEG or WebP image, found text that begins `just text`"
+    ));
     let metadata = |text: &str| says(&[("metadata.jsonl", text.as_bytes().to_vec())]);
     assert_eq!(
         metadata("\n{\"file_name\": \"gone.png\"}"),
-        "metadata, line 2: there is no file `gone.png`"
+        "metadata.jsonl, line 2: there is no file `gone.png`"
     );
     assert_eq!(
         metadata("{\"file_name\": \"a/../../b.png\"}"),
-        "metadata, line 1: `a/../../b.png` leads out of the folder"
+        "metadata.jsonl, line 1: `a/../../b.png` leads out of the folder"
     );
     assert_eq!(
         metadata("{\"file_name\": \"/etc/b.png\"}"),
-        "metadata, line 1: `/etc/b.png` leads out of the folder"
+        "metadata.jsonl, line 1: `/etc/b.png` leads out of the folder"
     );
     assert_eq!(
         metadata("{\"file_name\": null, \"x\": 1}\n{\"file_name\": \"a\"}"),
-        "metadata, line 1: `file_name` is missing"
+        "metadata.jsonl, line 1: `file_name` is missing"
     );
     assert_eq!(
         metadata("{\"name\": \"a\"}"),
@@ -166,8 +168,119 @@ fn files_are_named_when_something_is_wrong_with_them() {
     let mut by_folder = with(&flat);
     by_folder["class_from_folder"] = json!(true);
     assert_eq!(
-        run(&flat, &by_folder).unwrap_err(),
+        refused(&flat, &by_folder),
         "`1.png` lies in no sub-folder; `class_from_folder` takes its class from there"
+    );
+}
+
+/// Hugging Face's layout of splits.
+#[test]
+fn metadata_is_joined_where_it_lies() {
+    let train = "{\"file_name\": \"a/1.png\", \"text\": \"one\", \"score\": 1}\n";
+    let test = "{\"file_name\": \"./1.png\", \"score\": 0.5, \"note\": \"n\"}\n";
+    let folder = folder(&[
+        ("test/1.png", png::encode(&picture(1))),
+        ("test/unnamed.png", png::encode(&picture(2))),
+        ("test/metadata.jsonl", test.as_bytes().to_vec()),
+        ("train/a/1.png", png::encode(&picture(3))),
+        ("train/metadata.jsonl", train.as_bytes().to_vec()),
+        ("more/5.png", png::encode(&picture(4))),
+    ]);
+    let ran = check::<ImportImages>(&with(&folder), &Lab::new(1), &[]);
+    let table = ran.table("images");
+    assert_eq!(
+        samples::column(table, "file"),
+        json!(["test/1.png", "train/a/1.png", "more/5.png"])
+    );
+    assert_eq!(samples::column(table, "score"), json!([0.5, 1, null]));
+    assert_eq!(samples::column(table, "prompt"), json!([null, "one", null]));
+    assert_eq!(samples::column(table, "note"), json!(["n", null, null]));
+    assert_eq!(
+        table.schema().get("score"),
+        Some(ccsr_stage::ColumnType::Float)
+    );
+}
+
+/// Equal files are one unit, and an image goes to its row whatever the order of the outcomes.
+#[test]
+fn rows_get_the_images_that_they_are_about() {
+    let folder = folder(&[
+        ("1.png", png::encode(&picture(1))),
+        ("2.png", png::encode(&picture(2))),
+        ("3.png", png::encode(&picture(1))),
+    ]);
+    let stage = samples::build("image.import", &with(&folder)).unwrap();
+    let lab = Lab::new(1);
+    let ran = lab.run(stage.as_ref(), &[]).unwrap();
+    let images = samples::column(ran.table("images"), "image");
+    assert_eq!(images[0], images[2]);
+    assert_ne!(images[0], images[1]);
+    assert_eq!(ran.executed.len(), 2);
+    let file = |name: &str| SourceFile {
+        name: name.to_owned(),
+        path: folder.path().join(name),
+        digest: Digest::of(&std::fs::read(folder.path().join(name)).unwrap()),
+    };
+    let inputs = Inputs {
+        tables: &BTreeMap::new(),
+        sources: &BTreeMap::from([("path", vec![file("1.png"), file("2.png"), file("3.png")])]),
+        seed: 1,
+    };
+    let outcome = |name: &str, row: usize| Resolved {
+        unit: Unit::new(Value::map([(
+            "file",
+            Value::from(file(name).digest.to_string()),
+        )])),
+        outcome: ran.table("images").row(row).value("image").unwrap().clone(),
+    };
+    let turned = PartitionOutcomes {
+        partition: Partition::whole(),
+        resolved: vec![outcome("2.png", 1), outcome("1.png", 0)],
+    };
+    let table = stage.collect(&inputs, &[turned]).unwrap().remove("images");
+    assert_eq!(samples::column(&table.unwrap(), "image"), images);
+    let error = stage.collect(&inputs, &[]).unwrap_err().to_string();
+    assert_eq!(error, "`1.png` was not decoded");
+}
+
+#[test]
+fn a_folder_without_images_is_refused() {
+    let says = |files: &[(&str, Vec<u8>)]| {
+        let folder = folder(files);
+        refused(&folder, &with(&folder))
+    };
+    assert_eq!(
+        says(&[("a.gif", vec![]), ("b/c.txt", vec![])]),
+        "there is no image in it: files that end in .png, .jpg, .jpeg, .webp are read; 2 other \
+         files were left out"
+    );
+    assert_eq!(
+        says(&[("metadata.csv", b"file_name\n".to_vec()), ("a.png", vec![])]),
+        "its metadata names no image; 1 other file was left out"
+    );
+    assert_eq!(
+        says(&[
+            ("a/metadata.csv", b"file_name\n".to_vec()),
+            ("a/metadata.jsonl", b"{\"file_name\": \"x\"}\n".to_vec())
+        ]),
+        "there are both `a/metadata.csv` and `a/metadata.jsonl`; keep one of them"
+    );
+}
+
+#[test]
+fn metadata_that_changes_after_the_check_is_noticed() {
+    let metadata = |text: &str| ("metadata.csv", text.as_bytes().to_vec());
+    let folder = folder(&[
+        ("1.png", png::encode(&picture(1))),
+        metadata("file_name,text\n1.png,one\n"),
+    ]);
+    let stage = samples::build("image.import", &with(&folder)).unwrap();
+    std::fs::write(folder.path().join("metadata.csv"), "file_name\n1.png\n").unwrap();
+    let error = Lab::new(1).run(stage.as_ref(), &[]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with(": its metadata changed while it was read; run again")
     );
 }
 

@@ -20,17 +20,36 @@ pub(crate) struct Rows {
     pub(crate) lines: Vec<u64>,
 }
 
+/// Why a file cannot be read.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// The column whose type a cell does not have.
+    pub(crate) column: Option<String>,
+    /// What is wrong and in which line.
+    pub(crate) message: String,
+}
+
+impl From<String> for Problem {
+    fn from(message: String) -> Self {
+        Self {
+            column: None,
+            message,
+        }
+    }
+}
+
 type Types = BTreeMap<String, CellType>;
 
 /// Reads comma-separated values. The first line names the columns; an empty cell of a column that
 /// is not text is null.
-pub(crate) fn of_csv(text: &str, types: &Types) -> Result<Rows, String> {
+pub(crate) fn of_csv(text: &str, types: &Types) -> Result<Rows, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| error.to_string())?;
     let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+    closed(text, 0)?;
     distinct(&names)?;
     let kinds: Vec<CellType> = names
         .iter()
@@ -41,24 +60,68 @@ pub(crate) fn of_csv(text: &str, types: &Types) -> Result<Rows, String> {
         cells: Vec::new(),
         lines: Vec::new(),
     };
-    for record in reader.records() {
-        let record = record.map_err(|error| error.to_string())?;
+    let mut record = csv::StringRecord::new();
+    let mut last = 0;
+    while reader
+        .read_record(&mut record)
+        .map_err(|error| error.to_string())?
+    {
+        last = record.position().map_or(0, |at| at.byte() as usize);
         let line = record.position().map_or(0, |at| line(text, at));
         if record.len() != names.len() {
-            return Err(format!(
+            closed(text, last)?;
+            return Err(Problem::from(format!(
                 "line {line} has {} cells, the header has {}",
                 record.len(),
                 names.len()
-            ));
+            )));
         }
         let mut cells = Vec::with_capacity(names.len());
         for ((cell, kind), name) in record.iter().zip(&kinds).zip(&names) {
-            cells.push(cell_of_text(cell, *kind).ok_or_else(|| wrong(line, name, *kind, cell))?);
+            let Some(value) = cell_of_text(cell, *kind) else {
+                closed(text, last)?;
+                return Err(wrong(line, name, *kind, cell));
+            };
+            cells.push(value);
         }
         rows.cells.push(cells);
         rows.lines.push(line);
     }
+    closed(text, last)?;
     Ok(rows)
+}
+
+/// That every quote of the record at `start` is closed. One that is not makes a cell of all that
+/// follows, which the reader takes without a word.
+fn closed(text: &str, start: usize) -> Result<(), String> {
+    let rest = text.as_bytes().get(start..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    let mut at = start + blank.count();
+    let bytes = text.as_bytes();
+    loop {
+        // At the first byte of a cell.
+        if bytes.get(at) == Some(&b'"') {
+            let opened = at;
+            at += 1;
+            while bytes.get(at) != Some(&b'"') || bytes.get(at + 1) == Some(&b'"') {
+                if at >= bytes.len() {
+                    let line = text[..opened].matches('\n').count() + 1;
+                    return Err(format!(
+                        "the quote that opens in line {line} is never closed"
+                    ));
+                }
+                at += if bytes[at] == b'"' { 2 } else { 1 };
+            }
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        let end = rest
+            .iter()
+            .position(|byte| matches!(byte, b',' | b'\n' | b'\r'));
+        match end {
+            Some(end) if rest[end] == b',' => at += end + 1,
+            _ => return Ok(()),
+        }
+    }
 }
 
 /// Line of a record. Its position is that of the blank lines before it, if there are any.
@@ -98,20 +161,21 @@ fn cell_of_text(cell: &str, kind: CellType) -> Option<Value> {
     }
 }
 
-fn wrong(line: u64, name: &str, kind: CellType, found: &str) -> String {
+fn wrong(line: u64, name: &str, kind: CellType, found: &str) -> Problem {
     let expected = match kind {
         CellType::Json => "JSON",
         other => other.column().described(),
     };
-    format!(
-        "line {line}, column `{name}`: expected {expected}, found `{}`",
-        crate::row_id::shortened(found)
-    )
+    let found = crate::row_id::shortened(found);
+    Problem {
+        column: Some(name.to_owned()),
+        message: format!("line {line}, column `{name}`: expected {expected}, found `{found}`"),
+    }
 }
 
 /// Reads a JSON object a line. Columns stand in order of first appearance; what a row lacks is
 /// null.
-pub(crate) fn of_jsonl(text: &str, types: &Types) -> Result<Rows, String> {
+pub(crate) fn of_jsonl(text: &str, types: &Types) -> Result<Rows, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut names: Vec<String> = Vec::new();
     let mut objects: Vec<(u64, Vec<(String, Json)>)> = Vec::new();
@@ -120,10 +184,10 @@ pub(crate) fn of_jsonl(text: &str, types: &Types) -> Result<Rows, String> {
             continue;
         }
         let Object(entries) = serde_json::from_str(content)
-            .map_err(|error| format!("line {line} is not a JSON object: {error}"))?;
+            .map_err(|error| format!("line {line} is not a JSON object: {}", said(&error)))?;
         for (index, (name, _)) in entries.iter().enumerate() {
             if entries[..index].iter().any(|(earlier, _)| earlier == name) {
-                return Err(format!("line {line} has `{name}` twice"));
+                return Err(format!("line {line} has `{name}` twice").into());
             }
             if !names.contains(name) {
                 names.push(name.clone());
@@ -161,6 +225,17 @@ pub(crate) fn of_jsonl(text: &str, types: &Types) -> Result<Rows, String> {
         rows.lines.push(line);
     }
     Ok(rows)
+}
+
+/// What the parser of one line says, without its own count of lines.
+fn said(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match message.strip_suffix(&place) {
+        Some(what) if error.column() > 0 => format!("{what} (character {})", error.column()),
+        Some(what) => what.to_owned(),
+        None => message,
+    }
 }
 
 /// A JSON object whose entries keep their order.
@@ -219,7 +294,7 @@ fn fits(value: &Json, kind: CellType) -> bool {
 }
 
 /// Reads a value a line. Blank lines and lines that begin with `#` are left out.
-pub(crate) fn of_lines(text: &str, column: &str, types: &Types) -> Result<Rows, String> {
+pub(crate) fn of_lines(text: &str, column: &str, types: &Types) -> Result<Rows, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let kind = types.get(column).copied().unwrap_or(CellType::Text);
     let mut rows = Rows {

@@ -28,8 +28,7 @@ fn problem(name: &str, content: &[u8], with: &serde_json::Value) -> String {
     let (folder, path) = file(name, content);
     let mut with = with.clone();
     with["path"] = json!(path);
-    let stage = samples::build("table.import", &with).unwrap();
-    let error = stage.outputs(&Schemas::new()).unwrap_err().to_string();
+    let error = samples::build("table.import", &with).err().unwrap();
     let (at, problem) = error.split_once(": ").unwrap();
     assert_eq!(Path::new(at), folder.path().join(name));
     problem.to_owned()
@@ -124,9 +123,13 @@ fn mistakes_are_found_when_the_pipeline_is_checked_with_their_lines() {
         "line 2 is not UTF-8 text"
     );
     let jsonl = |content: &str, with| problem("a.jsonl", content.as_bytes(), &with);
-    assert!(jsonl("{}\n[1]\n", none()).starts_with("line 2 is not a JSON object: invalid type"));
-    assert!(
-        jsonl("{\"a\": }\n", none()).starts_with("line 1 is not a JSON object: expected value")
+    assert_eq!(
+        jsonl("{}\n[1]\n", none()),
+        "line 2 is not a JSON object: invalid type: sequence, expected `{…}`"
+    );
+    assert_eq!(
+        jsonl("{\"a\": }\n", none()),
+        "line 1 is not a JSON object: expected value (character 7)"
     );
     assert_eq!(
         jsonl("{\"a\": 1, \"a\": 2}\n", none()),
@@ -142,6 +145,55 @@ fn mistakes_are_found_when_the_pipeline_is_checked_with_their_lines() {
     assert_eq!(
         jsonl("{\"a\": 18446744073709551615}\n", none()),
         "line 1, column `a`: 18446744073709551615 does not fit in 64 bits with sign"
+    );
+}
+
+#[test]
+fn a_quote_that_never_closes_is_found_where_it_opens() {
+    let csv = |content: &str| problem("a.csv", content.as_bytes(), &json!({}));
+    let opens = |line: u32| format!("the quote that opens in line {line} is never closed");
+    assert_eq!(csv("a,b\n1,2\n\n3,\"4\n5,6\n7,8\n"), opens(4));
+    assert_eq!(csv("a,b\n\"1\n5,6\n"), opens(2));
+    assert_eq!(csv("a,\"b\n1,2\n"), opens(1));
+    assert_eq!(csv("a,b\n\"x\ny\",\"z\"\"\n"), opens(3));
+    let fine = "a,b\n\"x\n\"\"y\"\"\",5\" wide\n\"1\"2,\"\"";
+    assert_eq!(
+        read("a.csv", fine, &json!({})),
+        [
+            json!({"a": "x\n\"y\"", "b": "5\" wide"}),
+            json!({"a": "12", "b": ""})
+        ]
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_said_where_it_stands() {
+    let found = |content: &str, with: &serde_json::Value| {
+        let (_folder, path) = file("a.csv", content.as_bytes());
+        let mut with = with.clone();
+        with["path"] = json!(path);
+        let found = samples::misfits::<ImportTable>(&with);
+        let paths = found.iter().filter_map(|misfit| misfit.split(':').next());
+        paths.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let typed = json!({"columns": {"a": "int", "b": "int", "c": "int"}});
+    assert_eq!(found("a\n1\n", &typed), ["columns.b", "columns.c"]);
+    assert_eq!(found("a,b,c\n1,x,2\n", &typed), ["columns.b"]);
+    assert_eq!(found("a,a\n", &typed), ["path"]);
+    assert_eq!(found("a\n", &json!({"column": " "})), ["column"]);
+}
+
+#[test]
+fn a_table_that_changes_after_the_check_is_noticed() {
+    let (_folder, path) = file("a.csv", b"a\n1\n");
+    let stage = samples::build("table.import", &json!({"path": path})).unwrap();
+    std::fs::write(&path, "b\n1\n").unwrap();
+    assert_eq!(
+        Lab::new(1)
+            .run(stage.as_ref(), &[])
+            .unwrap_err()
+            .to_string(),
+        format!("`{path}` changed while it was read; run again")
     );
 }
 

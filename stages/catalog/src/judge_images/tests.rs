@@ -224,3 +224,16 @@ fn classes_that_the_world_does_not_know_are_named_with_their_image() {
         "{error}"
     );
 }
+
+#[test]
+fn what_does_not_fit_is_said_where_it_stands() {
+    let mut questions = samples::questions();
+    questions["questions"][0]["text"] = json!("Is it a {clas}?");
+    questions["questions"][2]["about"] = json!("weather");
+    let found = samples::misfits::<JudgeImages>(&json!({ "questions": questions }));
+    let paths = found.iter().filter_map(|text| text.split(':').next());
+    assert_eq!(
+        paths.collect::<Vec<_>>(),
+        ["questions.questions.0.text", "questions.questions.2.about"]
+    );
+}

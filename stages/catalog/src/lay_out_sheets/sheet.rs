@@ -15,8 +15,8 @@ use image::{Rgb, RgbImage};
 
 use crate::png;
 
-/// Bump it when an unchanged layout would look different.
-pub(super) const REVISION: i64 = 1;
+/// The most pixels of a sheet: 400 MB of them while it is drawn.
+const MOST: u64 = 1 << 27;
 
 const FONT: &MonoFont<'_> = &iso_8859_1::FONT_9X15;
 /// Pixels between cells and around all.
@@ -39,12 +39,17 @@ pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, Stage
     for cell in cells.iter() {
         let image = cell.get("image").and_then(Value::as_blob);
         let image = image.ok_or_else(|| StageError::failed("a cell has no image"))?;
-        pictures.push(enlarged(png::read(blobs, &image)?, number("cell")));
+        pictures.push(png::read(blobs, &image)?);
     }
-    let width = pictures.iter().map(RgbImage::width).max().unwrap_or(1);
-    let height = pictures.iter().map(RgbImage::height).max().unwrap_or(1);
     let columns = number("columns").min(cells.len().max(1) as u32);
     let rows = (cells.len() as u32).div_ceil(columns);
+    check_size(&pictures, number("cell"), columns, rows)?;
+    let pictures: Vec<RgbImage> = pictures
+        .into_iter()
+        .map(|picture| enlarged(picture, number("cell")))
+        .collect();
+    let width = pictures.iter().map(RgbImage::width).max().unwrap_or(1);
+    let height = pictures.iter().map(RgbImage::height).max().unwrap_or(1);
     let sheet_width = GAP + columns * (width + GAP);
     let heading = wrapped(
         &heading(layout),
@@ -77,9 +82,37 @@ pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, Stage
     Ok(png::encode(&canvas.0))
 }
 
+/// That the sheet of these pictures, once they are enlarged, is not too large to draw.
+fn check_size(
+    pictures: &[RgbImage],
+    least: u32,
+    columns: u32,
+    rows: u32,
+) -> Result<(), StageError> {
+    let side = |of: fn(&RgbImage) -> u32| {
+        let each = pictures.iter();
+        let sides = each.map(|image| u64::from(of(image)) * u64::from(factor(image, least)));
+        sides.max().unwrap_or(1)
+    };
+    let width = side(RgbImage::width) * u64::from(columns);
+    let height = side(RgbImage::height) * u64::from(rows);
+    if width.saturating_mul(height) <= MOST {
+        return Ok(());
+    }
+    Err(StageError::input(format!(
+        "a sheet would have {width} x {height} pixels, more than {MOST}; make `cell` smaller, or \
+         put fewer images on a sheet"
+    )))
+}
+
+/// By how much an image is enlarged to be `least` pixels wide.
+fn factor(image: &RgbImage, least: u32) -> u32 {
+    least.div_ceil(image.width())
+}
+
 /// The image at `least` pixels' width or more, by a whole factor, its pixels square.
 fn enlarged(image: RgbImage, least: u32) -> RgbImage {
-    let factor = least.div_ceil(image.width());
+    let factor = factor(&image, least);
     if factor == 1 {
         return image;
     }
@@ -241,6 +274,17 @@ mod tests {
         ]);
         assert_eq!(caption(&cell, 192), "#3 score 8 sure 0.88");
         assert_eq!(caption(&cell, 160), "#3 8 0.88");
+    }
+
+    #[test]
+    fn a_sheet_that_no_memory_holds_is_refused() {
+        let pictures = [RgbImage::new(64, 64), RgbImage::new(1, 64)];
+        assert!(check_size(&pictures, 160, 2, 1).is_ok());
+        assert_eq!(
+            check_size(&pictures, 4096, 2, 1).unwrap_err().to_string(),
+            "a sheet would have 8192 x 262144 pixels, more than 134217728; make `cell` smaller, \
+             or put fewer images on a sheet"
+        );
     }
 
     #[test]

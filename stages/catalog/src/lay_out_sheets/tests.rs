@@ -131,4 +131,11 @@ fn what_is_wrong_is_said() {
         problem(json!({"cell": 0})),
         "`cell: 0` is not from 1 to 4096 pixels"
     );
+    assert_eq!(
+        samples::misfits::<LayOutSheets>(&json!({"columns": 101, "cell": 5000})),
+        [
+            "columns: `columns: 101` is not from 1 to 100",
+            "cell: `cell: 5000` is not from 1 to 4096 pixels"
+        ]
+    );
 }

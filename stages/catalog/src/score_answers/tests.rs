@@ -194,8 +194,22 @@ fn what_is_wrong_with_parameters_is_said() {
     params.weights.insert("odd".to_owned(), infinite);
     assert_eq!(
         ScoreAnswers::new(params, &Roles::default()).err().unwrap(),
-        "a weight is not a finite number"
+        Misfit::new(
+            ["weights", "odd", "yes"],
+            "`yes: inf` is not a finite number"
+        )
+        .into()
     );
+    let misfits = |with| samples::misfits::<ScoreAnswers>(&with);
+    let mut broken = samples::questions();
+    broken["questions"][1]["requires"] = json!({"sen": "yes"});
+    let wrong = json!({"questions": broken, "weights": {"od": {}}});
+    let found = misfits(wrong);
+    assert!(
+        found[0].starts_with("questions.questions.1.requires.sen: question `anatomy` requires")
+    );
+    assert!(found[1].starts_with("weights.od: `weights` names `od`"));
+    assert!(misfits(with(&json!({"profile": "eq2"})))[0].starts_with("profile: there is no"));
     let mut questions = samples::questions();
     questions["profiles"] = json!({"mine": {"weights": {"odd": {"no": 2}}}});
     assert_eq!(

@@ -171,6 +171,52 @@ fn shortlists_by_number_and_by_score() {
     assert_eq!(chosen(&select(&rest, &scores, None)), json!([1]));
 }
 
+/// The same detections with a mark each, as `image.detect` makes them.
+fn with_marks(detections: &Table, marks: &[Option<bool>]) -> Arc<Table> {
+    let mut rows = samples::rows(detections);
+    for (row, mark) in rows.iter_mut().zip(marks) {
+        row["target"] = json!(mark);
+    }
+    let schema = detections.schema().with("target", ColumnType::Bool);
+    let columns: Vec<_> = schema.columns().collect();
+    samples::table(&columns, &rows)
+}
+
+/// Detectors that know words look for `a photo of a {class}`.
+#[test]
+fn a_mark_says_what_is_of_the_class_whatever_its_label() {
+    let found = [
+        (0, 0, "lions", 0.7),
+        (0, 1, "lions", 0.8),
+        (0, 0, "lion", 0.9),
+    ];
+    let found = with_marks(&detections(&found), &[Some(true), Some(true), Some(false)]);
+    let ran = select(&json!({}), &scores(&[&[5, 5]]), Some(&found));
+    assert_eq!(chosen(&ran), json!([1]));
+}
+
+#[test]
+fn detections_that_are_of_no_class_are_an_error() {
+    let scores = scores(&[&[5, 5]]);
+    let says = |found: &Arc<Table>| {
+        let tables = [("scores", &scores), ("detections", found)];
+        samples::run(&Lab::new(1), "select.pairs", &json!({}), &tables)
+    };
+    let plural = detections(&[(0, 0, "lions", 0.7), (0, 1, "bear", 0.8)]);
+    assert_eq!(
+        says(&plural).unwrap_err(),
+        "none of the 2 detections is of its image's class: they are of `bear`, `lions`, the \
+         classes are `lion`; look for `{class}` in the `vocabulary` of the detections, or leave \
+         `detections` out"
+    );
+    assert!(says(&with_marks(&plural, &[None, None])).is_err());
+    // The class was looked for and not seen, or nothing was seen: nobody is sure.
+    let unseen = with_marks(&plural, &[Some(false), Some(false)]);
+    for found in [unseen, detections(&[])] {
+        assert!(says(&found).unwrap().table("pairs").is_empty());
+    }
+}
+
 #[test]
 fn without_prompts_all_rows_are_one_group() {
     let columns = [("image", ColumnType::Int), ("score", ColumnType::Float)];
@@ -195,6 +241,13 @@ fn what_is_wrong_is_said() {
     assert_eq!(
         problem(json!({"shortlist": {"top_k": 0}})),
         "`shortlist: {top_k: 0}` leaves no candidate"
+    );
+    assert_eq!(
+        samples::misfits::<SelectPairs>(&json!({"min_confidence": -1, "shortlist": {"top_k": 0}})),
+        [
+            "min_confidence: `min_confidence: -1` is not from 0 to 1",
+            "shortlist.top_k: `shortlist: {top_k: 0}` leaves no candidate"
+        ]
     );
     assert!(problem(json!({"shortlist": "all_mx"})).contains("did you mean `all_max`?"));
     let stage = samples::build("select.pairs", &json!({})).unwrap();

@@ -85,6 +85,19 @@ fn what_does_not_go_together_is_refused() {
         problem(&json!({"template": "{class}", "classes": []})),
         "`classes` is empty; expected at least one class"
     );
+    assert_eq!(
+        samples::misfits::<TemplatePrompts>(&json!({
+            "template": "{class}", "classes": [], "slots": {"class": ["x"], "place": []}
+        })),
+        [
+            "slots.class: `class` is no slot: `{class}` stands for each of `classes`",
+            "slots.place: the template does not use the slot `place`: write `{place}` in it",
+            "slots.place: the slot `place` has no choices",
+            "classes: `classes` is empty; expected at least one class",
+        ]
+    );
+    let with = json!({"template": "{class} {place}", "slots": slots, "count": 2});
+    assert!(samples::misfits::<TemplatePrompts>(&with)[0].starts_with("count: `count: 2`"));
     assert!(problem(&json!({"template": "{class"})).starts_with("`{` has no partner"));
     assert_eq!(problem(&json!({})), "`template` is missing");
     let ten = || json!(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);

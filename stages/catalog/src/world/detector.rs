@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use ccsr_stage::{Batch, ColumnType, RoleKind, Row, StageError, Unit, Value};
+use ccsr_stage::{Batch, ColumnType, Misfits, RoleKind, Row, StageError, Unit, Value};
 use image::ImageReader;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -71,7 +71,7 @@ impl RoleKind for WorldDetector {
     type Params = Params;
     type Object = Arc<dyn Detector>;
 
-    fn new(_: Params, _: &Value) -> Result<Self::Object, String> {
+    fn new(_: Params, _: &Value) -> Result<Self::Object, Misfits> {
         Ok(Arc::new(Self))
     }
 }

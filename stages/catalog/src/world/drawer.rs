@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ccsr_stage::{Batch, Digest, RoleKind, StageError, Unit, Value};
+use ccsr_stage::{Batch, Digest, Misfits, RoleKind, StageError, Unit, Value};
 use ccsr_world::{Rates, Wish};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -83,9 +83,10 @@ impl RoleKind for WorldDrawer {
     type Params = Params;
     type Object = Arc<dyn Drawer>;
 
-    fn new(params: Params, _: &Value) -> Result<Self::Object, String> {
-        super::share("defect_rate", params.defect_rate)?;
-        super::share("misreading_rate", params.misreading_rate)?;
+    fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
+        let mut misfits = super::share("defect_rate", params.defect_rate);
+        misfits.add(super::share("misreading_rate", params.misreading_rate));
+        misfits.check()?;
         let rates = Rates {
             defect: params.defect_rate,
             misreading: params.misreading_rate,

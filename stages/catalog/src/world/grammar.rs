@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ccsr_stage::{RoleKind, Value};
+use ccsr_stage::{Misfits, RoleKind, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ impl RoleKind for WorldGrammar {
     type Params = Params;
     type Object = Arc<dyn Writer>;
 
-    fn new(_: Params, _: &Value) -> Result<Self::Object, String> {
+    fn new(_: Params, _: &Value) -> Result<Self::Object, Misfits> {
         Ok(Arc::new(Self))
     }
 }

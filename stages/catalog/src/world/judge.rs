@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ccsr_stage::{Batch, ColumnType, RoleKind, Row, StageError, Unit, Value};
+use ccsr_stage::{Batch, ColumnType, Misfits, RoleKind, Row, StageError, Unit, Value};
 use ccsr_world::{About, Wish};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -122,8 +122,8 @@ impl RoleKind for WorldJudge {
     type Params = Params;
     type Object = Arc<dyn Judge>;
 
-    fn new(params: Params, _: &Value) -> Result<Self::Object, String> {
-        super::share("error_rate", params.error_rate)?;
+    fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
+        super::share("error_rate", params.error_rate).check()?;
         Ok(Arc::new(Self {
             error_rate: params.error_rate,
         }))

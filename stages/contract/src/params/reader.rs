@@ -179,22 +179,23 @@ impl<'a> Reader<'a> {
             culprit: None,
         };
         let resolved = self.context.documents.resolve(text, span).map_err(failed)?;
+        let expected = if folder { "folder" } else { "file" };
+        let path = &resolved.display;
         let problem = match std::fs::metadata(&resolved.path) {
-            Ok(metadata) if metadata.is_dir() == folder => None,
-            Ok(_) if folder => Some(format!(
-                "`{}` is a file, expected a folder",
-                resolved.display
+            Ok(found) if found.is_dir() && folder || found.is_file() && !folder => None,
+            Ok(found) => Some(format!(
+                "`{path}` is {}, expected a {expected}",
+                match () {
+                    () if found.is_dir() => "a folder",
+                    () if found.is_file() => "a file",
+                    // Reading one could wait for ever.
+                    () => "a pipe, a device or the like",
+                }
             )),
-            Ok(_) => Some(format!(
-                "`{}` is a folder, expected a file",
-                resolved.display
-            )),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(format!(
-                "there is no {} `{}`",
-                if folder { "folder" } else { "file" },
-                resolved.display
-            )),
-            Err(error) => Some(format!("cannot look at `{}`: {error}", resolved.display)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Some(format!("there is no {expected} `{path}`"))
+            }
+            Err(error) => Some(format!("cannot look at `{path}`: {error}")),
         };
         if let Some(message) = problem {
             return Err(failed(

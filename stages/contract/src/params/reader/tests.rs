@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::*;
-use crate::params::{Document, ResolvedPath, SourceId};
+use crate::params::{Document, FilePath, FolderPath, ResolvedPath, SourceId};
 
 /// Builds trees with made-up spans: every node gets the next number.
 struct Maker(u32);
@@ -106,8 +106,8 @@ impl Default for Params {
     }
 }
 
-fn parse(json: serde_json::Value) -> Result<Params, Vec<String>> {
-    read::<Params>(&Maker(0).node(&json), &NoFiles).map_err(|problems| {
+fn parse(json: &serde_json::Value) -> Result<Params, Vec<String>> {
+    read::<Params>(&Maker(0).node(json), &NoFiles).map_err(|problems| {
         let text = |p: Problem| {
             let help = p.help.map(|help| format!(" ({help})")).unwrap_or_default();
             format!("{}{help}", p.message)
@@ -118,7 +118,7 @@ fn parse(json: serde_json::Value) -> Result<Params, Vec<String>> {
 
 #[test]
 fn what_fits_is_read() {
-    let read = parse(serde_json::json!({
+    let read = parse(&serde_json::json!({
         "count": 3, "share": 1, "names": ["yes", "no"], "choice": {"top_k": 4},
         "weights": {"yes": 1, "no": -1.5}, "maybe": null, "inner": "good",
     }));
@@ -135,7 +135,7 @@ fn what_fits_is_read() {
     };
     assert_eq!(read.unwrap(), expected);
     let read =
-        parse(serde_json::json!({"choice": {"threshold": {"at": 2}}, "inner": {"text": "here"}}));
+        parse(&serde_json::json!({"choice": {"threshold": {"at": 2}}, "inner": {"text": "here"}}));
     assert_eq!(
         read.unwrap().inner,
         Some(Document(Inner {
@@ -146,7 +146,7 @@ fn what_fits_is_read() {
 
 #[test]
 fn every_problem_is_reported_at_once() {
-    let errors = parse(serde_json::json!({
+    let errors = parse(&serde_json::json!({
         "choice": "al_max", "cuont": 3, "count": -1, "inner": {"txt": "x"}, "maybe": "yes",
         "names": [1, "ok", true], "share": "much", "weights": {"yes": "one", "no": []},
     }))
@@ -173,7 +173,7 @@ fn every_problem_is_reported_at_once() {
 
 #[test]
 fn files_and_variants_that_do_not_fit_are_named() {
-    let only = |json| parse(json).unwrap_err();
+    let only = |json: serde_json::Value| parse(&json).unwrap_err();
     assert_eq!(
         only(serde_json::json!({"inner": "bad"})),
         ["there is no file `bad`"]
@@ -194,4 +194,23 @@ fn files_and_variants_that_do_not_fit_are_named() {
         only(serde_json::json!({"choice": 3})),
         ["expected one of `all_max`, `top_k`, `threshold`, found `3`"]
     );
+}
+
+#[test]
+#[cfg(unix)]
+fn only_what_can_be_read_to_its_end_is_a_file() {
+    let text = |path: &str| Maker(0).node(&serde_json::json!(path));
+    let file = |path| read::<FilePath>(&text(path), &NoFiles).unwrap_err()[0].clone();
+    let folder = |path| read::<FolderPath>(&text(path), &NoFiles).unwrap_err()[0].clone();
+    assert_eq!(
+        file("/dev/null").message,
+        "`/dev/null` is a pipe, a device or the like, expected a file"
+    );
+    assert_eq!(
+        folder("/dev/null").message,
+        "`/dev/null` is a pipe, a device or the like, expected a folder"
+    );
+    assert_eq!(file("/dev").message, "`/dev` is a folder, expected a file");
+    assert_eq!(file("/nowhere").message, "there is no file `/nowhere`");
+    assert!(read::<FolderPath>(&text("/dev"), &NoFiles).is_ok());
 }

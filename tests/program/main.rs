@@ -1,0 +1,33 @@
+//! The program as its users meet it: every test runs the built binary in a folder of its own and
+//! looks at what it says, how it ends and what it leaves behind.
+//!
+//! [`project`] is such a folder, [`warm`] one in which the paper's pipeline has run already,
+//! [`transcript`] compares what was said with `transcripts/*.snap` (`INSTA_UPDATE=always` rewrites
+//! them; read the difference before you believe it), and [`ledger`] looks behind the scenes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says where it stopped, and one that leaves something out says so"
+)]
+
+mod ledger;
+mod project;
+mod transcript;
+mod warm;
+
+mod cache_trouble;
+mod commands;
+mod crashes;
+mod documents;
+mod events;
+mod full_disk;
+mod healing;
+mod imports;
+mod promises;
+mod questions;
+mod references;
+mod signals;
+mod syntax;
+mod table1;
+mod together;
