@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let registry = ccsr_stages::registry().with::<count_words::CountWords>();
     let (pipeline, _) = compile(&file, &project, &registry, &CompileOptions::default())
         .map_err(|error| error.diagnostics[0].to_string())?;
-    let store = Store::open(&project.cache(), Access::ReadWrite)?;
+    let store = Store::open(project.cache(), Access::ReadWrite)?;
     let options = RunOptions {
         keep_going: false,
         workers: 2,
