@@ -4,6 +4,7 @@ use crate::boxes::TrueBox;
 use crate::kinds::{Class, DefectKind};
 use crate::random::Random;
 use crate::scene::{Animal, Scene};
+use crate::wish::Wish;
 
 /// Nothing less certain than this is reported.
 pub const FLOOR: f32 = 0.01;
@@ -33,14 +34,16 @@ pub struct Detection {
 
 /// Looks for the labels in an image of the scene, `size` pixels a side; the surest finds come first.
 ///
-/// A label is an animal's name, singular or plural; any other finds nothing. What is found for one label does
-/// not depend on the others.
+/// A label is an animal's name, or a phrase with one in it (`a photo of an elephant`); any other finds
+/// nothing. What is found for one label does not depend on the others.
 pub fn detect(scene: &Scene, vocabulary: &[&str], size: u32, noise: &[u8; 32]) -> Vec<Detection> {
     let boxes = scene.boxes(size);
     let side = size as f32;
     let mut found = Vec::new();
     for (label, name) in vocabulary.iter().enumerate() {
-        let Some(class) = Class::from_name(name) else {
+        // A word of a vocabulary may be a phrase: `a photo of an elephant`.
+        let named = Class::from_name(name).or_else(|| Wish::parse(name).class);
+        let Some(class) = named else {
             continue;
         };
         let random = &mut Random::from_parts(&[b"detect", noise, class.name().as_bytes()]);

@@ -220,4 +220,11 @@ fn detections_lie_in_the_image_near_the_truth_the_surest_first() {
     }
     let (_, scene) = drawn(1, &Rates::default());
     assert!(detect(&scene, &["teapot", ""], 64, &seed(0)).is_empty());
+    // A phrase finds what its animal finds.
+    let class = scene.animals[0].class;
+    let phrase = format!("a photo of a {}", class.name());
+    assert_eq!(
+        detect(&scene, &[&phrase], 64, &seed(0)),
+        detect(&scene, &[class.name()], 64, &seed(0))
+    );
 }
