@@ -87,6 +87,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             store,
             residency: &residency,
             environment: &options.environment,
+            abandoned: options.abandoned.clone(),
         };
         let (job_sender, job_receiver) = mpsc::channel();
         let (done_sender, done_receiver) = mpsc::channel();

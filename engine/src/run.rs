@@ -35,10 +35,31 @@ pub struct RunOptions {
     pub environment: Environment,
     /// Asked between batches: whether somebody wants the run to stop.
     pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Asked by stages that wait for somebody else: whether nobody waits for them any more.
+    pub abandoned: Arc<dyn Fn() -> bool + Send + Sync>,
     /// What `--set` changed, for the record.
     pub set: Vec<String>,
     /// The program's version, for the record.
     pub version: String,
+}
+
+impl Default for RunOptions {
+    /// Two workers on the CPU, nobody who stops them.
+    fn default() -> Self {
+        Self {
+            keep_going: false,
+            workers: 2,
+            memory: None,
+            environment: Environment {
+                device: "cpu".to_owned(),
+                threads: 2,
+            },
+            stop: Arc::new(|| false),
+            abandoned: Arc::new(|| false),
+            set: Vec::new(),
+            version: String::new(),
+        }
+    }
 }
 
 /// Runs a pipeline. Failing stages are in the record; an error is a cache that cannot be used.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ccsr_cache::{ActionKey, Digest, ReadError, Store, StoreError, Value};
-use ccsr_stage::{Batch, Blobs, Environment, Resource, StageError, Unit};
+use ccsr_stage::{Batch, Blobs, Environment, Limits, Resource, StageError, Unit};
 
 use crate::graph::StageId;
 use crate::pipeline::Pipeline;
@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) units: Vec<Unit>,
     /// The resource that all units name, and its identity.
     pub(crate) resource: Option<(Arc<str>, Digest)>,
+    /// When the stage's time is over.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// What became of a batch.
@@ -45,6 +47,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) store: &'a Store,
     pub(crate) residency: &'a Residency,
     pub(crate) environment: &'a Environment,
+    /// Asked by stages that wait for somebody else.
+    pub(crate) abandoned: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Workshop<'_> {
@@ -66,11 +70,15 @@ impl Workshop<'_> {
         };
         let stage = &self.pipeline.stage(job.stage).stage;
         let blobs = StoreBlobs(self.store);
+        let limits = Limits::none()
+            .with_deadline(job.deadline)
+            .with_abandoned(self.abandoned.clone());
         let batch = Batch {
             units: &job.units,
             resource: resource.as_deref(),
             blobs: &blobs,
             environment: self.environment,
+            limits: &limits,
         };
         let started = Instant::now();
         let outcomes = match catch_unwind(AssertUnwindSafe(|| stage.execute(&batch))) {
@@ -141,6 +149,9 @@ fn all_failed(job: Job, error: &StageError) -> Executed {
         StageError::Lost(digest) => StageError::Lost(*digest),
         StageError::OutOfMemory(text) => StageError::OutOfMemory(text.clone()),
         StageError::Panicked(text) => StageError::Panicked(text.clone()),
+        StageError::Input(text) => StageError::Input(text.clone()),
+        StageError::TimedOut(text) => StageError::TimedOut(text.clone()),
+        StageError::Abandoned => StageError::Abandoned,
         other => StageError::Failed(other.to_string()),
     };
     let results = job.units.iter().map(|_| Err(same())).collect();

@@ -7,11 +7,9 @@ mod count_words;
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
 
 use ccsr_cache::{Access, Store};
 use ccsr_engine::{CompileOptions, Project, RunOptions, compile, run};
-use ccsr_stage::Environment;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args().nth(1).ok_or("name a pipeline file")?;
@@ -22,16 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map_err(|error| error.diagnostics[0].to_string())?;
     let store = Store::open(project.cache(), Access::ReadWrite)?;
     let options = RunOptions {
-        keep_going: false,
-        workers: 2,
-        memory: None,
-        environment: Environment {
-            device: "cpu".to_owned(),
-            threads: 2,
-        },
-        stop: Arc::new(|| false),
-        set: Vec::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..RunOptions::default()
     };
     let record = run(&pipeline, &store, &options, &mut |_| {})?;
     std::io::Write::write_all(

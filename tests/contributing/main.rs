@@ -10,12 +10,11 @@
 mod count_words;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use ccsr_cache::{Access, Store, Value};
 use ccsr_engine::record::{RunOutcome, RunRecord};
 use ccsr_engine::{CompileOptions, Pipeline, Project, RunOptions, Shown, compile, run, show};
-use ccsr_stage::{Environment, Registry};
+use ccsr_stage::Registry;
 
 const PIPELINE: &str = "
 version: 1
@@ -43,19 +42,7 @@ fn compiled(folder: &Path, text: &str) -> Pipeline {
 }
 
 fn ran(pipeline: &Pipeline, store: &Store) -> RunRecord {
-    let options = RunOptions {
-        keep_going: false,
-        workers: 2,
-        memory: None,
-        environment: Environment {
-            device: "cpu".to_owned(),
-            threads: 2,
-        },
-        stop: Arc::new(|| false),
-        set: Vec::new(),
-        version: "test".to_owned(),
-    };
-    let record = run(pipeline, store, &options, &mut |_| {}).unwrap();
+    let record = run(pipeline, store, &RunOptions::default(), &mut |_| {}).unwrap();
     assert_eq!(record.outcome, RunOutcome::Done);
     record
 }

@@ -79,6 +79,7 @@ impl Attempt<'_, '_> {
             keys: Vec::new(),
             units: Vec::new(),
             resource,
+            deadline: None,
         };
         let mut done = Vec::new();
         let active = self

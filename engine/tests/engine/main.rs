@@ -21,7 +21,6 @@ mod waves;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use ccsr_cache::{Access, ActionKey, Digest, Store, StoreError};
 use ccsr_engine::event::Event;
@@ -193,16 +192,13 @@ fn run(pipeline: &Pipeline, store: &Store, options: &RunOptions) -> Result<Ran, 
 /// One worker, so that a story is told in one order.
 fn options(root: &Path) -> RunOptions {
     RunOptions {
-        keep_going: false,
         workers: 1,
-        memory: None,
         environment: Environment {
             device: log_of(root).to_string_lossy().into_owned(),
             threads: 1,
         },
-        stop: Arc::new(|| false),
-        set: Vec::new(),
         version: "test".to_owned(),
+        ..RunOptions::default()
     }
 }
 

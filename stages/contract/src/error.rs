@@ -22,6 +22,12 @@ pub enum StageError {
     /// The device has no memory left for this batch; a smaller one may fit.
     #[error("out of memory: {0}")]
     OutOfMemory(String),
+    /// The time that it was given is over; the text says which.
+    #[error("{0}")]
+    TimedOut(String),
+    /// Nobody waits for it any more; it was ended.
+    #[error("ended before it was done")]
+    Abandoned,
     /// The stage panicked: a defect of ours, caught at the worker.
     #[error("the stage panicked: {0}")]
     Panicked(String),

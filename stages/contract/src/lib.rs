@@ -19,7 +19,7 @@ pub mod testing;
 mod unit;
 
 pub use ccsr_cache::{Digest, Value, ValueError};
-pub use environment::{Blobs, Environment, Resource};
+pub use environment::{Blobs, Environment, Limits, Resource};
 pub use error::StageError;
 pub use export::{Content, ExportFile};
 pub use params::{Misfit, Misfits};

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Blobs, Environment, ExportFile, InputPort, Misfits, Outcome, OutputPort, Partition,
+    Blobs, Environment, ExportFile, InputPort, Limits, Misfits, Outcome, OutputPort, Partition,
     PartitionOutcomes, Resolved, Resource, Roles, Schemas, StageError, Table, Unit,
 };
 
@@ -237,6 +237,8 @@ pub struct Batch<'a> {
     pub blobs: &'a dyn Blobs,
     /// Device and threads.
     pub environment: &'a Environment,
+    /// When it has to end.
+    pub limits: &'a Limits,
 }
 
 impl Batch<'_> {

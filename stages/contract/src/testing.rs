@@ -15,8 +15,8 @@ use crate::params::{
     self, Documents, Entry, Node, NodeKind, Problem, ResolvedPath, SourceId, Span,
 };
 use crate::{
-    Batch, Blobs, Environment, Inputs, Partition, PartitionOutcomes, Registry, Resolved, Roles,
-    RowCounts, Schemas, SourceFile, Stage, StageError, StageKind, Table, Unit,
+    Batch, Blobs, Environment, Inputs, Limits, Partition, PartitionOutcomes, Registry, Resolved,
+    Roles, RowCounts, Schemas, SourceFile, Stage, StageError, StageKind, Table, Unit,
 };
 
 /// The tree of some JSON. Every part has a place of its own.
@@ -328,6 +328,7 @@ impl Lab {
             resource: resource.as_deref(),
             blobs: self,
             environment: &environment,
+            limits: &Limits::none(),
         };
         let results = stage.execute(&batch);
         assert_eq!(results.len(), units.len(), "one result a unit");

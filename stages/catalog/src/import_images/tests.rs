@@ -304,6 +304,7 @@ fn a_file_that_changes_between_looking_and_reading_is_noticed() {
         resource: None,
         blobs: &Lab::new(1),
         environment: &environment,
+        limits: &ccsr_stage::Limits::none(),
     };
     let error = stage.execute(&batch).remove(0).unwrap_err().to_string();
     assert!(error.ends_with("`1.png` changed while it was read; run again"));
