@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A declarative workflow engine for self-rewarding text-to-image research.
@@ -63,9 +64,16 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
 
-    /// Go on with whatever does not depend on a failure.
-    #[arg(long)]
-    pub(crate) keep_going: bool,
+    /// Run up to these stages: they and what they depend on. All by default.
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+
+    /// Execute this stage's units even if their outcomes are known. May be repeated.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) force: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
 
     /// End with one JSON object on stdout: `run`, `units_executed`, `units_reused`, `seconds`, ….
     #[arg(long)]
@@ -74,10 +82,26 @@ pub(crate) struct RunArgs {
     /// Write every event to stdout as it happens, one JSON object a line.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) events: Option<EventFormat>,
+}
 
-    /// Batches that may execute at a time.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+/// How batches execute. None of it changes a result.
+#[derive(Debug, Args)]
+pub(crate) struct ExecutionArgs {
+    /// Go on with whatever does not depend on a failure.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+
+    /// Batches that may execute at a time: the slots `cpu`.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) jobs: u16,
+
+    /// Batches that may use the device at a time: the slots `device`. Unbounded on the CPU.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) device_slots: Option<u32>,
+
+    /// Memory that loaded models, and batches that say what they need, may occupy: `16GB`.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,6 +114,10 @@ pub(crate) enum EventFormat {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
+
+    /// Plan a run up to these stages. All by default.
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
 
     /// Write the plan as one JSON object.
     #[arg(long)]

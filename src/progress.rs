@@ -99,6 +99,25 @@ impl<'a> Progress<'a> {
                 }
             }
             Event::BatchCommitted { stage, units, .. } => self.advance(stage, *units),
+            Event::UnitRetried {
+                stage,
+                failures,
+                error,
+                seconds,
+            } => {
+                let wait = duration(*seconds);
+                self.line(
+                    stage,
+                    &format!("a unit failed {failures} times, next try in {wait}: {error}"),
+                );
+            }
+            Event::BatchHalved { stage, units } => {
+                let batch = counted(*units, "unit");
+                self.line(
+                    stage,
+                    &format!("out of memory: going on with {batch} a batch"),
+                );
+            }
             Event::UnitFailed { stage, unit, error } => {
                 self.line(
                     stage,

@@ -3,13 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use ccsr_cache::{Access, Store, StoreError};
+use ccsr_engine::graph::StageId;
 use ccsr_engine::{CompileOptions, Pipeline, Project, Sources, compile};
+use ccsr_stage::params;
 
 use crate::cli::{Cli, PipelineArgs};
 use crate::exit::Failure;
 
 /// The suites that the program brings along.
 const SUITES: &[(&str, &str)] = &[("world", include_str!("../pipelines/suites/world.yaml"))];
+
+/// The devices of this build.
+const DEVICES: &[&str] = &["cpu"];
 
 /// A compiled pipeline and the texts its errors point into.
 pub(crate) struct Session {
@@ -50,6 +55,7 @@ impl Session {
             set: args.set.clone(),
             suite: args.suite.clone(),
             suites: SUITES,
+            devices: DEVICES,
         };
         let registry = ccsr_stages::registry();
         let (pipeline, sources) = compile(&file, &project, &registry, &options)
@@ -59,6 +65,28 @@ impl Session {
             sources,
             cache: project.cache().to_owned(),
         })
+    }
+
+    /// The stages of these names.
+    pub(crate) fn stages(&self, names: &[String]) -> Result<Vec<StageId>, Failure> {
+        names.iter().map(|name| self.stage(name)).collect()
+    }
+
+    /// The stage of this name.
+    pub(crate) fn stage(&self, name: &str) -> Result<StageId, Failure> {
+        let known = || self.pipeline.stages.iter().map(|stage| stage.name.as_str());
+        self.pipeline
+            .find(name)
+            .ok_or_else(|| unknown("stage", name, &known().collect::<Vec<_>>()))
+    }
+
+    /// The same session with nothing but these stages and what they depend on; all, if there are none.
+    pub(crate) fn up_to(mut self, names: &[String]) -> Result<Self, Failure> {
+        if !names.is_empty() {
+            let targets = self.stages(names)?;
+            self.pipeline = self.pipeline.up_to(&targets);
+        }
+        Ok(self)
     }
 
     /// Opens the cache.
@@ -96,6 +124,15 @@ pub(crate) fn cache_here(cli: &Cli) -> Result<PathBuf, Failure> {
             "there is no `.ccsr` here or above; run a pipeline first, or name it with `--cache`".to_owned(),
         )
     })
+}
+
+/// A name that names nothing, and what may have been meant.
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
+    let hint = match params::nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    Failure::Usage(format!("there is no {what} `{name}`; {hint}"))
 }
 
 fn existing(folder: &Path) -> Result<PathBuf, Failure> {

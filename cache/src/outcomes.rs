@@ -84,6 +84,19 @@ impl Store {
         })
     }
 
+    /// The mean cost of the outcomes of `kind` that were committed last, in seconds; `None` if there
+    /// are none among the newest outcomes.
+    pub fn seconds_a_unit(&self, kind: &str) -> Result<Option<f64>, StoreError> {
+        self.ledger.read(|ledger| {
+            ledger
+                .prepare_cached(
+                    "SELECT avg(seconds) FROM unit
+                     WHERE id > (SELECT coalesce(max(id), 0) FROM unit) - ?2 AND kind = ?1",
+                )?
+                .query_row(params![kind, REMEMBERED], |row| row.get(0))
+        })
+    }
+
     /// Kind, revision and input of the action, as they entered its key, if it was ever committed.
     pub fn input_of(&self, key: &ActionKey) -> Result<Option<(String, u32, Value)>, StoreError> {
         let found = self.ledger.read(|ledger| {
@@ -122,6 +135,9 @@ impl Store {
         })
     }
 }
+
+/// How many outcomes, the newest, [`Store::seconds_a_unit`] looks at.
+const REMEMBERED: i64 = 20_000;
 
 /// Commits one outcome. The answer is the outcome that stands instead.
 fn insert(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use ccsr_cache::{ActionKey, Digest, StageKey, Value};
 use ccsr_stage::{Inputs, OutputPort, Stage, StageError, Table, Unit};
@@ -28,6 +29,12 @@ pub(crate) struct ActiveStage {
     pub(crate) batches_out: usize,
     /// Units whose outcome another process is computing.
     pub(crate) held: Vec<Queued>,
+    /// Units that failed and wait for their next chance.
+    pub(crate) delayed: usize,
+    /// Units a batch, since larger ones did not fit into memory.
+    pub(crate) limit: Option<usize>,
+    /// When its time is over; known from its first batch on.
+    pub(crate) deadline: Option<Instant>,
     /// A unit failed, so the stage will.
     pub(crate) failed: bool,
 }
@@ -61,6 +68,9 @@ impl ActiveStage {
             queue: Queue::default(),
             batches_out: 0,
             held: Vec::new(),
+            delayed: 0,
+            limit: None,
+            deadline: None,
             failed: false,
         })
     }
@@ -89,9 +99,9 @@ impl ActiveStage {
         self.queue.into_units().chain(self.held)
     }
 
-    /// Whether nothing is queued, executing or awaited from elsewhere.
+    /// Whether nothing is queued, executing or awaited.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.queue.is_empty() && self.batches_out == 0 && self.held.is_empty()
+        self.queue.is_empty() && self.batches_out == 0 && self.held.is_empty() && self.delayed == 0
     }
 
     /// The blobs that the units of the queue will read.

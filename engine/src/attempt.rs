@@ -5,8 +5,10 @@
 
 mod batches;
 mod endings;
+mod failures;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,8 +25,11 @@ use crate::key::{look_at_sources, stage_key, stage_value};
 use crate::record::StageOutcome;
 use crate::run::{Run, StageProgress};
 use crate::schedule::Schedule;
+use crate::slots::SlotPool;
 use crate::waves::Slot;
 use crate::worker::{Executed, Job, WORKER_THREAD, Workshop};
+
+use failures::Delayed;
 
 /// How an attempt ended.
 pub(crate) enum Ending {
@@ -52,7 +57,12 @@ pub(crate) struct Attempt<'a, 'r> {
     /// Tables that were read or written, by digest.
     tables: HashMap<Digest, Arc<Table>>,
     batches_out: usize,
+    slots: SlotPool,
     busy: BTreeSet<Digest>,
+    /// Units that failed and wait for their next chance, the first to come first.
+    delayed: BinaryHeap<Reverse<Delayed>>,
+    /// How often units failed in this attempt.
+    failures: HashMap<ActionKey, u32>,
     /// Blobs that the cache lost, and a stage that needs each.
     lost: Lost,
     /// Why nothing more is begun.
@@ -63,6 +73,7 @@ pub(crate) struct Attempt<'a, 'r> {
 impl<'a, 'r> Attempt<'a, 'r> {
     pub(crate) fn new(run: &'a mut Run<'r>, listener: Listener<'a>) -> Self {
         let schedule = Schedule::new(&run.pipeline.graph);
+        let slots = run.options.slots();
         run.progress.iter_mut().for_each(StageProgress::begin_again);
         Self {
             run,
@@ -72,7 +83,10 @@ impl<'a, 'r> Attempt<'a, 'r> {
             waiting: HashMap::new(),
             tables: HashMap::new(),
             batches_out: 0,
+            slots: SlotPool::new(slots),
             busy: BTreeSet::new(),
+            delayed: BinaryHeap::new(),
+            failures: HashMap::new(),
             lost: Lost::new(),
             stopping: None,
             refused: None,
@@ -122,6 +136,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             {
                 self.begin(stage)?;
             }
+            self.try_again();
             while self.stopping.is_none()
                 && self.batches_out < workers
                 && let Some(job) = self.next_job()?
@@ -149,7 +164,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                     return Ok(Ending::Over);
                 }
             }
-            match done.recv_timeout(TICK) {
+            match done.recv_timeout(self.patience()) {
                 Ok(executed) => {
                     self.batches_out -= 1;
                     self.commit(executed)?;
@@ -189,7 +204,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
         (progress.reused, progress.seconds_saved) = (0, 0.0);
         progress.value = value.clone();
 
-        if !self.run.reopened.contains(&id)
+        let as_a_whole = !self.run.reopened.contains(&id) && !self.run.is_forced(id);
+        if as_a_whole
             && let Some(memo) = store.stage(&key)?
             && memo.outputs.values().all(|table| store.has(table))
         {
@@ -273,9 +289,11 @@ impl<'a, 'r> Attempt<'a, 'r> {
             let keys: Vec<_> = wanted.iter().map(|unit| unit.key).collect();
             let found = self.run.store.lookup(&keys)?;
             let active = self.active.get_mut(&id).expect("it was there above");
+            let forced = self.run.is_forced(id);
             let progress = &mut self.run.progress[id.0];
             for (unit, stored) in wanted.into_iter().zip(found) {
-                if let Some(stored) = stored {
+                let counts = !forced || self.run.executed.contains(&unit.key);
+                if let Some(stored) = stored.filter(|_| counts) {
                     if !self.run.executed.contains(&unit.key) {
                         progress.reused += 1;
                         progress.seconds_saved += stored.seconds;

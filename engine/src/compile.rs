@@ -30,6 +30,8 @@ pub struct CompileOptions<'a> {
     pub suite: Option<String>,
     /// Suites that the program brings along: name and text.
     pub suites: &'a [(&'a str, &'a str)],
+    /// The devices that a stage may ask for by name. None: a stage cannot ask.
+    pub devices: &'a [&'a str],
 }
 
 /// Why a file is no pipeline.
@@ -93,7 +95,7 @@ fn drop_consequences(diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// A merged and interpolated pipeline, ready to be resolved.
-pub(crate) struct Draft {
+pub(crate) struct Draft<'a> {
     pub(crate) name: String,
     pub(crate) file: String,
     pub(crate) seed: u64,
@@ -101,6 +103,8 @@ pub(crate) struct Draft {
     /// A suite was named but could not be read.
     pub(crate) suite_is_broken: bool,
     pub(crate) stages: Vec<Entry>,
+    /// Names of the devices that stages may ask for.
+    pub(crate) devices: &'a [&'a str],
 }
 
 /// A suite: which implementation fills which role.
@@ -118,7 +122,7 @@ struct Compiler<'a> {
     problems: Vec<Diagnostic>,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     fn compile(&mut self, path: &Path, registry: &Registry) -> Option<Pipeline> {
         let draft = self.draft(path)?;
         match resolve::resolve(draft, self.project, self.loader, registry) {
@@ -130,7 +134,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn draft(&mut self, path: &Path) -> Option<Draft> {
+    fn draft(&mut self, path: &Path) -> Option<Draft<'a>> {
         let root = self.load(path)?;
         let entries = self.map_of(&root, "a pipeline")?;
         self.check_keys(entries, PIPELINE_KEYS, "a pipeline");
@@ -213,6 +217,7 @@ impl Compiler<'_> {
             suite,
             suite_is_broken,
             stages,
+            devices: self.options.devices,
         })
     }
 

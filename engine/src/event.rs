@@ -60,6 +60,24 @@ pub enum Event {
         /// Seconds it took.
         seconds: f64,
     },
+    /// A unit failed and is tried again.
+    UnitRetried {
+        /// The stage.
+        stage: String,
+        /// How often it failed so far.
+        failures: u32,
+        /// Why.
+        error: String,
+        /// Seconds until its next chance.
+        seconds: f64,
+    },
+    /// A batch did not fit into memory; from now on they are smaller.
+    BatchHalved {
+        /// The stage.
+        stage: String,
+        /// Units a batch.
+        units: u64,
+    },
     /// A unit could not be computed.
     UnitFailed {
         /// The stage.

@@ -68,12 +68,14 @@ impl StageGraph {
 
     /// `stage` and everything that it depends on, however far up.
     pub fn with_ancestors(&self, stage: StageId) -> Vec<StageId> {
+        let mut seen = vec![false; self.len()];
+        seen[stage.0] = true;
         let mut found = vec![stage];
         let mut next = 0;
         while let Some(&stage) = found.get(next) {
             next += 1;
             for upstream in self.upstream(stage) {
-                if !found.contains(&upstream) {
+                if !std::mem::replace(&mut seen[upstream.0], true) {
                     found.push(upstream);
                 }
             }

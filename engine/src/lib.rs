@@ -27,6 +27,7 @@ mod resolve;
 mod run;
 mod schedule;
 mod show;
+mod slots;
 pub mod source;
 pub mod tabular;
 mod waves;
@@ -36,9 +37,12 @@ pub mod yaml;
 pub use compile::{CompileError, CompileOptions, compile};
 pub use diagnostic::Diagnostic;
 pub use explain::{Change, changes};
-pub use pipeline::{Binding, Export, ExportFormat, Pipeline, StageNode, TableFormat};
+pub use pipeline::{
+    Binding, Execution, Export, ExportFormat, Pipeline, Retry, StageNode, TableFormat,
+};
 pub use project::{CACHE, Project};
 pub use run::{RunOptions, run};
 pub use show::{Shown, ShownTable, show};
+pub use slots::{Need, Slots};
 pub use source::{SourceText, Sources};
 pub use worker::WORKER_THREAD;

@@ -1,13 +1,15 @@
 //! A pipeline, resolved: every name is bound to what it names, every parameter is read and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ccsr_cache::Value;
 use ccsr_stage::params::{ResolvedPath, Span};
 use ccsr_stage::{OutputPort, Stage};
 
 use crate::graph::{StageGraph, StageId};
+use crate::slots::Need;
 
 /// A resolved pipeline. Stages are in the order of the file.
 pub struct Pipeline {
@@ -49,10 +51,46 @@ pub struct StageNode {
     pub outputs: Vec<OutputPort>,
     /// Where its tables are materialised.
     pub exports: Vec<Export>,
-    /// Units a batch, if the pipeline says so.
-    pub batch: Option<usize>,
+    /// How it executes.
+    pub execution: Execution,
     /// Where the stage stands in the file: its name.
     pub span: Span,
+}
+
+/// How a stage executes. None of it enters a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Execution {
+    /// Units a batch, if the pipeline says so.
+    pub batch: Option<usize>,
+    /// What happens to a unit that failed.
+    pub retry: Retry,
+    /// How long the stage may execute in one run, from its first batch on.
+    pub timeout: Option<Duration>,
+    /// The device, if it is not the run's.
+    pub device: Option<String>,
+    /// What its batches occupy.
+    pub need: Need,
+}
+
+/// How often a unit that failed is tried again, and after how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// At most so many times.
+    pub times: u32,
+    /// Before the first time; doubled before each other one.
+    pub wait: Duration,
+}
+
+/// The longest that a unit waits before it is tried again.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
+impl Retry {
+    /// How long to wait before a unit is tried again that failed `failures` times; `None` if it had
+    /// its chances.
+    pub(crate) fn after(&self, failures: u32) -> Option<Duration> {
+        let doublings = failures.saturating_sub(1).min(16);
+        (failures <= self.times).then(|| (self.wait * (1 << doublings)).min(LONGEST_WAIT))
+    }
 }
 
 /// An output port of another stage.
@@ -99,6 +137,32 @@ impl Pipeline {
     /// A stage.
     pub fn stage(&self, id: StageId) -> &StageNode {
         &self.stages[id.0]
+    }
+
+    /// The same pipeline with nothing but `targets` and what they depend on.
+    #[must_use]
+    pub fn up_to(self, targets: &[StageId]) -> Self {
+        let ancestors = targets.iter().flat_map(|id| self.graph.with_ancestors(*id));
+        let kept: BTreeSet<StageId> = ancestors.collect();
+        let place: BTreeMap<StageId, StageId> =
+            kept.iter().copied().zip((0..).map(StageId)).collect();
+        let edges = self.graph.edges().into_iter();
+        let edges = edges.filter_map(|(from, to)| Some((*place.get(&from)?, *place.get(&to)?)));
+        let graph =
+            StageGraph::new(kept.len(), edges).expect("a part of what has no cycle has none");
+        let stages = self.stages.into_iter().enumerate();
+        let stages = stages.filter(|(index, _)| kept.contains(&StageId(*index)));
+        let stages = stages.map(|(_, mut stage)| {
+            for binding in stage.bindings.values_mut() {
+                binding.stage = place[&binding.stage];
+            }
+            stage
+        });
+        Self {
+            stages: stages.collect(),
+            graph,
+            ..self
+        }
     }
 
     /// The stage of this name.

@@ -40,6 +40,10 @@ pub struct StagePlan {
     pub changes: Vec<Change>,
     /// Whether it was computed in this pipeline before.
     pub known: bool,
+    /// Seconds that computing the missing units would take one after the other, as far as the
+    /// ledger remembers units of their kind; `None` if it remembers none, or nothing is known to be
+    /// missing.
+    pub seconds: Option<f64>,
     /// Exports of an unchanged stage that are not as they were left, and would be put right.
     pub exports: Vec<String>,
 }
@@ -88,6 +92,19 @@ impl Plan {
         self.stages.iter().all(fresh)
     }
 
+    /// Seconds of work that are known to be missing, and the most that may follow below; `None` where
+    /// the ledger remembers nothing to go by.
+    pub fn seconds(&self) -> (Option<f64>, Option<f64>) {
+        let sum = |matching: fn(&PlanState) -> bool| {
+            let stages = self.stages.iter().filter(|stage| matching(&stage.state));
+            stages.map(|stage| stage.seconds).sum()
+        };
+        (
+            sum(|state| matches!(state, PlanState::Execute { missing: 1.., .. })),
+            sum(|state| matches!(state, PlanState::Wait { at_most: 1.., .. })),
+        )
+    }
+
     /// Units that are known to be missing, and the most that may follow below them.
     pub fn missing(&self) -> (u64, u64) {
         self.stages
@@ -99,6 +116,9 @@ impl Plan {
             })
     }
 }
+
+/// Bounds from here on stand for tables whose size nobody knows.
+const UNKNOWN: u64 = u64::MAX / 1_000_000;
 
 /// What a stage's tables will be: known, or at most so many rows.
 #[derive(Clone)]
@@ -130,6 +150,7 @@ pub fn plan(pipeline: &Pipeline, store: &Store) -> Result<Plan, StoreError> {
             _ => Vec::new(),
         };
         planner.foreseen.insert(id.0, foreseen);
+        let seconds = planner.seconds(node, &state)?;
         let (stage, kind) = (node.name.clone(), node.kind.to_owned());
         stages.push(StagePlan {
             stage,
@@ -137,6 +158,7 @@ pub fn plan(pipeline: &Pipeline, store: &Store) -> Result<Plan, StoreError> {
             state,
             changes,
             known,
+            seconds,
             exports,
         });
     }
@@ -287,6 +309,17 @@ impl Planner<'_> {
                 (PlanState::Collect { units }, foreseen)
             }
         })
+    }
+
+    /// What the units that are known to be missing will cost.
+    fn seconds(&self, node: &StageNode, state: &PlanState) -> Result<Option<f64>, StoreError> {
+        let units = match state {
+            PlanState::Execute { missing, .. } => *missing,
+            PlanState::Wait { at_most, .. } if *at_most < UNKNOWN => *at_most,
+            _ => return Ok(None),
+        };
+        let each = self.store.seconds_a_unit(node.kind)?;
+        Ok(each.map(|each| each * units as f64))
     }
 
     fn wait(&self, node: &StageNode) -> (PlanState, Foreseen) {

@@ -1,28 +1,31 @@
 //! Resolving names: stage kinds, roles, ports. Every stage is built and its ports are checked.
 
 mod exports;
+mod options;
 mod ports;
 mod roles;
 
 use std::sync::Arc;
 
 use ccsr_cache::Value;
-use ccsr_stage::params::{Entry, Node, NodeKind, Problem, Span, nearest};
+use ccsr_stage::params::{Entry, NodeKind, Problem, Span, nearest};
 use ccsr_stage::{Kind, Registry, Stage};
 
 use crate::compile::{Draft, Suite, unknown_key};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{StageGraph, StageId};
 use crate::loader::Loader;
-use crate::pipeline::{Pipeline, StageNode};
+use crate::pipeline::{Execution, Pipeline, StageNode};
 use crate::project::Project;
 
-const STAGE_KEYS: &[&str] = &["uses", "from", "with", "outputs", "batch"];
+const STAGE_KEYS: &[&str] = &[
+    "uses", "from", "with", "outputs", "batch", "retry", "timeout", "device", "slots",
+];
 const ROLE_KEYS: &[&str] = &["use", "with"];
 
 /// Resolves a draft.
 pub(crate) fn resolve(
-    draft: Draft,
+    draft: Draft<'_>,
     project: &Project,
     loader: &Loader<'_>,
     registry: &Registry,
@@ -32,6 +35,7 @@ pub(crate) fn resolve(
         registry,
         suite: draft.suite.as_ref(),
         suite_is_broken: draft.suite_is_broken,
+        devices: draft.devices,
         names: draft.stages.iter().map(|entry| entry.key.clone()).collect(),
         problems: Vec::new(),
     };
@@ -90,7 +94,7 @@ struct Part<'a> {
     kind: &'a Kind,
     stage: Box<dyn Stage>,
     roles: Value,
-    batch: Option<usize>,
+    execution: Execution,
 }
 
 /// `from:` as written: a port (or the first), and the stage and port it names.
@@ -108,6 +112,8 @@ struct Resolver<'a> {
     suite: Option<&'a Suite>,
     /// A suite was named but could not be read.
     suite_is_broken: bool,
+    /// Names of the devices there are.
+    devices: &'a [&'a str],
     names: Vec<Arc<str>>,
     problems: Vec<Diagnostic>,
 }
@@ -152,7 +158,7 @@ impl<'a> Resolver<'a> {
             self.problems
                 .push(unknown_key(unknown, STAGE_KEYS, "a stage"));
         }
-        let batch = self.batch(entry.value.get("batch"));
+        let execution = self.execution(&entry.value);
         let kind = self.kind(entry)?;
         let roles = self.roles(kind, entry)?;
         let with = entry
@@ -165,7 +171,7 @@ impl<'a> Resolver<'a> {
                 kind,
                 stage,
                 roles: roles.identity(),
-                batch,
+                execution,
             }),
             Err(problems) => {
                 for problem in problems {
@@ -202,21 +208,6 @@ impl<'a> Resolver<'a> {
             self.problem("stage::uses", uses.span, message, Some(help));
         }
         kind
-    }
-
-    fn batch(&mut self, node: Option<&Node>) -> Option<usize> {
-        match node {
-            None => None,
-            Some(Node {
-                kind: NodeKind::Int(size),
-                ..
-            }) if *size >= 1 => Some(*size as usize),
-            Some(node) => {
-                let message = format!("expected a whole number from 1, found {}", node.described());
-                self.problem("stage::batch", node.span, message, None);
-                None
-            }
-        }
     }
 
     fn cycle(&mut self, cycle: &[StageId], stages: &[Entry]) {

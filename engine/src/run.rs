@@ -22,6 +22,7 @@ use crate::graph::StageId;
 use crate::pipeline::{Pipeline, StageNode};
 use crate::record::{RunOutcome, RunRecord, StageOutcome, StageRecord, TableRecord};
 use crate::residency::Residency;
+use crate::slots::Slots;
 
 /// How to run.
 pub struct RunOptions {
@@ -29,8 +30,13 @@ pub struct RunOptions {
     pub keep_going: bool,
     /// Batches that may execute at a time.
     pub workers: usize,
-    /// Bytes that loaded resources may occupy together; `None` for no bound.
+    /// Batches that may keep the device busy at a time; `None` for no bound.
+    pub device_slots: Option<u32>,
+    /// Bytes that loaded resources may occupy together, and what batches say that they need; `None`
+    /// for no bound.
     pub memory: Option<u64>,
+    /// Stages whose units are executed even if their outcomes are known.
+    pub force: Vec<StageId>,
     /// Device and threads.
     pub environment: Environment,
     /// Asked between batches: whether somebody wants the run to stop.
@@ -49,7 +55,9 @@ impl Default for RunOptions {
         Self {
             keep_going: false,
             workers: 2,
+            device_slots: None,
             memory: None,
+            force: Vec::new(),
             environment: Environment {
                 device: "cpu".to_owned(),
                 threads: 2,
@@ -58,6 +66,17 @@ impl Default for RunOptions {
             abandoned: Arc::new(|| false),
             set: Vec::new(),
             version: String::new(),
+        }
+    }
+}
+
+impl RunOptions {
+    /// What there is of each kind of slot.
+    pub(crate) fn slots(&self) -> Slots {
+        Slots {
+            cpu: u32::try_from(self.workers.max(1)).unwrap_or(u32::MAX),
+            device: self.device_slots.unwrap_or(u32::MAX).max(1),
+            memory: self.memory.unwrap_or(u64::MAX),
         }
     }
 }
@@ -262,6 +281,11 @@ impl Run<'_> {
             }
         }
         Ok(lost)
+    }
+
+    /// Whether the stage's units are executed even if their outcomes are known.
+    pub(crate) fn is_forced(&self, id: StageId) -> bool {
+        self.options.force.contains(&id)
     }
 
     pub(crate) fn node(&self, id: StageId) -> &StageNode {

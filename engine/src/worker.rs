@@ -14,6 +14,7 @@ use ccsr_stage::{Batch, Blobs, Environment, Limits, Resource, StageError, Unit};
 use crate::graph::StageId;
 use crate::pipeline::Pipeline;
 use crate::residency::Residency;
+use crate::slots::Slots;
 
 /// The name of the threads that execute batches. A panic in one of them is reported as the error
 /// of its batch, so a program's panic hook should keep quiet about it.
@@ -26,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) units: Vec<Unit>,
     /// The resource that all units name, and its identity.
     pub(crate) resource: Option<(Arc<str>, Digest)>,
+    /// What it occupies.
+    pub(crate) need: Slots,
     /// When the stage's time is over.
     pub(crate) deadline: Option<Instant>,
 }

@@ -6,13 +6,13 @@ use ccsr_engine::plan::{PlanState, StagePlan};
 use crate::cli::{Cli, PlanArgs};
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
-use crate::ui::{Ui, count, counted};
+use crate::ui::{Ui, count, counted, duration};
 
 /// Changes of a stage that are shown; the rest is counted.
 const MAX_CHANGES: usize = 8;
 
 pub(super) fn plan(cli: &Cli, args: &PlanArgs, ui: &Ui) -> Result<Exit, Failure> {
-    let session = Session::new(cli, &args.pipeline)?;
+    let session = Session::new(cli, &args.pipeline)?.up_to(&args.stages)?;
     let plan = ccsr_engine::plan::plan(&session.pipeline, &session.store(Access::ReadOnly)?)?;
     let exit = if plan.is_fresh() {
         Exit::Done
@@ -55,11 +55,18 @@ pub(super) fn plan(cli: &Cli, args: &PlanArgs, ui: &Ui) -> Result<Exit, Failure>
         (0, 0) if plan.is_fresh() => "nothing to do".to_owned(),
         (0, 0) if exports => "no unit to compute; exports are put right".to_owned(),
         (0, 0) => "no unit to compute; tables are put together anew".to_owned(),
-        (missing, 0) => format!("{} to compute", counted(missing, "unit")),
+        (missing, 0) => format!(
+            "{} to compute{}",
+            counted(missing, "unit"),
+            about(plan.seconds().0)
+        ),
         (missing, more) => {
+            let (known, below) = plan.seconds();
             format!(
-                "{} to compute, then at most {more}",
+                "{} to compute{}, then at most {more}{}",
                 counted(missing, "unit"),
+                about(known.filter(|_| missing > 0)),
+                about(below),
                 more = bounded(more)
             )
         }
@@ -96,6 +103,14 @@ fn told(stage: &StagePlan, ui: &Ui) -> String {
             format!("waits for {upstream}{new}: at most {}", bounded(*at_most))
         }
         PlanState::Fail { error } => format!("{}: {error}", ui.red("fails")),
+    }
+}
+
+/// What it costs on one worker, going by what the ledger remembers.
+fn about(seconds: Option<f64>) -> String {
+    match seconds {
+        Some(seconds) => format!(" (about {} of work)", duration(seconds)),
+        None => String::new(),
     }
 }
 

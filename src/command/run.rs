@@ -15,13 +15,15 @@ use crate::session::Session;
 use crate::ui::Ui;
 
 pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
-    let session = Session::new(cli, &args.pipeline)?;
+    let session = Session::new(cli, &args.pipeline)?.up_to(&args.stages)?;
     let store = session.store(Access::ReadWrite)?;
     let interrupts = Interrupts::listen(ui)?;
     let options = RunOptions {
-        keep_going: args.keep_going,
-        workers: usize::from(args.jobs),
-        memory: None,
+        keep_going: args.execution.keep_going,
+        workers: usize::from(args.execution.jobs),
+        device_slots: args.execution.device_slots,
+        memory: args.execution.memory.map(|size| size.0),
+        force: session.stages(&args.force)?,
         environment: Environment {
             device: "cpu".to_owned(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),

@@ -1,12 +1,12 @@
 //! `ccsr-flow show`.
 
 use ccsr_engine::{Shown, TableFormat, tabular};
-use ccsr_stage::{Table, params};
+use ccsr_stage::Table;
 use comfy_table::{ContentArrangement, presets};
 
 use crate::cli::{Cli, ShowArgs, ShowFormat};
 use crate::exit::{Exit, Failure};
-use crate::session::Session;
+use crate::session::{Session, unknown};
 use crate::ui::{Ui, counted};
 
 pub(super) fn show(cli: &Cli, args: &ShowArgs, ui: &Ui) -> Result<Exit, Failure> {
@@ -16,24 +16,7 @@ pub(super) fn show(cli: &Cli, args: &ShowArgs, ui: &Ui) -> Result<Exit, Failure>
         Some((name, port)) => (name, Some(port)),
         None => (args.stage.as_str(), None),
     };
-    let unknown = |what: &str, word: &str, names: Vec<&str>| {
-        let hint = match params::nearest(word, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", names.join(", ")),
-        };
-        Failure::Usage(format!("there is no {what} `{word}`; {hint}"))
-    };
-    let id = pipeline.find(name).ok_or_else(|| {
-        unknown(
-            "stage",
-            name,
-            pipeline
-                .stages
-                .iter()
-                .map(|stage| stage.name.as_str())
-                .collect(),
-        )
-    })?;
+    let id = session.stage(name)?;
     let outputs = &pipeline.stage(id).outputs;
     let port = match port {
         None => outputs.first().map(|port| port.name),
@@ -43,11 +26,8 @@ pub(super) fn show(cli: &Cli, args: &ShowArgs, ui: &Ui) -> Result<Exit, Failure>
             .find(|port| *port == wanted),
     };
     let port = port.ok_or_else(|| {
-        unknown(
-            "table",
-            &args.stage,
-            outputs.iter().map(|port| port.name).collect(),
-        )
+        let known: Vec<_> = outputs.iter().map(|port| port.name).collect();
+        unknown("table", &args.stage, &known)
     })?;
     let shown = ccsr_engine::show(pipeline, &session.store_to_look_at()?, id, port)?;
     let shown = match shown {

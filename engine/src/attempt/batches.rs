@@ -1,6 +1,7 @@
 //! Batches: claimed, sent to workers, committed when they come back.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use ccsr_cache::{ActionKey, Claim, Commit, Digest, StoreError, Value};
@@ -11,32 +12,53 @@ use crate::active::guarded;
 use crate::event::Event;
 use crate::graph::StageId;
 use crate::queue::{Queued, ResourceName};
+use crate::slots::Slots;
 use crate::worker::{Executed, Job};
 
 impl Attempt<'_, '_> {
     /// The next batch that may execute now.
     pub(super) fn next_job(&mut self) -> Result<Option<Job>, StoreError> {
-        let stages: Vec<_> = self.active.keys().copied().collect();
-        for id in stages {
-            let node = self.run.pipeline.stage(id);
-            while let Some((name, identity)) = self.next_resource(id) {
-                let Some(active) = self.active.get_mut(&id) else {
-                    break;
-                };
-                let limit = node.batch.unwrap_or_else(|| node.stage.batch());
-                let batch = active.queue.take(&name, limit);
-                let Some(job) = self.claim(id, batch, name.zip(identity))? else {
-                    continue;
-                };
-                if let Some((name, identity)) = &job.resource {
-                    self.busy.insert(*identity);
-                    if !self.run.residency.holds(*identity) {
-                        let (stage, resource) = (node.name.clone(), name.to_string());
-                        (self.listener)(Event::Loading { stage, resource });
-                    }
-                }
+        let mut next = self.active.first_key_value().map(|(id, _)| *id);
+        while let Some(id) = next {
+            if let Some(job) = self.next_job_of(id)? {
                 return Ok(Some(job));
             }
+            let later = (Bound::Excluded(id), Bound::Unbounded);
+            next = self.active.range(later).next().map(|(id, _)| *id);
+        }
+        Ok(None)
+    }
+
+    fn next_job_of(&mut self, id: StageId) -> Result<Option<Job>, StoreError> {
+        let node = self.run.pipeline.stage(id);
+        if self.is_late(id) {
+            self.time_out(id);
+            return Ok(None);
+        }
+        while let Some((name, identity)) = self.next_resource(id) {
+            let need = node.execution.need.of_batch(name.is_some());
+            if !self.slots.fits(need) {
+                break;
+            }
+            let Some(active) = self.active.get_mut(&id) else {
+                break;
+            };
+            let limit = node.execution.batch.unwrap_or_else(|| node.stage.batch());
+            let limit = active.limit.unwrap_or(limit);
+            let batch = active.queue.take(&name, limit);
+            let Some(mut job) = self.claim(id, batch, name.zip(identity))? else {
+                continue;
+            };
+            self.slots.take(need);
+            job.need = need;
+            if let Some((name, identity)) = &job.resource {
+                self.busy.insert(*identity);
+                if !self.run.residency.holds(*identity) {
+                    let (stage, resource) = (node.name.clone(), name.to_string());
+                    (self.listener)(Event::Loading { stage, resource });
+                }
+            }
+            return Ok(Some(job));
         }
         Ok(None)
     }
@@ -73,13 +95,14 @@ impl Attempt<'_, '_> {
         resource: Option<(Arc<str>, Digest)>,
     ) -> Result<Option<Job>, StoreError> {
         let keys: Vec<_> = batch.iter().map(|(key, _)| *key).collect();
-        let claims = self.run.store.claim(&keys)?;
+        let claims = self.claims(id, &keys)?;
         let mut job = Job {
             stage: id,
             keys: Vec::new(),
             units: Vec::new(),
             resource,
-            deadline: None,
+            need: Slots::NONE,
+            deadline: self.deadline(id),
         };
         let mut done = Vec::new();
         let active = self
@@ -153,6 +176,7 @@ impl Attempt<'_, '_> {
         } = executed;
         let id = job.stage;
         let node = self.run.pipeline.stage(id);
+        self.slots.give(job.need);
         if let Some((_, identity)) = &job.resource {
             self.busy.remove(identity);
         }
@@ -193,6 +217,7 @@ impl Attempt<'_, '_> {
 
         let mut touched = BTreeSet::from([id]);
         let mut failed = Vec::new();
+        let together = job.units.len();
         for ((key, unit), result) in job.keys.into_iter().zip(job.units).zip(results) {
             match result {
                 Ok(outcome) => {
@@ -203,7 +228,9 @@ impl Attempt<'_, '_> {
                 }
                 Err(error) => {
                     failed.push(key);
-                    self.unit_failed(key, &unit, &error, &mut touched);
+                    if !self.give_another_chance(id, key, &unit, &error, together) {
+                        self.unit_failed(key, &unit, &error, &mut touched);
+                    }
                 }
             }
         }

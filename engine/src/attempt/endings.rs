@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ccsr_cache::{Digest, StageMemo, StoreError};
-use ccsr_stage::StageError;
+use ccsr_cache::{ActionKey, Digest, StageMemo, StoreError};
+use ccsr_stage::{StageError, Unit};
 
 use super::{Attempt, Ending};
 use crate::active::Written;
@@ -77,26 +77,31 @@ impl Attempt<'_, '_> {
 
     /// Takes a stage that will not finish out of the race. Units that it was to execute and that
     /// others wait for, too, become theirs.
-    fn retire(&mut self, id: StageId) {
+    pub(super) fn retire(&mut self, id: StageId) {
         let Some(active) = self.active.remove(&id) else {
             return;
         };
         for (key, unit) in active.into_queued() {
-            let Some(waiting) = self.waiting.get_mut(&key) else {
-                continue;
-            };
-            // Stages that were retired before wait for nothing any more.
-            waiting.retain(|(stage, _)| self.active.contains_key(stage));
-            let heir = waiting.first().map(|(stage, _)| *stage);
-            if let Some((heir, active)) =
-                heir.and_then(|heir| Some((heir, self.active.get_mut(&heir)?)))
-            {
-                active.enqueue(key, unit);
-                let progress = &mut self.run.progress[heir.0];
-                progress.reused = progress.reused.saturating_sub(1);
-            } else {
-                self.waiting.remove(&key);
-            }
+            self.hand_over(key, unit);
+        }
+    }
+
+    /// A unit whose stage was retired becomes another's, if another waits for it.
+    pub(super) fn hand_over(&mut self, key: ActionKey, unit: Arc<Unit>) {
+        let Some(waiting) = self.waiting.get_mut(&key) else {
+            return;
+        };
+        // Stages that were retired before wait for nothing any more.
+        waiting.retain(|(stage, _)| self.active.contains_key(stage));
+        let heir = waiting.first().map(|(stage, _)| *stage);
+        if let Some((heir, active)) =
+            heir.and_then(|heir| Some((heir, self.active.get_mut(&heir)?)))
+        {
+            active.enqueue(key, unit);
+            let progress = &mut self.run.progress[heir.0];
+            progress.reused = progress.reused.saturating_sub(1);
+        } else {
+            self.waiting.remove(&key);
         }
     }
 

@@ -148,7 +148,7 @@ impl Resolver<'_> {
             bindings,
             outputs,
             exports,
-            batch: part.batch,
+            execution: part.execution,
             span: part.entry.key_span,
         })
     }

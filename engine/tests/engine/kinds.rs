@@ -28,9 +28,11 @@ mod retry;
 mod rows;
 mod sum;
 mod versioned;
+mod weary;
 
 pub(crate) use retry::picked;
 pub(crate) use versioned::Versioned;
+pub(crate) use weary::peak;
 
 /// All of them.
 pub(crate) fn registry() -> Registry {
@@ -46,6 +48,7 @@ pub(crate) fn registry() -> Registry {
         .with::<retry::Retry>()
         .with::<rows::Rows>()
         .with::<sum::Sum>()
+        .with::<weary::Weary>()
         .with_role::<ask::Plain>()
         .with_role::<ask::Moody>()
 }

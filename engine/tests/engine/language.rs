@@ -343,7 +343,7 @@ fn keys_that_do_not_belong() {
     expect(
         &changed("from: words", "form: words, from: words"),
         "
-        pipeline.yaml:7:25: `form` does not belong in a stage; there are `uses`, `from`, `with`, `outputs`, `batch`
+        pipeline.yaml:7:25: `form` does not belong in a stage; there are `uses`, `from`, `with`, `outputs`, `batch`, `retry`, `timeout`, `device`, `slots`
           help: did you mean `from`?
     ",
     );
@@ -521,7 +521,7 @@ fn overrides_that_cannot_be() {
         --set:1:24: expected text, found a list
         --set:1:23: `sufix` is not expected here; there are `suffix`, `note`, `seeded`, `fail`, `defect`, `pause_ms`, `stuck`, `more`
           help: did you mean `suffix`?
-        --set:1:1: `wiht` does not belong in a stage; there are `uses`, `from`, `with`, `outputs`, `batch`
+        --set:1:1: `wiht` does not belong in a stage; there are `uses`, `from`, `with`, `outputs`, `batch`, `retry`, `timeout`, `device`, `slots`
           help: did you mean `with`?
         --set:1:1: expected `path=value`, found `stages.map.with.suffix`
         --set:1:1: `stages..with` is not a path; write names with dots between
@@ -1030,5 +1030,53 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn how_a_stage_executes_is_checked() {
+    let changed = |options: &str| changed("uses: test.sum", &format!("uses: test.sum, {options}"));
+    let said = [
+        "retry: often",
+        "retry: {times: 2, wait: soon}",
+        "retry: {time: 2}",
+        "timeout: -3",
+        "timeout: 5 parsecs",
+        "device: cuda",
+        "slots: 4",
+        "slots: {cpu: -1, memory: much, gpu: 1}",
+    ];
+    let said: Vec<_> = said.iter().map(|options| changed(options)).collect();
+    expect(
+        &said.concat(),
+        "
+        pipeline.yaml:8:32: expected a whole number from 0, found the text `often`
+        pipeline.yaml:8:49: expected a length of time, found the text `soon`
+          help: write `90s`, `5m`, `1h 30m`, or a number of seconds
+        pipeline.yaml:8:33: `time` does not belong in `retry`; there are `times`, `wait`
+          help: did you mean `times`?
+        pipeline.yaml:8:34: expected a length of time, found `-3`
+          help: write `90s`, `5m`, `1h 30m`, or a number of seconds
+        pipeline.yaml:8:34: expected a length of time, found the text `5 parsecs`
+          help: write `90s`, `5m`, `1h 30m`, or a number of seconds
+        pipeline.yaml:8:33: this program has no device `cuda`
+          help: there are none
+        pipeline.yaml:8:32: expected a map of slots, found `4`
+        pipeline.yaml:8:38: expected a whole number from 0, found `-1`
+        pipeline.yaml:8:50: expected an amount of memory, found the text `much`
+          help: write `8GB`, `8GiB`, or a number of bytes
+        pipeline.yaml:8:56: `gpu` does not belong in `slots`; there are `cpu`, `device`, `memory`
+          help: did you mean `cpu`?
+        ",
+    );
+    for fine in [
+        "retry: 3",
+        "retry: {times: 2, wait: 500ms}",
+        "timeout: 90",
+        "timeout: 1h 30m",
+        "slots: {cpu: 2, device: 0, memory: 8GiB}",
+        "retry:",
+    ] {
+        expect(&changed(fine), "nothing is wrong");
     }
 }

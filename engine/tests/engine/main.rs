@@ -13,6 +13,7 @@ mod healing;
 mod keys;
 mod kinds;
 mod language;
+mod patience;
 mod plan;
 mod story;
 mod together;

@@ -40,7 +40,7 @@ fn told(plan: &Plan) -> String {
 }
 
 /// Plans with a cache that may only be read, and checks that nothing was written.
-fn planned(place: &Place, text: &str) -> Plan {
+pub(crate) fn planned(place: &Place, text: &str) -> Plan {
     let pipeline = place.compile(text);
     let before = listing(place.root());
     let store = Store::open(&place.path(".ccsr"), Access::ReadOnly).unwrap();

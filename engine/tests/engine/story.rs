@@ -19,6 +19,15 @@ fn line(event: &Event) -> Option<String> {
             reused,
             ..
         } => format!("{stage}: executed {executed}, reused {reused}"),
+        Event::UnitRetried {
+            stage,
+            failures,
+            error,
+            ..
+        } => format!("{stage}: failed {failures} times: {error}"),
+        Event::BatchHalved { stage, units } => {
+            format!("{stage}: out of memory, {units} units a batch")
+        }
         Event::UnitFailed { stage, unit, error } => format!("{stage}: {unit}: {error}"),
         Event::StageFailed { stage, error } => format!("{stage}: failed: {error}"),
         Event::StageSkipped { stage } => format!("{stage}: skipped"),
