@@ -32,4 +32,4 @@ pub use outcomes::{Commit, Stored};
 pub use run_id::{ParseRunIdError, RunId};
 pub use stages::StageMemo;
 pub use store::{Access, Store};
-pub use value::{Value, ValueError};
+pub use value::{Map, Value, ValueError};

@@ -4,7 +4,6 @@
 //! encoding* ([`Value::canonical`]) is what digests are taken of. Both are injective; only the
 //! second is frozen for ever, because a changed encoding would forget every cached outcome.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -13,6 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::Digest;
 
 mod decode;
+mod map;
+
+pub use map::Map;
 
 /// A value of a key, an outcome or a table cell.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +35,7 @@ pub enum Value {
     /// An ordered list.
     List(Arc<[Self]>),
     /// Named values, ordered by name.
-    Map(Arc<BTreeMap<Arc<str>, Self>>),
+    Map(Map),
 }
 
 /// A value that does not fit: its JSON form is malformed, or it is not of the type asked for.
@@ -59,13 +61,8 @@ impl Value {
     }
 
     /// A map with these entries.
-    pub fn map<K: Into<Arc<str>>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
-        Self::Map(Arc::new(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key.into(), value))
-                .collect(),
-        ))
+    pub fn map<K: AsRef<str>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
+        Self::Map(Map::new(entries))
     }
 
     /// A list of these values.
@@ -270,10 +267,10 @@ impl Value {
                             .map_err(|_| ValueError(format!("`{text}` is not a number")));
                     }
                 }
-                let entries = entries
-                    .into_iter()
-                    .map(|(name, value)| Ok((unescape(&name).into(), Self::from_json(value)?)));
-                Self::Map(Arc::new(entries.collect::<Result<_, ValueError>>()?))
+                let entries = entries.into_iter().map(|(name, value)| {
+                    Ok((map::interned(unescape(&name)), Self::from_json(value)?))
+                });
+                Self::map(entries.collect::<Result<Vec<_>, ValueError>>()?)
             }
         })
     }

@@ -10,11 +10,12 @@ mod failures;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use ccsr_cache::{ActionKey, Digest, StageMemo, StoreError};
 use ccsr_stage::{StageError, Table};
+use smallvec::SmallVec;
 
 use crate::active::{ActiveStage, Written};
 use crate::diagnostic::with_causes;
@@ -26,7 +27,7 @@ use crate::record::StageOutcome;
 use crate::run::{Run, StageProgress};
 use crate::schedule::Schedule;
 use crate::slots::SlotPool;
-use crate::waves::Slot;
+use crate::waves::{Slot, Wanted};
 use crate::worker::{Executed, Job, WORKER_THREAD, Workshop};
 
 use failures::Delayed;
@@ -44,6 +45,14 @@ pub(crate) enum Ending {
 /// Blobs that the cache lost, and a stage that needs each.
 pub(crate) type Lost = BTreeMap<Digest, StageId>;
 
+/// Units that are looked up in one go: a stage may want a million.
+const AT_ONCE: usize = 8192;
+
+fn chunk(wanted: &mut impl Iterator<Item = Wanted>) -> Option<Vec<Wanted>> {
+    let some: Vec<_> = wanted.take(AT_ONCE).collect();
+    (!some.is_empty()).then_some(some)
+}
+
 /// How long to wait for an answer before looking whether somebody wants to stop.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -53,9 +62,11 @@ pub(crate) struct Attempt<'a, 'r> {
     schedule: Schedule<'r>,
     active: BTreeMap<StageId, ActiveStage>,
     /// Who waits for a unit that is queued, executing or held elsewhere.
-    waiting: HashMap<ActionKey, Vec<(StageId, Slot)>>,
-    /// Tables that were read or written, by digest.
-    tables: HashMap<Digest, Arc<Table>>,
+    waiting: HashMap<ActionKey, SmallVec<[(StageId, Slot); 1]>>,
+    /// Tables that somebody holds, by digest.
+    tables: HashMap<Digest, Weak<Table>>,
+    /// Tables of stages whose readers have not all begun.
+    awaited: HashMap<StageId, Vec<Arc<Table>>>,
     batches_out: usize,
     slots: SlotPool,
     busy: BTreeSet<Digest>,
@@ -82,6 +93,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             active: BTreeMap::new(),
             waiting: HashMap::new(),
             tables: HashMap::new(),
+            awaited: HashMap::new(),
             batches_out: 0,
             slots: SlotPool::new(slots),
             busy: BTreeSet::new(),
@@ -135,6 +147,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 && let Some(stage) = self.schedule.start()
             {
                 self.begin(stage)?;
+                self.let_go(stage);
             }
             self.try_again();
             while self.stopping.is_none()
@@ -286,35 +299,45 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 let complete = active.waves.is_complete();
                 return if complete { self.finish(id) } else { Ok(()) };
             }
-            let keys: Vec<_> = wanted.iter().map(|unit| unit.key).collect();
-            let found = self.run.store.lookup(&keys)?;
-            let active = self.active.get_mut(&id).expect("it was there above");
-            let forced = self.run.is_forced(id);
-            let progress = &mut self.run.progress[id.0];
-            for (unit, stored) in wanted.into_iter().zip(found) {
-                let counts = !forced || self.run.executed.contains(&unit.key);
-                if let Some(stored) = stored.filter(|_| counts) {
-                    if !self.run.executed.contains(&unit.key) {
-                        progress.reused += 1;
-                        progress.seconds_saved += stored.seconds;
-                    }
-                    active.resolve(unit.slot, stored.outcome);
-                } else {
-                    let waiting = self.waiting.entry(unit.key).or_default();
-                    if waiting.is_empty() {
-                        active.enqueue(unit.key, unit.unit);
-                    } else {
-                        progress.reused += 1;
-                    }
-                    waiting.push((id, unit.slot));
-                }
+            let mut wanted = wanted.into_iter();
+            while let Some(some) = chunk(&mut wanted) {
+                self.look_up(id, some)?;
             }
+            let active = self.active.get(&id).expect("it was there above");
             (self.listener)(Event::Wave {
                 stage: node.name.clone(),
                 units: active.waves.units(),
-                reused: progress.reused,
+                reused: self.run.progress[id.0].reused,
             });
         }
+    }
+
+    /// Resolves the units whose outcomes are known, and queues the others.
+    fn look_up(&mut self, id: StageId, wanted: Vec<Wanted>) -> Result<(), StoreError> {
+        let keys: Vec<_> = wanted.iter().map(|unit| unit.key).collect();
+        let found = self.run.store.lookup(&keys)?;
+        let active = self.active.get_mut(&id).expect("only active stages ask");
+        let forced = self.run.is_forced(id);
+        let progress = &mut self.run.progress[id.0];
+        for (unit, stored) in wanted.into_iter().zip(found) {
+            let ours = self.run.executed.contains(&unit.key);
+            if let Some(stored) = stored.filter(|_| ours || !forced) {
+                if !ours {
+                    progress.reused += 1;
+                    progress.seconds_saved += stored.seconds;
+                }
+                active.resolve(unit.slot, stored.outcome);
+            } else {
+                let waiting = self.waiting.entry(unit.key).or_default();
+                if waiting.is_empty() {
+                    active.enqueue(unit.key, unit.unit);
+                } else {
+                    progress.reused += 1;
+                }
+                waiting.push((id, unit.slot));
+            }
+        }
+        Ok(())
     }
 
     /// A stage needs a blob that is lost. What else the units of its queue will miss is looked for
@@ -333,12 +356,22 @@ impl<'a, 'r> Attempt<'a, 'r> {
     }
 
     fn table(&mut self, digest: Digest) -> Result<Arc<Table>, StageError> {
-        if let Some(table) = self.tables.get(&digest) {
-            return Ok(table.clone());
+        if let Some(table) = self.tables.get(&digest).and_then(Weak::upgrade) {
+            return Ok(table);
         }
         let bytes = ccsr_stage::Blobs::read(&crate::worker::StoreBlobs(self.run.store), &digest)?;
         let table = Arc::new(Table::decode(&bytes)?);
-        self.tables.insert(digest, table.clone());
+        self.tables.insert(digest, Arc::downgrade(&table));
         Ok(table)
+    }
+
+    /// A stage has begun: tables that it was the last to wait for need not be kept at hand.
+    fn let_go(&mut self, begun: StageId) {
+        for upstream in self.run.pipeline.graph.upstream(begun) {
+            if self.schedule.awaits(upstream) {
+                continue;
+            }
+            self.awaited.remove(&upstream);
+        }
     }
 }

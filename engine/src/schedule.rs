@@ -3,6 +3,8 @@
 //! `Waiting → Ready → Active → Done | Failed`, and `Skipped` below a failure. *Ready* means ready to
 //! be looked at, not that it must run: most ready stages turn out to be unchanged.
 
+use std::collections::BTreeSet;
+
 use crate::graph::{StageGraph, StageId};
 
 /// Where a stage stands.
@@ -27,6 +29,12 @@ pub(crate) enum StageState {
 pub(crate) struct Schedule<'a> {
     graph: &'a StageGraph,
     states: Vec<StageState>,
+    /// Each stage's place in the order of work.
+    places: Vec<usize>,
+    /// The places of the ready stages.
+    ready: BTreeSet<usize>,
+    /// Ready and active stages.
+    open: usize,
 }
 
 impl<'a> Schedule<'a> {
@@ -35,7 +43,13 @@ impl<'a> Schedule<'a> {
         let mut schedule = Self {
             graph,
             states: vec![StageState::Waiting; graph.len()],
+            places: vec![0; graph.len()],
+            ready: BTreeSet::new(),
+            open: 0,
         };
+        for (place, stage) in graph.order().iter().enumerate() {
+            schedule.places[stage.0] = place;
+        }
         for stage in graph.order() {
             schedule.consider(*stage);
         }
@@ -49,8 +63,7 @@ impl<'a> Schedule<'a> {
 
     /// Takes the first ready stage.
     pub(crate) fn start(&mut self) -> Option<StageId> {
-        let ready = |stage: &&StageId| self.state(**stage) == StageState::Ready;
-        let stage = *self.graph.order().iter().find(ready)?;
+        let stage = self.graph.order()[self.ready.pop_first()?];
         self.states[stage.0] = StageState::Active;
         Some(stage)
     }
@@ -63,6 +76,7 @@ impl<'a> Schedule<'a> {
             "only an active stage completes"
         );
         self.states[stage.0] = StageState::Done;
+        self.open -= 1;
         let readers: Vec<_> = self.graph.downstream(stage).collect();
         for reader in readers {
             self.consider(reader);
@@ -77,6 +91,7 @@ impl<'a> Schedule<'a> {
             "only an active stage fails"
         );
         self.states[stage.0] = StageState::Failed;
+        self.open -= 1;
         let mut skipped = Vec::new();
         let mut below: Vec<_> = self.graph.downstream(stage).collect();
         while let Some(stage) = below.pop() {
@@ -90,18 +105,23 @@ impl<'a> Schedule<'a> {
         skipped
     }
 
+    /// Whether a stage that reads `stage` has not begun.
+    pub(crate) fn awaits(&self, stage: StageId) -> bool {
+        let waits = |reader| matches!(self.state(reader), StageState::Waiting | StageState::Ready);
+        self.graph.downstream(stage).any(waits)
+    }
+
     /// Whether nothing is ready or active any more.
     pub(crate) fn is_over(&self) -> bool {
-        !self
-            .states
-            .iter()
-            .any(|state| matches!(state, StageState::Ready | StageState::Active))
+        self.open == 0
     }
 
     fn consider(&mut self, stage: StageId) {
         let done = |upstream| self.state(upstream) == StageState::Done;
         if self.state(stage) == StageState::Waiting && self.graph.upstream(stage).all(done) {
             self.states[stage.0] = StageState::Ready;
+            self.ready.insert(self.places[stage.0]);
+            self.open += 1;
         }
     }
 }

@@ -29,8 +29,7 @@ const MAX_WAVES: usize = 1_000_000;
 
 struct PartitionWaves {
     partition: Partition,
-    units: Vec<(Arc<Unit>, Option<Value>)>,
-    /// The outcomes of all earlier waves, as the stage is shown them.
+    /// All units so far. The outcome of one that is open is null for the time being.
     resolved: Vec<Resolved>,
     open: usize,
     waves: usize,
@@ -59,7 +58,6 @@ impl Waves {
             .into_iter()
             .map(|partition| PartitionWaves {
                 partition,
-                units: Vec::new(),
                 resolved: Vec::new(),
                 open: 0,
                 waves: 0,
@@ -85,16 +83,7 @@ impl Waves {
         let mut wanted = Vec::new();
         for index in std::mem::take(&mut self.idle) {
             let waves = &mut self.partitions[index];
-            let done = waves.resolved.len();
-            for (unit, outcome) in &mut waves.units[done..] {
-                let outcome = outcome
-                    .take()
-                    .expect("an idle partition has all its outcomes");
-                waves.resolved.push(Resolved {
-                    unit: Unit::clone(unit),
-                    outcome,
-                });
-            }
+            debug_assert_eq!(waves.open, 0, "an idle partition has all its outcomes");
             let units = stage.units(inputs, &waves.partition, &waves.resolved)?;
             waves.exhausted = units.is_empty();
             waves.open = units.len();
@@ -109,38 +98,39 @@ impl Waves {
                 let key = ActionKey::of(self.kind, self.revision, &unit.input);
                 let slot = Slot {
                     partition: index,
-                    index: waves.units.len(),
+                    index: waves.resolved.len(),
                 };
                 let unit = Arc::new(unit);
-                waves.units.push((unit.clone(), None));
+                waves.resolved.push(Resolved {
+                    unit: Arc::clone(&unit),
+                    outcome: Value::Null,
+                });
                 wanted.push(Wanted { slot, key, unit });
             }
         }
         Ok(wanted)
     }
 
-    /// Records an outcome.
+    /// Records the outcome of a unit that is open.
     pub(crate) fn resolve(&mut self, slot: Slot, outcome: Value) {
         let waves = &mut self.partitions[slot.partition];
-        let place = &mut waves.units[slot.index].1;
-        if place.replace(outcome).is_none() {
-            waves.open -= 1;
-            if waves.open == 0 {
-                self.idle.push(slot.partition);
-            }
+        waves.resolved[slot.index].outcome = outcome;
+        waves.open -= 1;
+        if waves.open == 0 {
+            self.idle.push(slot.partition);
         }
     }
 
     /// A unit that was asked for.
     pub(crate) fn unit(&self, slot: Slot) -> Arc<Unit> {
-        self.partitions[slot.partition].units[slot.index].0.clone()
+        Arc::clone(&self.partitions[slot.partition].resolved[slot.index].unit)
     }
 
     /// Units asked for so far.
     pub(crate) fn units(&self) -> u64 {
         self.partitions
             .iter()
-            .map(|waves| waves.units.len() as u64)
+            .map(|waves| waves.resolved.len() as u64)
             .sum()
     }
 

@@ -24,7 +24,7 @@ pub const WORKER_THREAD: &str = "ccsr-worker";
 pub(crate) struct Job {
     pub(crate) stage: StageId,
     pub(crate) keys: Vec<ActionKey>,
-    pub(crate) units: Vec<Unit>,
+    pub(crate) units: Vec<Arc<Unit>>,
     /// The resource that all units name, and its identity.
     pub(crate) resource: Option<(Arc<str>, Digest)>,
     /// What it occupies.

@@ -1,8 +1,5 @@
 //! Reading the canonical encoding back. Only what [`Value::write_canonical`] writes is accepted.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::{Value, ValueError, canonical_bits};
 use crate::Digest;
 
@@ -46,7 +43,7 @@ impl<'a> Reader<'a> {
                 }
                 Value::Float(number)
             }
-            4 => Value::Text(self.text()?),
+            4 => Value::from(self.text()?),
             5 => Value::Blob(Digest::from_bytes(self.array()?)),
             6 => {
                 let count = self.length()?;
@@ -56,29 +53,24 @@ impl<'a> Reader<'a> {
                     .map(Value::list)?
             }
             7 => {
-                let mut entries = BTreeMap::<Arc<str>, Value>::new();
+                let mut entries = Vec::<(&str, Value)>::new();
                 for _ in 0..self.length()? {
                     let name = self.text()?;
-                    if entries
-                        .last_key_value()
-                        .is_some_and(|(last, _)| *last >= name)
-                    {
+                    if entries.last().is_some_and(|(last, _)| *last >= name) {
                         return Err(malformed("the names of a map are not in order"));
                     }
-                    entries.insert(name, self.value(depth + 1)?);
+                    entries.push((name, self.value(depth + 1)?));
                 }
-                Value::Map(Arc::new(entries))
+                Value::map(entries)
             }
             _ => return Err(malformed("a tag is not known")),
         })
     }
 
-    fn text(&mut self) -> Result<Arc<str>, ValueError> {
+    fn text(&mut self) -> Result<&'a str, ValueError> {
         let length = self.length()?;
         let bytes = self.take(length)?;
-        std::str::from_utf8(bytes)
-            .map(Arc::from)
-            .map_err(|_| malformed("a text is not UTF-8"))
+        std::str::from_utf8(bytes).map_err(|_| malformed("a text is not UTF-8"))
     }
 
     /// A length or count. Every element takes a byte at least, so one beyond the rest is a lie.

@@ -113,7 +113,7 @@ impl Attempt<'_, '_> {
             match claim {
                 Claim::Ours => {
                     job.keys.push(key);
-                    job.units.push(Arc::unwrap_or_clone(unit));
+                    job.units.push(unit);
                 }
                 Claim::Held => active.held.push((key, unit)),
                 Claim::Done => done.push((key, unit)),

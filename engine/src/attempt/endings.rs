@@ -30,7 +30,7 @@ impl Attempt<'_, '_> {
             tables: BTreeMap::new(),
             rows: BTreeMap::new(),
         };
-        let mut bytes = Vec::new();
+        let (mut bytes, mut kept) = (Vec::new(), Vec::new());
         for (port, table) in tables {
             let encoded = table.encode();
             let digest = Digest::of(&encoded);
@@ -41,7 +41,9 @@ impl Attempt<'_, '_> {
             written.rows.insert(port.to_owned(), table.len() as u64);
             written.tables.insert(port.to_owned(), digest);
             bytes.push(encoded);
-            self.tables.insert(digest, Arc::new(table));
+            let table = Arc::new(table);
+            self.tables.insert(digest, Arc::downgrade(&table));
+            kept.push(table);
         }
         store.put_all(&bytes)?;
         let progress = &mut self.run.progress[id.0];
@@ -63,6 +65,9 @@ impl Attempt<'_, '_> {
         });
         store.record_stage(&key, &pipeline.name, &node.name, &memo)?;
         self.schedule.complete(id);
+        if self.schedule.awaits(id) {
+            self.awaited.insert(id, kept);
+        }
         Ok(())
     }
 

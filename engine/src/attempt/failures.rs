@@ -27,7 +27,7 @@ impl Attempt<'_, '_> {
         &mut self,
         id: StageId,
         key: ActionKey,
-        unit: &Unit,
+        unit: &Arc<Unit>,
         error: &StageError,
         together: usize,
     ) -> bool {
@@ -38,7 +38,7 @@ impl Attempt<'_, '_> {
         let Some(active) = self.active.get_mut(&id) else {
             return false;
         };
-        let unit = || Arc::new(unit.clone());
+        let unit = || Arc::clone(unit);
         if matches!(error, StageError::OutOfMemory(_)) && together > 1 {
             let half = together / 2;
             if active.limit.is_none_or(|limit| half < limit) {

@@ -62,7 +62,7 @@ fn each<K: StageKind>(
     label: impl Fn(&Unit) -> String,
     compute: impl Fn(&Unit) -> Result<Outcome, StageError>,
 ) -> Vec<Result<Outcome, StageError>> {
-    let one = |unit: &Unit| {
+    let one = |unit: &Arc<Unit>| {
         let key = ActionKey::of(K::NAME, K::REVISION, &unit.input);
         wait_at_limit(batch.environment);
         note(batch.environment, &format!("{}\t{key}\n", label(unit)));

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
@@ -173,7 +174,7 @@ impl Stage for ImportImages {
     }
 
     fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
-        let read = |unit: &Unit| {
+        let read = |unit: &Arc<Unit>| {
             let file = source_file(unit)?;
             let bytes = file.read().map_err(|error| self.named(error))?;
             let pixels = png::decode(&bytes)

@@ -50,7 +50,7 @@ pub struct JudgeImages {
 
 impl JudgeImages {
     /// The unit that asks a question about a row's image.
-    fn unit(&self, row: Row<'_>, question: &Question) -> Result<Unit, StageError> {
+    fn unit(&self, row: Row<'_>, about: &Value, question: &Question) -> Result<Unit, StageError> {
         let text = template::render(&question.text, |name| {
             row.text(name).map_err(|error| {
                 StageError::input(format!(
@@ -64,7 +64,7 @@ impl JudgeImages {
         reads.push(("question", Value::from(text)));
         let hint = Value::map([
             ("question", Value::from(question.id.as_str())),
-            ("about", Value::from(described(row))),
+            ("about", about.clone()),
         ]);
         Ok(Unit::new(self.judge.keyed("judge", reads))
             .with_group(row.index() as u64)
@@ -207,9 +207,10 @@ impl Stage for JudgeImages {
     ) -> Result<Vec<Unit>, StageError> {
         let images = inputs.table("images")?;
         let ask = |row: Row<'_>, questions: Vec<usize>| -> Result<Vec<Unit>, StageError> {
+            let about = Value::from(described(row));
             let units = questions
                 .into_iter()
-                .map(|index| self.unit(row, &self.questions.questions[index]));
+                .map(|index| self.unit(row, &about, &self.questions.questions[index]));
             units.collect()
         };
         if self.ask == Ask::Gated {
@@ -219,8 +220,11 @@ impl Stage for JudgeImages {
             return Ok(Vec::new());
         }
         let all = || (0..self.questions.questions.len()).collect();
-        let units: Result<Vec<_>, _> = images.rows().map(|row| ask(row, all())).collect();
-        Ok(units?.into_iter().flatten().collect())
+        let mut units = Vec::with_capacity(images.len() * self.questions.questions.len());
+        for row in images.rows() {
+            units.extend(ask(row, all())?);
+        }
+        Ok(units)
     }
 
     fn batch(&self) -> usize {

@@ -230,7 +230,7 @@ impl Inputs<'_> {
 /// Units to execute together, and what they need.
 pub struct Batch<'a> {
     /// The units, all naming the same resource.
-    pub units: &'a [Unit],
+    pub units: &'a [Arc<Unit>],
     /// The resource they name, loaded.
     pub resource: Option<&'a dyn Resource>,
     /// Input blobs.

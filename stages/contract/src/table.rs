@@ -248,6 +248,12 @@ impl<'a> Row<'a> {
         self.typed(column, "text", Value::as_text)
     }
 
+    /// The text of a column as a value, which shares it.
+    pub fn text_value(self, column: &str) -> Result<Value, TableError> {
+        let is_text = |value: &'a Value| value.as_text().map(|_| value.clone());
+        self.typed(column, "text", is_text)
+    }
+
     /// The whole number of a column.
     pub fn int(self, column: &str) -> Result<i64, TableError> {
         self.typed(column, "a whole number", Value::as_int)

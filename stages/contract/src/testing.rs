@@ -294,7 +294,10 @@ impl Lab {
             let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
             resolved.extend(units.into_iter().map(|unit| {
                 let outcome = outcomes[&unit.input.digest()].clone();
-                Resolved { unit, outcome }
+                Resolved {
+                    unit: unit.into(),
+                    outcome,
+                }
             }));
         }
         unreachable!("waves are counted without end")
@@ -323,8 +326,9 @@ impl Lab {
         let resource = resource
             .map(|name| stage.load(name, &environment))
             .transpose()?;
+        let shared: Vec<Arc<Unit>> = units.iter().cloned().map(Arc::new).collect();
         let batch = Batch {
-            units,
+            units: &shared,
             resource: resource.as_deref(),
             blobs: self,
             environment: &environment,

@@ -122,7 +122,7 @@ impl Partition {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
     /// The unit, as the stage asked for it.
-    pub unit: Unit,
+    pub unit: Arc<Unit>,
     /// The value of its outcome.
     pub outcome: Value,
 }

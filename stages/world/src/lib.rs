@@ -40,5 +40,5 @@ pub use kinds::{Background, Class, Colour, DefectKind, Place, Pose, Time, Weathe
 pub use random::Random;
 pub use render::{Image, MAX_SIZE, MIN_SIZE};
 pub use scene::{Animal, Facing, MAX_ANIMALS, Scene, SceneError, Spot};
-pub use truth::{About, Answer, UnknownAbout, judge, truth};
+pub use truth::{About, Answer, UnknownAbout, Witness, judge, truth};
 pub use wish::Wish;

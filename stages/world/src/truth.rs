@@ -155,7 +155,54 @@ impl From<bool> for Answer {
 /// The true answer to the question about a scene that was drawn for a wish; the table is in the
 /// [module's documentation](self).
 pub fn truth(scene: &Scene, wish: &Wish, class: Class, about: About) -> Answer {
-    let seen = seen(scene);
+    Witness::of(scene).truth(wish, class, about)
+}
+
+/// Who has looked at a scene, and can answer many questions about it.
+pub struct Witness<'a> {
+    scene: &'a Scene,
+    /// The animals that a person would notice.
+    seen: Vec<&'a Animal>,
+}
+
+impl<'a> Witness<'a> {
+    /// Looks at a scene, which takes longer than answering.
+    pub fn of(scene: &'a Scene) -> Self {
+        let seen = seen(scene);
+        Self { scene, seen }
+    }
+
+    /// What [`truth()`] says.
+    pub fn truth(&self, wish: &Wish, class: Class, about: About) -> Answer {
+        answer(self.scene, &self.seen, wish, class, about)
+    }
+
+    /// What [`judge`] says.
+    pub fn judge(
+        &self,
+        wish: &Wish,
+        class: Class,
+        about: About,
+        noise: &[u8; 32],
+        error_rate: f64,
+    ) -> (Answer, f64) {
+        let mut random = Random::from_parts(&[b"judge", noise, about.name().as_bytes()]);
+        let errs = random.chance(error_rate);
+        let (sure, coin) = (random.unit(), random.chance(0.5));
+        let answer = self.truth(wish, class, about);
+        if !errs {
+            return (answer, 0.4 + sure * 0.58);
+        }
+        let wrong = match answer {
+            Answer::Yes => Answer::No,
+            Answer::No => Answer::Yes,
+            Answer::Nan => coin.into(),
+        };
+        (wrong, 0.05 + sure * 0.45)
+    }
+}
+
+fn answer(scene: &Scene, seen: &[&Animal], wish: &Wish, class: Class, about: About) -> Answer {
     let own: Vec<&Animal> = seen
         .iter()
         .copied()
@@ -210,7 +257,7 @@ pub fn truth(scene: &Scene, wish: &Wish, class: Class, about: About) -> Answer {
             (!own.is_empty() && own.iter().all(right) && !has(DefectKind::WrongColours)).into()
         }
         About::Abnormalities => (!defects.is_empty()).into(),
-        About::PromptRespected => respects(scene, &seen, wish).into(),
+        About::PromptRespected => respects(scene, seen, wish).into(),
     }
 }
 
@@ -263,17 +310,5 @@ pub fn judge(
     noise: &[u8; 32],
     error_rate: f64,
 ) -> (Answer, f64) {
-    let mut random = Random::from_parts(&[b"judge", noise, about.name().as_bytes()]);
-    let errs = random.chance(error_rate);
-    let (sure, coin) = (random.unit(), random.chance(0.5));
-    let answer = truth(scene, wish, class, about);
-    if !errs {
-        return (answer, 0.4 + sure * 0.58);
-    }
-    let wrong = match answer {
-        Answer::Yes => Answer::No,
-        Answer::No => Answer::Yes,
-        Answer::Nan => coin.into(),
-    };
-    (wrong, 0.05 + sure * 0.45)
+    Witness::of(scene).judge(wish, class, about, noise, error_rate)
 }

@@ -227,10 +227,10 @@ fn rows_get_the_images_that_they_are_about() {
         seed: 1,
     };
     let outcome = |name: &str, row: usize| Resolved {
-        unit: Unit::new(Value::map([(
+        unit: std::sync::Arc::new(Unit::new(Value::map([(
             "file",
             Value::from(file(name).digest.to_string()),
-        )])),
+        )]))),
         outcome: ran.table("images").row(row).value("image").unwrap().clone(),
     };
     let turned = PartitionOutcomes {
@@ -294,7 +294,9 @@ fn a_file_that_changes_between_looking_and_reading_is_noticed() {
         ("path", Value::from(path.to_string_lossy().as_ref())),
     ];
     let input = Value::map([("file", Value::from(Digest::of(b"before").to_string()))]);
-    let units = [Unit::new(input).with_hint(Value::map(hint))];
+    let units = [std::sync::Arc::new(
+        Unit::new(input).with_hint(Value::map(hint)),
+    )];
     let environment = ccsr_stage::Environment {
         device: "cpu".to_owned(),
         threads: 1,

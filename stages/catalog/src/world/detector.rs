@@ -52,7 +52,7 @@ impl Detector for WorldDetector {
     }
 
     fn input(&self, row: Row<'_>) -> Result<Reads, StageError> {
-        Ok(vec![("scene", Value::from(row.text("scene")?))])
+        Ok(vec![("scene", row.text_value("scene")?)])
     }
 
     fn detect(&self, batch: &Batch<'_>) -> Vec<Result<Vec<Found>, StageError>> {

@@ -71,7 +71,7 @@ impl Drawer for WorldDrawer {
     }
 
     fn draw(&self, batch: &Batch<'_>) -> Vec<Result<Drawing, StageError>> {
-        let draw = |unit: &Unit| self.drawing(&unit.input);
+        let draw = |unit: &Arc<Unit>| self.drawing(&unit.input);
         batch.units.par_iter().map(draw).collect()
     }
 }

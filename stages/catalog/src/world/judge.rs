@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ccsr_stage::{Batch, ColumnType, Misfits, RoleKind, Row, StageError, Unit, Value};
-use ccsr_world::{About, Wish};
+use ccsr_world::{About, Wish, Witness};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,21 @@ pub struct WorldJudge {
 }
 
 impl WorldJudge {
-    fn answered(&self, input: &Value) -> Result<Value, StageError> {
+    /// Answers questions about one scene.
+    fn answers(&self, units: &[Arc<Unit>]) -> Vec<Result<Value, StageError>> {
+        let Some(first) = units.first() else {
+            return Vec::new();
+        };
+        let scene = super::scene(&first.input).map_err(|error| error.to_string());
+        let witness = scene.as_ref().map(Witness::of);
+        let answered = |unit: &Arc<Unit>| match &witness {
+            Ok(witness) => self.answered(witness, &unit.input),
+            Err(problem) => Err(StageError::failed(problem.as_str())),
+        };
+        units.iter().map(answered).collect()
+    }
+
+    fn answered(&self, witness: &Witness<'_>, input: &Value) -> Result<Value, StageError> {
         let failed = |problem: String| StageError::failed(problem);
         let about: About = super::text(input, "about")?
             .parse()
@@ -44,15 +58,8 @@ impl WorldJudge {
         let wish = Wish::parse(super::text(input, "prompt")?);
         let image = input.get("image").and_then(Value::as_blob);
         let image = image.ok_or_else(|| failed("a unit came without its image".to_owned()))?;
-        let scene = super::scene(input)?;
-        let (answer, margin) = ccsr_world::judge(
-            &scene,
-            &wish,
-            class,
-            about,
-            image.as_bytes(),
-            self.error_rate,
-        );
+        let (answer, margin) =
+            witness.judge(&wish, class, about, image.as_bytes(), self.error_rate);
         Ok(Value::map([
             ("answer", Value::from(answer.name())),
             ("margin", Value::Float(super::rounded(margin))),
@@ -93,15 +100,18 @@ impl Judge for WorldJudge {
             .map_err(|problem| StageError::input(format!("{}: {problem}", described(row))))?;
         Ok(vec![
             ("about", Value::from(question.about.as_deref())),
-            ("class", Value::from(class)),
-            ("prompt", Value::from(row.text("prompt")?)),
-            ("scene", Value::from(row.text("scene")?)),
+            ("class", row.text_value("class")?),
+            ("prompt", row.text_value("prompt")?),
+            ("scene", row.text_value("scene")?),
         ])
     }
 
     fn answer(&self, batch: &Batch<'_>) -> Vec<Result<Value, StageError>> {
-        let answer = |unit: &Unit| self.answered(&unit.input);
-        batch.units.par_iter().map(answer).collect()
+        // All questions about an image stand together.
+        let same = |a: &Arc<Unit>, b: &Arc<Unit>| a.input.get("scene") == b.input.get("scene");
+        let images: Vec<_> = batch.units.chunk_by(same).collect();
+        let answers = images.into_par_iter().map(|units| self.answers(units));
+        answers.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
     fn verdict(&self, outcome: &Value) -> Verdict {
