@@ -1,6 +1,7 @@
 //! `prompt.count-words`: how many words each prompt has.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ccsr_stage::{
     Batch, Bound, ColumnType, InputPort, Inputs, Misfits, Outcome, OutputPort, Partition,
@@ -90,7 +91,7 @@ impl Stage for CountWords {
     /// The only place where work is done: here a model would run.
     fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
         let long = |word: &&str| word.chars().count() >= self.0.at_least;
-        let count = |unit: &Unit| {
+        let count = |unit: &Arc<Unit>| {
             let prompt = unit
                 .input
                 .get("prompt")
