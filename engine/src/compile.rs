@@ -5,7 +5,7 @@
 
 mod suite;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -296,12 +296,16 @@ impl<'a> Compiler<'a> {
         for file in includes {
             self.include(&file, path, chain, vars, stages);
         }
+        // Names are unique within a file, so only other files are of interest.
+        let known: HashMap<_, _> = stages
+            .iter()
+            .map(|stage| (stage.key.clone(), stage.key_span))
+            .collect();
         for entry in self.section(root, "stages") {
-            match stages.iter().find(|known| known.key == entry.key) {
+            match known.get(&entry.key) {
                 None => stages.push(entry),
-                Some(known) => {
+                Some(&related) => {
                     let message = format!("the stage `{}` is defined twice", entry.key);
-                    let related = known.key_span;
                     self.problem(
                         Diagnostic::new("pipeline::duplicate-stage", message)
                             .at(entry.key_span)

@@ -5,6 +5,7 @@ mod options;
 mod ports;
 mod roles;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ccsr_cache::Value;
@@ -36,7 +37,11 @@ pub(crate) fn resolve(
         suite: draft.suite.as_ref(),
         suite_is_broken: draft.suite_is_broken,
         devices: draft.devices,
-        names: draft.stages.iter().map(|entry| entry.key.clone()).collect(),
+        names: (0..)
+            .map(StageId)
+            .zip(&draft.stages)
+            .map(|(id, entry)| (entry.key.clone(), id))
+            .collect(),
         problems: Vec::new(),
     };
     resolver.check_suite();
@@ -114,7 +119,7 @@ struct Resolver<'a> {
     suite_is_broken: bool,
     /// Names of the devices there are.
     devices: &'a [&'a str],
-    names: Vec<Arc<str>>,
+    names: HashMap<Arc<str>, StageId>,
     problems: Vec<Diagnostic>,
 }
 

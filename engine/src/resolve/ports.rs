@@ -7,7 +7,6 @@ use ccsr_stage::params::{Node, NodeKind, Span};
 use ccsr_stage::{InputPort, OutputPort, Schema, Schemas};
 
 use super::{Part, Reference, Resolver, near_or_list};
-use crate::graph::StageId;
 use crate::pipeline::{Binding, StageNode};
 
 impl Resolver<'_> {
@@ -48,9 +47,10 @@ impl Resolver<'_> {
             Some((name, output)) => (name, Some(output.to_owned())),
             None => (text, None),
         };
-        let Some(stage) = self.names.iter().position(|known| &**known == name) else {
-            let names = self.names.clone();
-            let help = near_or_list(name, names.iter().map(AsRef::as_ref));
+        let Some(&stage) = self.names.get(name) else {
+            let mut names: Vec<_> = self.names.iter().collect();
+            names.sort_by_key(|(_, stage)| **stage);
+            let help = near_or_list(name, names.into_iter().map(|(name, _)| name.as_ref()));
             self.problem(
                 "from::stage",
                 node.span,
@@ -61,7 +61,7 @@ impl Resolver<'_> {
         };
         Some(Reference {
             port,
-            stage: StageId(stage),
+            stage,
             output,
             span: node.span,
         })
