@@ -43,7 +43,8 @@ impl Session {
         let project = match &cli.cache {
             Some(cache) => project.with_cache(working.join(cache)),
             None => project,
-        };
+        }
+        .with_variables(std::env::vars_os());
         if !file.starts_with(project.root()) {
             return Err(Failure::Usage(format!(
                 "the pipeline `{}` lies outside the project `{}`",

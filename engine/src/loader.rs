@@ -2,6 +2,7 @@
 //! show its line.
 
 use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use ccsr_stage::params::{Documents, Node, Problem, ResolvedPath, SourceId, Span};
@@ -106,5 +107,9 @@ impl Documents for Loader<'_> {
             Some(tree) if problems.is_empty() => Ok(tree),
             _ => Err(problems.into_iter().map(Problem::from).collect()),
         }
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.project.variable(name).map(OsStr::to_owned)
     }
 }

@@ -1,7 +1,9 @@
 //! The project: the folder that no path of a pipeline leaves.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
+use std::{fmt, io};
 
 use ccsr_stage::params::ResolvedPath;
 
@@ -10,6 +12,17 @@ use ccsr_stage::params::ResolvedPath;
 pub struct Project {
     root: PathBuf,
     cache: PathBuf,
+    variables: Variables,
+}
+
+/// Variables of the environment. Their values may be secrets, so only their names are shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Variables(BTreeMap<OsString, OsString>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// Name of the cache folder.
@@ -38,7 +51,11 @@ impl Project {
     pub fn at(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         let cache = root.join(CACHE);
-        Self { root, cache }
+        Self {
+            root,
+            cache,
+            variables: Variables::default(),
+        }
     }
 
     /// The same project with its cache elsewhere.
@@ -48,6 +65,21 @@ impl Project {
             cache: cache.into(),
             ..self
         }
+    }
+
+    /// The same project, whose external programs are started in this environment.
+    #[must_use]
+    pub fn with_variables(self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self {
+            variables: Variables(variables.into_iter().collect()),
+            ..self
+        }
+    }
+
+    /// A variable of the environment that external programs are started in.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        let value = self.variables.0.get(OsStr::new(name));
+        value.map(OsString::as_os_str)
     }
 
     /// Its folder.

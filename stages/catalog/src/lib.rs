@@ -27,6 +27,7 @@ pub mod questions;
 mod range;
 pub mod roles;
 mod row_id;
+pub mod run_command;
 #[cfg(test)]
 mod samples;
 pub mod score_answers;
@@ -54,6 +55,8 @@ pub fn registry() -> Registry {
         // The self-reward.
         .with::<score_answers::ScoreAnswers>()
         .with::<select_pairs::SelectPairs>()
+        // Programs in other languages.
+        .with::<run_command::RunCommand>()
         // To look at, and to train on.
         .with::<lay_out_sheets::LayOutSheets>()
         .with::<export_dataset::ExportDataset>()
@@ -107,6 +110,7 @@ mod tests {
         assert_eq!(
             kinds,
             [
+                "command",
                 "dataset.export",
                 "image.detect",
                 "image.generate",

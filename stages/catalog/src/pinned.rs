@@ -79,6 +79,9 @@ fn pinned() {
     pin::<detect_objects::DetectObjects>(&json!({}), &lab, &[("images", &images)]);
     pin::<score_answers::ScoreAnswers>(&with_questions, &lab, &[]);
     pin::<select_pairs::SelectPairs>(&json!({}), &lab, &[]);
+    let argv = ["./src/run_command/tests/answer.sh"];
+    let with = json!({"argv": argv, "columns": {"answer": "text", "margin": "float"}});
+    pin::<run_command::RunCommand>(&with, &lab, &[("rows", &images)]);
     pin::<lay_out_sheets::LayOutSheets>(&json!({}), &lab, &[("images", &images)]);
     pin::<export_dataset::ExportDataset>(&json!({}), &lab, &[("pairs", &images)]);
     pin::<measure_truth::MeasureTruth>(&json!({}), &lab, &[("images", &images)]);

@@ -12,6 +12,7 @@ mod export;
 pub mod params;
 mod ports;
 mod registry;
+mod site;
 mod stage;
 mod table;
 #[cfg(feature = "testing")]
@@ -25,6 +26,7 @@ pub use export::{Content, ExportFile};
 pub use params::{Misfit, Misfits};
 pub use ports::{InputPort, OutputPort, Schemas};
 pub use registry::{BoundRole, Kind, Registry, RoleKind, Roles};
+pub use site::Site;
 pub use stage::{Batch, Bound, Inputs, RowCounts, Source, SourceFile, Stage, StageKind};
 pub use table::{Column, ColumnType, Row, Schema, Table, TableBuilder, TableError};
 pub use unit::{Outcome, Partition, PartitionOutcomes, Resolved, Unit};

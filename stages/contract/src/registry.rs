@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::params::{self, Documents, Misfits, Node, Problem};
-use crate::{Stage, StageKind};
+use crate::{Site, Stage, StageKind};
 
 type BuildStage = fn(Option<&Node>, &dyn Documents, &Roles) -> Result<Box<dyn Stage>, Vec<Problem>>;
 type BuildRole = fn(Option<&Node>, &dyn Documents) -> Result<BoundRole, Vec<Problem>>;
@@ -186,7 +186,10 @@ fn build_stage<K: StageKind>(
     roles: &Roles,
 ) -> Result<Box<dyn Stage>, Vec<Problem>> {
     let params = read_block::<K::Params>(with, documents)?;
-    let stage = K::new(params, roles).map_err(|misfits| misfits.placed(with, documents))?;
+    let nothing = Node::empty_map();
+    let site = Site::new(with.unwrap_or(&nothing), documents);
+    let stage =
+        K::new_at(params, roles, &site).map_err(|misfits| misfits.placed(with, documents))?;
     Ok(Box::new(stage))
 }
 

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Blobs, Environment, ExportFile, InputPort, Limits, Misfits, Outcome, OutputPort, Partition,
-    PartitionOutcomes, Resolved, Resource, Roles, Schemas, StageError, Table, Unit,
+    PartitionOutcomes, Resolved, Resource, Roles, Schemas, Site, StageError, Table, Unit,
 };
 
 /// A stage, ready to answer: its parameters are read and its roles are bound.
@@ -142,6 +142,16 @@ pub trait StageKind: Stage + Sized + 'static {
     /// Everything about the parameters that does not fit, each part by the path that leads to it;
     /// a sentence alone, where it is about how they go together.
     fn new(params: Self::Params, roles: &Roles) -> Result<Self, Misfits>;
+
+    /// Builds the stage where it is written. Only a kind that reaches beyond its parameters (one
+    /// that starts external programs) answers this one; all others need to know of no place.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    fn new_at(params: Self::Params, roles: &Roles, site: &Site<'_>) -> Result<Self, Misfits> {
+        let _ = site;
+        Self::new(params, roles)
+    }
 }
 
 /// A file or folder that a stage reads besides its tables.

@@ -6,6 +6,7 @@
 //! executed. Everything here panics instead of failing politely: it is the test's voice.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +17,7 @@ use crate::params::{
 };
 use crate::{
     Batch, Blobs, Environment, Inputs, Limits, Partition, PartitionOutcomes, Registry, Resolved,
-    Roles, RowCounts, Schemas, SourceFile, Stage, StageError, StageKind, Table, Unit,
+    Roles, RowCounts, Schemas, Site, SourceFile, Stage, StageError, StageKind, Table, Unit,
 };
 
 /// The tree of some JSON. Every part has a place of its own.
@@ -75,6 +76,11 @@ impl Documents for Folder {
         let json = serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
         Ok(node(&json))
     }
+
+    /// Where programs are found, and nothing else: tests run alike everywhere.
+    fn variable(&self, name: &str) -> Option<OsString> {
+        (name == "PATH").then(|| "/usr/local/bin:/usr/bin:/bin".into())
+    }
 }
 
 /// Problems in one line each.
@@ -95,9 +101,11 @@ pub fn misfits<K: StageKind>(
     documents: &dyn Documents,
     roles: &Roles,
 ) -> Vec<String> {
-    let read = params::read::<K::Params>(&node(with), documents);
+    let with = node(with);
+    let read = params::read::<K::Params>(&with, documents);
     let params = read.map_err(messages).expect("the parameters can be read");
-    let found = K::new(params, roles).err().expect("something does not fit");
+    let built = K::new_at(params, roles, &Site::new(&with, documents));
+    let found = built.err().expect("something does not fit");
     let shown = found
         .iter()
         .map(|misfit| format!("{}: {}", misfit.path.join("."), misfit.message));
@@ -436,10 +444,12 @@ pub fn check_kind<K: StageKind>(
     tables: &[(&'static str, &Arc<Table>)],
 ) -> Ran {
     let build = |with: &serde_json::Value| {
-        let read = params::read::<K::Params>(&node(with), documents);
+        let with = node(with);
+        let read = params::read::<K::Params>(&with, documents);
         let params = read.map_err(messages).expect("the parameters are right");
         let written = serde_json::to_value(&params).expect("parameters can be written");
-        let stage = K::new(params, roles).expect("the parameters go together");
+        let stage = K::new_at(params, roles, &Site::new(&with, documents));
+        let stage = stage.expect("the parameters go together");
         (stage, written)
     };
     let (stage, written) = build(with);

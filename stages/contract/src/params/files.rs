@@ -1,5 +1,6 @@
 //! Parameters that name files.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -22,6 +23,12 @@ pub trait Documents {
 
     /// The tree of a document.
     fn load(&self, path: &ResolvedPath, span: Span) -> Result<Node, Vec<Problem>>;
+
+    /// A variable of the environment that the whole program was started in.
+    fn variable(&self, name: &str) -> Option<OsString> {
+        let _ = name;
+        None
+    }
 }
 
 /// A path inside the project.
