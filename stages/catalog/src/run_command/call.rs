@@ -16,7 +16,7 @@ use super::{Per, RowsEach, lines};
 /// A call of the program.
 pub(super) struct Call<'a> {
     pub(super) work: &'a Work<'a>,
-    pub(super) units: &'a [Unit],
+    pub(super) units: &'a [Arc<Unit>],
     /// Files made for the program. The folder is there if there are any.
     pub(super) inside: PathBuf,
     /// Files that the program makes. The folder is there if it is told of it.

@@ -103,7 +103,7 @@ impl Call<'_> {
                 let digest = digest.ok_or_else(malformed)?;
                 self.blob(&format!("{number}-{column}"), &digest)
             };
-            text.push_str(&lines::line(row, path)?);
+            text.push_str(&lines::line(row.iter(), path)?);
         }
         Ok(Some(text))
     }
@@ -132,12 +132,12 @@ impl Call<'_> {
         let names: Vec<Arc<str>> = table.columns().iter().map(|c| c.name().into()).collect();
         let mut text = String::new();
         for row in table.rows() {
-            let cells = names.iter().cloned().zip(row.values().cloned()).collect();
+            let cells = names.iter().zip(row.values());
             let path = |column: &str| {
                 let digest = row.blob(column).map_err(StageError::from)?;
                 self.blob(&format!("{port}-{}-{column}", row.index() + 1), &digest)
             };
-            text.push_str(&lines::line(&cells, path)?);
+            text.push_str(&lines::line(cells, path)?);
         }
         Ok(text)
     }

@@ -1,7 +1,7 @@
 //! Rows as programs see them: a JSON object a line, on the way in and on the way out.
 
-use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use ccsr_stage::params::nearest;
 use ccsr_stage::{Outcome, StageError, Value};
@@ -12,8 +12,8 @@ use crate::png;
 use crate::row_id::shortened;
 
 /// A row as a line. `path` says where the bytes of a blob are.
-pub(super) fn line<E>(
-    row: &BTreeMap<std::sync::Arc<str>, Value>,
+pub(super) fn line<'r, E>(
+    row: impl IntoIterator<Item = (&'r Arc<str>, &'r Value)>,
     mut path: impl FnMut(&str) -> Result<PathBuf, E>,
 ) -> Result<String, E> {
     let mut object = serde_json::Map::new();

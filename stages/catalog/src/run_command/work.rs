@@ -125,7 +125,11 @@ impl Work<'_> {
 
     /// One process for these units; an outcome each. `said` is an empty file to write messages to,
     /// kept from call to call.
-    fn call(&self, units: &[Unit], said: &mut Option<Arc<File>>) -> Result<Vec<Outcome>, Failure> {
+    fn call(
+        &self,
+        units: &[Arc<Unit>],
+        said: &mut Option<Arc<File>>,
+    ) -> Result<Vec<Outcome>, Failure> {
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = Call {
             work: self,
