@@ -55,6 +55,12 @@ pub enum StoreError {
         /// What SQLite said, if it was asked.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// Somebody has the store open for writing, and what was asked for needs it alone.
+    #[error("the cache `{}` is in use; let the run that uses it end, and try again", path.display())]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+    },
     /// Another process kept the ledger locked for longer than a minute.
     #[error("the ledger `{}` stayed locked for a minute; find the process that holds it, or run again", path.display())]
     Busy {

@@ -159,6 +159,22 @@ fn sealed(row: &Row<'_>, path: &[u8], look: &Look) -> Option<Digest> {
     (sealed == seal_of(path, look, &digest)).then(|| Digest::from_bytes(digest))
 }
 
+/// Whether a whole row of `file` is what was written.
+pub(crate) fn is_sealed(row: &Row<'_>) -> bool {
+    let check = || {
+        let look = Look {
+            size: row.get("size").ok()?,
+            mtime_ns: row.get("mtime_ns").ok()?,
+            ctime_ns: row.get("ctime_ns").ok()?,
+            inode: row.get::<_, i64>("inode").ok()? as u64,
+        };
+        let (seal, digest): (Seal, [u8; 32]) = (row.get("seal").ok()?, row.get("digest").ok()?);
+        let path = row.get_ref("path").ok()?.as_bytes().ok()?;
+        Some(seal == seal_of(path, &look, &digest))
+    };
+    check().unwrap_or(false)
+}
+
 fn seal_of(path: &[u8], look: &Look, digest: &[u8; 32]) -> Seal {
     seal([
         path,
@@ -187,20 +203,26 @@ fn hash(path: &Path) -> Result<Hashed, FileError> {
     let mut file = File::open(path).map_err(failed)?;
     let before = Look::of(&file.metadata().map_err(failed)?);
     let began = SystemTime::now();
+    let digest = digest_of(&mut file).map_err(failed)?;
+    let after = Look::of(&file.metadata().map_err(failed)?);
+    let lasting = before == after && before.is_settled(began);
+    Ok((digest, lasting.then_some(before)))
+}
+
+/// The digest of an open file, from where it stands. A chunk of it is in memory at a time.
+pub(crate) fn digest_of(file: &mut File) -> std::io::Result<Digest> {
+    let size = file.metadata()?.len();
     let mut hasher = blake3::Hasher::new();
-    let mut chunk = vec![0; CHUNK.min(before.size as usize + 1)];
+    let mut chunk = vec![0; CHUNK.min(size as usize + 1)];
     loop {
-        let read = fill(&mut file, &mut chunk).map_err(failed)?;
+        let read = fill(file, &mut chunk)?;
         match read {
             0 => break,
             PARALLEL.. => hasher.update_rayon(&chunk[..read]),
             _ => hasher.update(&chunk[..read]),
         };
     }
-    let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
-    let after = Look::of(&file.metadata().map_err(failed)?);
-    let lasting = before == after && before.is_settled(began);
-    Ok((digest, lasting.then_some(before)))
+    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
 }
 
 /// Reads until the buffer is full or the file ends.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::{Digest, RunId, StoreError};
+use crate::{Digest, PinTarget, RunId, StoreError};
 
 /// The version of the format on disk that this crate reads and writes. It covers the whole tree, the
 /// ledger's tables and the encoding of keys.
@@ -69,8 +69,30 @@ impl Layout {
         self.root.join("ledger.lock")
     }
 
+    /// Locked, shared, by everybody who may write, for as long as the store is open; exclusively by
+    /// whoever takes things away.
+    pub(crate) fn in_use(&self) -> PathBuf {
+        self.root.join("in-use.lock")
+    }
+
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.root.join("pins")
+    }
+
+    pub(crate) fn pin(&self, target: &PinTarget) -> PathBuf {
+        self.pins().join(format!("{target}.json"))
+    }
+
+    pub(crate) fn temporary_folder(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    pub(crate) fn locks(&self) -> PathBuf {
+        self.root.join("locks")
+    }
+
     pub(crate) fn lock(&self, owner: &str) -> PathBuf {
-        self.root.join("locks").join(format!("{owner}.lock"))
+        self.locks().join(format!("{owner}.lock"))
     }
 
     pub(crate) fn runs(&self) -> PathBuf {
@@ -84,8 +106,7 @@ impl Layout {
     /// A path in `tmp/` that nobody else uses.
     pub(crate) fn temporary(&self) -> PathBuf {
         let number = self.written.fetch_add(1, Ordering::Relaxed);
-        self.root
-            .join("tmp")
+        self.temporary_folder()
             .join(format!("{}-{number}", self.owner))
     }
 

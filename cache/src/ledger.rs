@@ -16,8 +16,11 @@ use crate::{FORMAT, LedgerProblem, StoreError};
 mod create;
 mod failure;
 mod reader;
+mod salvage;
+mod upkeep;
 
 use reader::Reader;
+pub(crate) use salvage::salvage;
 
 const SCHEMA: &str = include_str!("ledger/schema.sql");
 /// Marks the database as ours: "CCSR" in ASCII.
@@ -172,8 +175,8 @@ fn check(path: &Path, identity: (i32, u32)) -> Result<(), StoreError> {
                 path: path.to_owned(),
             });
         }
-        // SQLite takes an empty file for an empty database.
-        (0, _) if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) => {
+        // SQLite takes a file that is shorter than a page for an empty database.
+        (0, _) if std::fs::metadata(path).is_ok_and(|file| file.len() < 512) => {
             LedgerProblem::NotADatabase
         }
         (application_id, _) => LedgerProblem::Foreign { application_id },

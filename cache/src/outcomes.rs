@@ -162,7 +162,7 @@ fn insert(
                 outcome,
                 commit.input.to_json().to_string(),
             ])?;
-        link(ledger, ledger.last_insert_rowid(), commit.outcome)?;
+        link(ledger, ledger.last_insert_rowid(), commit.outcome.blobs())?;
         return Ok(None);
     };
     if present.counts() {
@@ -189,13 +189,16 @@ fn insert(
             outcome,
             commit.input.to_json().to_string(),
         ])?;
-    link(ledger, present.unit, commit.outcome)?;
+    link(ledger, present.unit, commit.outcome.blobs())?;
     Ok(None)
 }
 
 /// Notes which blobs the outcome of a unit names.
-fn link(ledger: &Transaction<'_>, unit: i64, outcome: &Value) -> rusqlite::Result<()> {
-    let blobs: BTreeSet<Digest> = outcome.blobs().into_iter().collect();
+fn link(
+    ledger: &Transaction<'_>,
+    unit: i64,
+    blobs: impl IntoIterator<Item = Digest>,
+) -> rusqlite::Result<()> {
     let mut insert =
         ledger.prepare_cached("INSERT OR IGNORE INTO produced (blob, unit) VALUES (?1, ?2)")?;
     for blob in blobs {
@@ -281,6 +284,45 @@ fn stored(row: &Row<'_>, key: &ActionKey) -> Option<Stored> {
         seconds: finite(row.get(2).ok()?),
         run: row.get(3).ok()?,
     })
+}
+
+/// Whether a whole row of `unit` is what was written: the outcome is sealed, and kind, revision and
+/// input are what the key is the digest of.
+pub(crate) fn is_sealed(row: &Row<'_>) -> bool {
+    let check = || {
+        let key = ActionKey::from_bytes(row.get("key").ok()?);
+        let outcome = row.get_ref("outcome").ok()?.as_str().ok()?;
+        let sealed: Seal = row.get("seal").ok()?;
+        let input = row.get_ref("input").ok()?.as_str().ok()?;
+        let input: Value = serde_json::from_str(input).ok()?;
+        let (kind, revision): (String, u32) = (row.get("kind").ok()?, row.get("revision").ok()?);
+        let _: Value = serde_json::from_str(outcome).ok()?;
+        Some(sealed == seal_of(&key, outcome) && key == ActionKey::of(&kind, revision, &input))
+    };
+    check().unwrap_or(false)
+}
+
+/// The blobs that the outcome in a row of `unit` names.
+pub(crate) fn blobs_of(row: &Row<'_>) -> BTreeSet<Digest> {
+    let outcome = row
+        .get_ref("outcome")
+        .ok()
+        .and_then(|cell| cell.as_str().ok());
+    let outcome = outcome.filter(|text| text.contains("$blob"));
+    let value = outcome.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    value.map_or_else(BTreeSet::new, |value| value.blobs().into_iter().collect())
+}
+
+/// Notes for every outcome which blobs it names. What is noted already stays.
+pub(crate) fn link_all(ledger: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut select =
+        ledger.prepare("SELECT id, outcome FROM unit WHERE instr(outcome, '$blob')")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let unit: i64 = row.get("id")?;
+        link(ledger, unit, blobs_of(row))?;
+    }
+    Ok(())
 }
 
 /// What the columns `kind`, `revision` and `input` say, if they can be read.

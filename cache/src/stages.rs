@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::Durability;
-use crate::outcomes::{finite, text};
+use crate::outcomes::finite;
 use crate::seal::{Seal, seal};
 use crate::{Digest, StageKey, Store, StoreError, Value};
 
@@ -159,12 +159,24 @@ fn append(
     Ok(())
 }
 
+/// The key and the content of a whole row of `stage`; nothing, if it decayed.
+pub(crate) fn sealed(row: &Row<'_>) -> Option<(StageKey, StageMemo)> {
+    let key = StageKey::from_bytes(row.get("key").ok()?);
+    Some((key, memo(row, &key)?))
+}
+
+/// Whether a whole row of `stage` is what was written.
+pub(crate) fn is_sealed(row: &Row<'_>) -> bool {
+    sealed(row).is_some_and(|(key, memo)| StageKey::of(&memo.explanation) == key)
+}
+
 /// What the columns `outputs`, `rows`, `units`, `explanation`, `seal`, `seconds` and `run` say about
 /// `key`; nothing, if they decayed.
 fn memo(row: &Row<'_>, key: &StageKey) -> Option<StageMemo> {
-    let (outputs, rows, explanation) = (text(row, 0)?, text(row, 1)?, text(row, 3)?);
-    let units = row.get(2).ok()?;
-    let sealed: Seal = row.get(4).ok()?;
+    let text = |name| row.get_ref(name).ok()?.as_str().ok();
+    let (outputs, rows, explanation) = (text("outputs")?, text("rows")?, text("explanation")?);
+    let units = row.get("units").ok()?;
+    let sealed: Seal = row.get("seal").ok()?;
     if sealed != seal_of(key, outputs, rows, units, explanation) {
         return None;
     }
@@ -172,9 +184,9 @@ fn memo(row: &Row<'_>, key: &StageKey) -> Option<StageMemo> {
         outputs: serde_json::from_str(outputs).ok()?,
         rows: serde_json::from_str(rows).ok()?,
         units,
-        seconds: finite(row.get(5).ok()?),
+        seconds: finite(row.get("seconds").ok()?),
         explanation: serde_json::from_str(explanation).ok()?,
-        run: row.get(6).ok()?,
+        run: row.get("run").ok()?,
     })
 }
 

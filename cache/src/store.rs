@@ -3,6 +3,7 @@
 //! The methods live beside what they are about (`objects`, `outcomes`, `leases`, `stages`, `files`,
 //! `exports`, `runs`); this module opens and closes.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,9 @@ use crate::{LedgerProblem, StoreError};
 pub enum Access {
     /// Everything. What is missing is created.
     ReadWrite,
+    /// Everything, and nobody else has the store open for writing: things may be taken away without
+    /// anybody missing them. Whoever opens the store for writing meanwhile waits.
+    Alone,
     /// Looking only: nothing at all is written, so that a folder that cannot be written to can be
     /// read, and a store that does not exist is an empty one. Whatever would change something
     /// answers [`StoreError::NotWritable`].
@@ -29,22 +33,27 @@ pub struct Store {
     pub(crate) ledger: Ledger,
     pub(crate) owner: Owner,
     pub(crate) access: Access,
+    /// Says to others that the store is in use. The system unlocks it when the process ends.
+    _presence: Option<File>,
 }
 
 impl Store {
-    /// Opens the store in the folder `root`. Opening a store that is complete writes nothing.
+    /// Opens the store in the folder `root`. Opening a store that is complete writes nothing. While
+    /// somebody has the store alone, opening it for writing waits; having it alone waits for nobody
+    /// and answers [`StoreError::InUse`].
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         let absolute =
             std::path::absolute(root).map_err(|error| StoreError::io(root, "find", error))?;
         let layout = Arc::new(Layout::new(absolute));
-        let ledger = match access {
-            Access::ReadWrite => {
+        let (ledger, presence) = match access {
+            Access::ReadWrite | Access::Alone => {
                 layout.prepare()?;
-                Ledger::open(Arc::clone(&layout))?
+                let presence = enter(&layout, access)?;
+                (Ledger::open(Arc::clone(&layout))?, Some(presence))
             }
             Access::ReadOnly => {
                 layout.check_version()?;
-                Ledger::open_read_only(Arc::clone(&layout))?
+                (Ledger::open_read_only(Arc::clone(&layout))?, None)
             }
         };
         Ok(Self {
@@ -52,6 +61,7 @@ impl Store {
             ledger,
             owner: Owner::default(),
             access,
+            _presence: presence,
         })
     }
 
@@ -74,7 +84,7 @@ impl Store {
     /// Refuses when the store was opened for reading.
     pub(crate) fn must_write(&self) -> Result<(), StoreError> {
         match self.access {
-            Access::ReadWrite => Ok(()),
+            Access::ReadWrite | Access::Alone => Ok(()),
             Access::ReadOnly => Err(StoreError::opened_for_reading(self.root())),
         }
     }
@@ -89,6 +99,32 @@ impl Store {
             problem: LedgerProblem::Damaged,
             source: Some(error.into()),
         }
+    }
+}
+
+/// Takes the lock that says that the store is in use, or in use by one alone.
+pub(crate) fn enter(layout: &Layout, access: Access) -> Result<File, StoreError> {
+    let path = layout.in_use();
+    let failed = |operation| {
+        let path = &path;
+        move |error| StoreError::io(path, operation, error)
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed("create"))?;
+    if access != Access::Alone {
+        file.lock_shared().map_err(failed("lock"))?;
+        return Ok(file);
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            path: layout.root().to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed("lock")(error)),
     }
 }
 

@@ -30,11 +30,7 @@ pub(super) fn ensure(layout: &Layout) -> Result<(), StoreError> {
         return Ok(());
     }
     // The log of a ledger that was deleted would be replayed into the new one.
-    for suffix in ["-wal", "-shm"] {
-        let mut stale = path.clone().into_os_string();
-        stale.push(suffix);
-        remove(Path::new(&stale))?;
-    }
+    remove_logs(&path)?;
     let temporary = layout.temporary();
     build(&temporary).map_err(|error| {
         let _ = fs::remove_file(&temporary);
@@ -44,8 +40,18 @@ pub(super) fn ensure(layout: &Layout) -> Result<(), StoreError> {
     sync_folder(layout.root())
 }
 
+/// Removes what SQLite keeps beside a ledger.
+pub(super) fn remove_logs(ledger: &Path) -> Result<(), StoreError> {
+    for suffix in ["-wal", "-shm"] {
+        let mut path = ledger.to_owned().into_os_string();
+        path.push(suffix);
+        remove(Path::new(&path))?;
+    }
+    Ok(())
+}
+
 /// Writes an empty ledger. Closing it folds the log into the file.
-fn build(path: &Path) -> rusqlite::Result<()> {
+pub(super) fn build(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;

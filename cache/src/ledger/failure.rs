@@ -27,6 +27,12 @@ pub(super) fn sort(layout: &Layout, error: Error) -> StoreError {
             source: io::Error::from(io::ErrorKind::PermissionDenied),
         },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy { path },
+        // The index of the log is half written, and whoever reads cannot finish it.
+        ErrorCode::FileLockingProtocolFailed => StoreError::Ledger {
+            path,
+            problem: LedgerProblem::Unrecovered,
+            source: Some(Box::new(error)),
+        },
         ErrorCode::NotADatabase => StoreError::Ledger {
             path,
             problem: LedgerProblem::NotADatabase,

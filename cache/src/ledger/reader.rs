@@ -2,7 +2,9 @@
 //! beside the database; the ways of reading here do not, and so also work in a read-only folder.
 //!
 //! - No log (the last writer closed properly): the file is opened as immutable.
-//! - A log: it is read through its index (`-shm`), which is opened for reading only.
+//! - A log: it is read through its index (`-shm`), which is opened for reading only. One that a
+//!   writer left half written when it was killed, or that was not copied, has to be rebuilt first;
+//!   that alone is done like a writer would.
 //! - No ledger: an empty one in memory.
 //!
 //! Which of them is right may change at any moment, when a writer comes or goes: a query is run
@@ -57,6 +59,27 @@ impl Files {
 }
 
 pub(super) fn open(layout: &Layout) -> Result<Reader, StoreError> {
+    match open_as_it_is(layout) {
+        Err(
+            unrecovered @ StoreError::Ledger {
+                problem: LedgerProblem::Unrecovered,
+                ..
+            },
+        ) => {
+            recover(layout).map_err(|_| unrecovered)?;
+            open_as_it_is(layout)
+        }
+        other => other,
+    }
+}
+
+/// Opens the ledger like a writer for a moment, which rebuilds the index of its log.
+fn recover(layout: &Layout) -> rusqlite::Result<()> {
+    let connection = super::connect(&layout.ledger())?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn open_as_it_is(layout: &Layout) -> Result<Reader, StoreError> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
         let files = Files::of(layout);

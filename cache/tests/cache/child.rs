@@ -22,6 +22,7 @@ fn child() {
         "work" => super::leases::work(root),
         "open" => drop(ccsr_cache::Store::open(root, ccsr_cache::Access::ReadWrite).unwrap()),
         "open in no space" => super::space::open_in_no_space(root),
+        "collect for ever" => super::gc::collect_for_ever(root),
         "fill" => super::space::fill(root),
         other => panic!("no role `{other}`"),
     }

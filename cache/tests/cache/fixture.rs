@@ -26,7 +26,7 @@ fn unpack() -> Place {
     place
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for path in crate::entries(from) {
         let target = to.join(path.file_name().unwrap());

@@ -11,13 +11,17 @@ mod decay;
 mod exports_and_runs;
 mod files;
 mod fixture;
+mod gc;
+mod inspect;
 mod leases;
 mod objects;
 mod opening;
 mod outcomes;
+mod pins;
 mod read_only;
 mod space;
 mod stages;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

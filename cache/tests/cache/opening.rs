@@ -26,6 +26,7 @@ fn a_new_store_is_complete() {
     let expected = [
         ".gitignore",
         "VERSION",
+        "in-use.lock",
         "ledger.db",
         "ledger.lock",
         "locks",
