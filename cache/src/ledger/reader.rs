@@ -3,8 +3,8 @@
 //!
 //! - No log (the last writer closed properly): the file is opened as immutable.
 //! - A log: it is read through its index (`-shm`), which is opened for reading only. One that a
-//!   writer left half written when it was killed, or that was not copied, has to be rebuilt first;
-//!   that alone is done like a writer would.
+//!   killed writer left is folded into the database first, if that may be written; an index that is
+//!   missing or half written cannot be read otherwise.
 //! - No ledger: an empty one in memory.
 //!
 //! Which of them is right may change at any moment, when a writer comes or goes: a query is run
@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::layout::Layout;
-use crate::{LedgerProblem, StoreError};
+use crate::store::enter;
+use crate::{Access, LedgerProblem, StoreError};
 
 use super::{check, configure, create, failure, identity};
 
@@ -59,6 +60,13 @@ impl Files {
 }
 
 pub(super) fn open(layout: &Layout) -> Result<Reader, StoreError> {
+    // A log without a writer: it was killed. If it was writing to the log's index just then, SQLite
+    // would wait ten seconds for it. Who may not write reads what can be read.
+    if Files::of(layout).log
+        && let Ok(_alone) = enter(layout, Access::Alone)
+    {
+        let _ = recover(layout);
+    }
     match open_as_it_is(layout) {
         Err(
             unrecovered @ StoreError::Ledger {
@@ -73,7 +81,8 @@ pub(super) fn open(layout: &Layout) -> Result<Reader, StoreError> {
     }
 }
 
-/// Opens the ledger like a writer for a moment, which rebuilds the index of its log.
+/// Opens the ledger like a writer for a moment, which rebuilds the index of its log, and folds the
+/// log into it if there is no writer.
 fn recover(layout: &Layout) -> rusqlite::Result<()> {
     let connection = super::connect(&layout.ledger())?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))

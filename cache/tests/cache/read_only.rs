@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use ccsr_cache::{Access, Digest, LedgerProblem, RunId, Store, StoreError, Value};
+use ccsr_cache::{Access, Digest, RunId, Store, StoreError, Value};
 
 use crate::{Place, action, commit, crashes, key, listing, outcome};
 
