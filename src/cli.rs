@@ -1,9 +1,13 @@
 //! What can be typed.
 
+mod cache;
+
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use cache::{CacheCommand, GcArgs};
 
 /// A declarative workflow engine for self-rewarding text-to-image research.
 ///
@@ -42,6 +46,9 @@ pub(crate) enum Command {
     /// List past runs, or show one.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Look after the cache: what is in it, whether it is sound, what may go.
+    #[command(subcommand)]
+    Cache(CacheCommand),
 }
 
 /// A pipeline and what is changed about it.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod cache;
 mod check;
 mod graph;
 mod plan;
@@ -21,6 +22,7 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Show(args) => show::show(cli, args, ui),
         Command::Graph(args) => graph::graph(cli, args, ui),
         Command::Stages(args) => stages::stages(args, ui),
+        Command::Cache(command) => cache::cache(cli, command, ui),
         Command::Runs(RunsCommand::List { json }) => runs::list(cli, *json, ui),
         Command::Runs(RunsCommand::Show { run, json }) => runs::show(cli, run, *json, ui),
     }

@@ -96,24 +96,38 @@ pub enum LedgerProblem {
     Unrecovered,
 }
 
-impl fmt::Display for LedgerProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl LedgerProblem {
+    /// What is wrong, in words that follow "the ledger".
+    pub fn fault(self) -> String {
         match self {
-            Self::NotADatabase => f.write_str("is not a database")?,
-            Self::Foreign { application_id } => write!(
-                f,
-                "is a database of another program (application id {application_id:#x})"
-            )?,
-            Self::Damaged => f.write_str("is damaged")?,
+            Self::NotADatabase => "is not a database".to_owned(),
+            Self::Foreign { application_id } => {
+                format!("is a database of another program (application id {application_id:#x})")
+            }
+            Self::Damaged => "is damaged".to_owned(),
             Self::Unrecovered => {
-                return f.write_str(
-                    "holds changes of a writer that died, which only a writer can recover; run something that writes once",
-                );
+                "holds changes of a writer that died, which only a writer can recover".to_owned()
             }
         }
-        f.write_str(
-            "; put a good copy in its place, or delete it together with its `-wal` and `-shm`: outcomes are then computed again, objects stay",
-        )
+    }
+
+    /// What to do about it.
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::NotADatabase | Self::Damaged => {
+                "`cache verify` saves what is good in it, objects stay; or put a good copy in its place"
+            }
+            Self::Foreign { .. } => {
+                "put a good copy in its place, or delete it together with its `-wal` and `-shm`: outcomes are then computed again, objects stay"
+            }
+            Self::Unrecovered => "run something that writes once",
+        }
+    }
+}
+
+impl fmt::Display for LedgerProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.fault(), self.advice())
     }
 }
 
@@ -293,7 +307,7 @@ mod tests {
                 "another cache folder",
             ),
             (StoreError::Busy { path: path() }, "run again"),
-            (ledger(LedgerProblem::Damaged), "delete it"),
+            (ledger(LedgerProblem::Damaged), "cache verify"),
             (
                 ledger(LedgerProblem::Foreign { application_id: 7 }),
                 "delete it",

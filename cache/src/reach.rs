@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::Connection;
 
-use crate::survey::Survey;
+use crate::survey::{self, Survey};
 use crate::{Digest, RunId, Store, StoreError, Value};
 
 /// What is to be kept.
@@ -36,6 +36,15 @@ impl Keep {
     }
 }
 
+impl Store {
+    /// The tables of the stages that kept runs recorded, killed ones included.
+    pub fn stage_tables(&self, keep: &Keep) -> Result<Vec<Digest>, StoreError> {
+        let memos = self.ledger.read(survey::memos)?;
+        let kept = memos.into_iter().filter(|memo| keep.keeps(&memo.run));
+        Ok(kept.flat_map(|memo| memo.outputs).collect())
+    }
+}
+
 /// What is reached: blobs, and units by their position in the survey.
 pub(crate) struct Reached {
     pub(crate) blobs: HashSet<Digest>,
@@ -51,8 +60,6 @@ impl Reached {
             .iter()
             .filter(|(_, id)| survey.position(*id).is_some_and(|unit| units[unit]));
         let mut blobs: HashSet<Digest> = own.map(|(blob, _)| *blob).collect();
-        let memos = survey.memos.iter().filter(|memo| keep.keeps(&memo.run));
-        blobs.extend(memos.flat_map(|memo| &memo.outputs));
         blobs.extend(&keep.roots);
         store.ledger.read(|ledger| {
             let mut reached = Self {

@@ -154,7 +154,7 @@ fn produced(ledger: &Connection) -> rusqlite::Result<Vec<(Digest, i64)>> {
         .collect()
 }
 
-fn memos(ledger: &Connection) -> rusqlite::Result<Vec<MemoFacts>> {
+pub(crate) fn memos(ledger: &Connection) -> rusqlite::Result<Vec<MemoFacts>> {
     let newest: BTreeSet<Vec<u8>> = ledger
         .prepare("SELECT key, max(id) FROM stage_history GROUP BY pipeline, stage")?
         .query_map([], |row| row.get(0))?

@@ -24,6 +24,7 @@ mod queue;
 pub mod record;
 mod residency;
 mod resolve;
+pub mod retain;
 mod run;
 mod schedule;
 mod show;
