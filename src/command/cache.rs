@@ -144,7 +144,7 @@ fn something(store: &Store, wanted: &str) -> Result<PinTarget, Failure> {
         .into_iter()
         .filter(|run| begins(run, wanted))
         .map(PinTarget::Run);
-    let found = store.find(wanted)?.into_iter();
+    let found = store.find(&wanted.to_ascii_lowercase())?.into_iter();
     let blobs = found.filter_map(|found| match found {
         Found::Blob(digest) if store.has(&digest) => Some(PinTarget::Blob(digest)),
         _ => None,

@@ -16,6 +16,7 @@ mod project;
 mod transcript;
 mod warm;
 
+mod cache_care;
 mod cache_trouble;
 mod commands;
 mod crashes;

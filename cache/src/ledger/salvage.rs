@@ -3,7 +3,8 @@
 //! Every row that decides something carries a seal, so what is copied is as good as it was. The old
 //! ledger is kept aside.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row, Transaction, params_from_iter, types::Value as Cell};
@@ -38,11 +39,18 @@ pub(crate) fn salvage(layout: &Layout) -> Result<(u64, PathBuf), StoreError> {
         let path = path.clone();
         move |error| StoreError::io(&path, operation, error)
     };
-    let fresh = layout.temporary();
-    create::build(&fresh).map_err(sort)?;
-    let copied = copy(&path, &fresh).map_err(|error| {
+    let (broken, fresh) = (layout.temporary(), layout.temporary());
+    let copied = spread_out(&path, &broken)
+        .map_err(failed("copy"))
+        .and_then(|()| {
+            create::build(&fresh)
+                .and_then(|()| copy(&broken, &fresh))
+                .map_err(sort)
+        });
+    let _ = fs::remove_file(&broken);
+    create::remove_logs(&broken)?;
+    let copied = copied.inspect_err(|_| {
         let _ = fs::remove_file(&fresh);
-        sort(error)
     })?;
     let aside = path.with_file_name(format!("ledger-damaged-{}.db", RunId::fresh()));
     fs::hard_link(&path, &aside).map_err(failed("keep"))?;
@@ -53,11 +61,40 @@ pub(crate) fn salvage(layout: &Layout) -> Result<(u64, PathBuf), StoreError> {
     Ok((copied, aside))
 }
 
+/// Copies a ledger with its log, so that reading it changes nothing. Of one that lost its end SQLite
+/// would read nothing at all, so it gets an empty end of the length that it should have.
+fn spread_out(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to)?;
+    let log = |ledger: &Path| {
+        let mut path = ledger.to_owned().into_os_string();
+        path.push("-wal");
+        PathBuf::from(path)
+    };
+    if log(from).exists() {
+        fs::copy(log(from), log(to))?;
+    }
+    let mut file = OpenOptions::new().read(true).write(true).open(to)?;
+    let mut header = [0; 32];
+    if file.read_exact(&mut header).is_err() {
+        return Ok(());
+    }
+    // Page size and number of pages, where the format of SQLite's files has them.
+    let page = u16::from_be_bytes([header[16], header[17]]);
+    let pages = u32::from_be_bytes([header[28], header[29], header[30], header[31]]);
+    let length = u64::from(page) * u64::from(pages);
+    let present = file.metadata()?.len();
+    // A header that decayed may say anything.
+    if length > present && length <= present.saturating_mul(64) {
+        file.set_len(length)?;
+    }
+    Ok(())
+}
+
 /// Copies what is good. A ledger that cannot be opened has nothing good.
 fn copy(from: &Path, to: &Path) -> rusqlite::Result<u64> {
     let mut to = connect(to)?;
     let transaction = to.transaction()?;
-    // Opened for writing, so that its log is read, too.
+    // Opened for writing, so that the log is read, too.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if let Ok(from) = Connection::open_with_flags(from, flags) {
         for (table, order, proof) in TABLES {

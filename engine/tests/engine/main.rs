@@ -7,6 +7,8 @@
 )]
 
 mod child;
+mod collected;
+mod decay;
 mod exports;
 mod failures;
 mod healing;

@@ -14,7 +14,8 @@ use crate::ui::{Ui, count, counted, duration};
 const MAX_TOLD: usize = 10;
 
 pub(super) fn why(store: &Store, key: &str, as_json: bool, ui: &Ui) -> Result<Exit, Failure> {
-    let found = the_one(key, store.find(key)?)?;
+    let key = key.to_ascii_lowercase();
+    let found = the_one(&key, store.find(&key)?)?;
     let (json, text) = match found {
         Found::Unit(key) => unit(store, &key)?,
         Found::Stage(key) => stage(store, &key)?,
