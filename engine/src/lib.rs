@@ -16,6 +16,7 @@ pub mod graph;
 mod interpolate;
 mod key;
 mod loader;
+pub mod metrics;
 mod overrides;
 mod pipeline;
 pub mod plan;
