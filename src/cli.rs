@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     /// List the stage kinds, or describe one.
     Stages(StagesArgs),
+    /// Run a pipeline with many values, or compare what came out.
+    #[command(subcommand)]
+    Sweep(SweepCommand),
     /// List past runs, or show one.
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -184,6 +187,80 @@ pub(crate) enum GraphFormat {
 pub(crate) struct StagesArgs {
     /// The kind to describe.
     pub(crate) kind: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SweepCommand {
+    /// Run every trial: what trials share is computed once, what is known is reused.
+    Run(SweepRunArgs),
+    /// Compare trials: a row each, with what differs. Computes nothing.
+    Table(SweepTableArgs),
+}
+
+/// Which trials.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+
+    /// A sweep of the file. Without it, several values make one: `--set seed=1,2,3`.
+    #[arg(value_name = "SWEEP")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SweepRunArgs {
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
+
+    /// Trials that may run at a time. They divide `--jobs` and `--device-slots` among them.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) trials_at_once: u16,
+
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
+
+    /// End with one JSON object on stdout: `trials`, `units_executed`, `units_reused`, `seconds`, ….
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SweepTableArgs {
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
+
+    /// How to write the table.
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub(crate) format: SweepFormat,
+
+    /// Show columns in which the trials do not differ, too.
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Show this metric: `truth.*.both`, where `*` stands for any text. May be repeated.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) metric: Vec<String>,
+
+    /// Order the trials by this metric or parameter, the largest first.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sort: Option<String>,
+
+    /// The smallest first.
+    #[arg(long, requires = "sort")]
+    pub(crate) ascending: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SweepFormat {
+    /// Aligned columns, numbers rounded.
+    Terminal,
+    /// Comma-separated values, numbers in full.
+    Csv,
+    /// A Markdown table, numbers rounded.
+    Md,
+    /// One JSON object with everything, numbers in full.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,8 +8,9 @@ mod run;
 mod runs;
 mod show;
 mod stages;
+mod sweep;
 
-use crate::cli::{Cli, Command, RunsCommand};
+use crate::cli::{Cli, Command, RunsCommand, SweepCommand};
 use crate::exit::{Exit, Failure};
 use crate::ui::Ui;
 
@@ -23,6 +24,8 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Graph(args) => graph::graph(cli, args, ui),
         Command::Stages(args) => stages::stages(args, ui),
         Command::Cache(command) => cache::cache(cli, command, ui),
+        Command::Sweep(SweepCommand::Run(args)) => sweep::run(cli, args, ui),
+        Command::Sweep(SweepCommand::Table(args)) => sweep::table(cli, args, ui),
         Command::Runs(RunsCommand::List { json }) => runs::list(cli, *json, ui),
         Command::Runs(RunsCommand::Show { run, json }) => runs::show(cli, run, *json, ui),
     }

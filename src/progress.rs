@@ -1,5 +1,7 @@
 //! Progress while a run is under way: a bar a stage on a terminal, plain lines elsewhere.
 
+pub(crate) mod trials;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::{Duration, Instant};

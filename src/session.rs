@@ -26,38 +26,8 @@ pub(crate) struct Session {
 impl Session {
     /// Compiles the pipeline that was named.
     pub(crate) fn new(cli: &Cli, args: &PipelineArgs) -> Result<Self, Failure> {
-        let working = working_folder()?;
-        let file = working.join(&args.file);
-        let file = file.canonicalize().map_err(|error| {
-            Failure::Usage(format!(
-                "cannot read the pipeline `{}`: {error}",
-                args.file.display()
-            ))
-        })?;
-        let project = match &cli.project {
-            Some(folder) => Project::at(existing(folder)?),
-            None => Project::of(&file, &working).map_err(|error| {
-                Failure::Usage(format!("cannot look at `{}`: {error}", args.file.display()))
-            })?,
-        };
-        let project = match &cli.cache {
-            Some(cache) => project.with_cache(working.join(cache)),
-            None => project,
-        }
-        .with_variables(std::env::vars_os());
-        if !file.starts_with(project.root()) {
-            return Err(Failure::Usage(format!(
-                "the pipeline `{}` lies outside the project `{}`",
-                args.file.display(),
-                project.root().display()
-            )));
-        }
-        let options = CompileOptions {
-            set: args.set.clone(),
-            suite: args.suite.clone(),
-            suites: SUITES,
-            devices: DEVICES,
-        };
+        let (file, project) = located(cli, args)?;
+        let options = options(args);
         let registry = ccsr_stages::registry();
         let (pipeline, sources) = compile(&file, &project, &registry, &options)
             .map_err(|error| Failure::Pipeline(Box::new(error)))?;
@@ -95,16 +65,62 @@ impl Session {
         Ok(Store::open(&self.cache, access)?)
     }
 
-    /// Opens the cache to look at what is in it. A cache that can be written notices, when it reads
-    /// something damaged, that it has lost it; one that cannot, or is not there, is read as it is.
+    /// Opens the cache to look at what is in it.
     pub(crate) fn store_to_look_at(&self) -> Result<Store, Failure> {
-        if self.cache.is_dir() {
-            match self.store(Access::ReadWrite) {
-                Err(Failure::Cache(StoreError::NotWritable { .. })) => {}
-                opened => return opened,
-            }
+        Ok(store_to_look_at(&self.cache)?)
+    }
+}
+
+/// Opens a cache to look at what is in it. One that can be written notices, when it reads something
+/// damaged, that it has lost it; one that cannot, or is not there, is read as it is.
+pub(crate) fn store_to_look_at(cache: &Path) -> Result<Store, StoreError> {
+    if cache.is_dir() {
+        match Store::open(cache, Access::ReadWrite) {
+            Err(StoreError::NotWritable { .. }) => {}
+            opened => return opened,
         }
-        self.store(Access::ReadOnly)
+    }
+    Store::open(cache, Access::ReadOnly)
+}
+
+/// The pipeline file that was named, and its project.
+pub(crate) fn located(cli: &Cli, args: &PipelineArgs) -> Result<(PathBuf, Project), Failure> {
+    let working = working_folder()?;
+    let file = working.join(&args.file);
+    let file = file.canonicalize().map_err(|error| {
+        Failure::Usage(format!(
+            "cannot read the pipeline `{}`: {error}",
+            args.file.display()
+        ))
+    })?;
+    let project = match &cli.project {
+        Some(folder) => Project::at(existing(folder)?),
+        None => Project::of(&file, &working).map_err(|error| {
+            Failure::Usage(format!("cannot look at `{}`: {error}", args.file.display()))
+        })?,
+    };
+    let project = match &cli.cache {
+        Some(cache) => project.with_cache(working.join(cache)),
+        None => project,
+    }
+    .with_variables(std::env::vars_os());
+    if !file.starts_with(project.root()) {
+        return Err(Failure::Usage(format!(
+            "the pipeline `{}` lies outside the project `{}`",
+            args.file.display(),
+            project.root().display()
+        )));
+    }
+    Ok((file, project))
+}
+
+/// What was typed about a pipeline besides its file.
+pub(crate) fn options(args: &PipelineArgs) -> CompileOptions<'static> {
+    CompileOptions {
+        set: args.set.clone(),
+        suite: args.suite.clone(),
+        suites: SUITES,
+        devices: DEVICES,
     }
 }
 

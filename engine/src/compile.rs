@@ -15,11 +15,12 @@ use ccsr_stage::params::{Entry, Node, NodeKind, Span, nearest};
 use crate::diagnostic::Diagnostic;
 use crate::interpolate::Interpolation;
 use crate::loader::Loader;
-use crate::overrides;
+use crate::overrides::{self, Setting, Typed};
 use crate::pipeline::Pipeline;
 use crate::project::Project;
 use crate::resolve;
 use crate::source::Sources;
+use crate::sweep::SweepSpec;
 
 /// What may be said besides the file.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +46,7 @@ pub struct CompileError {
 
 /// Keys of a pipeline file, and of a file that it includes.
 const PIPELINE_KEYS: &[&str] = &[
-    "version", "name", "suite", "seed", "vars", "include", "stages",
+    "version", "name", "suite", "seed", "vars", "include", "stages", "sweeps",
 ];
 const INCLUDE_KEYS: &[&str] = &["include", "vars", "stages"];
 const SUITE_KEYS: &[&str] = &["version", "name", "roles", "vars"];
@@ -60,20 +61,10 @@ pub fn compile(
     registry: &Registry,
     options: &CompileOptions<'_>,
 ) -> Result<(Pipeline, Sources), CompileError> {
-    let loader = Loader::new(project);
-    let mut compiler = Compiler {
-        loader: &loader,
-        project,
-        options,
-        included: HashSet::new(),
-        problems: Vec::new(),
-    };
+    let mut compiler = Compiler::new(project, options);
     let pipeline = compiler.compile(&project.root().join(path), registry);
-    let mut diagnostics = compiler.problems;
-    drop_consequences(&mut diagnostics);
-    diagnostics.sort_by_key(|problem| problem.span);
-    diagnostics.dedup();
-    let sources = loader.into_sources();
+    let diagnostics = compiler.take_problems();
+    let sources = compiler.loader.into_sources();
     match pipeline {
         Some(pipeline) if diagnostics.is_empty() => Ok((pipeline, sources)),
         _ => Err(CompileError {
@@ -113,19 +104,58 @@ pub(crate) struct Suite {
     pub(crate) roles: Vec<Entry>,
 }
 
-struct Compiler<'a> {
-    loader: &'a Loader<'a>,
+/// A pipeline file and all that it includes, before anything is overridden.
+pub(crate) struct Merged {
+    root: Node,
+    path: PathBuf,
+    vars: Vec<Entry>,
+    stages: Vec<Entry>,
+    /// What `--set` says.
+    pub(crate) typed: Vec<Typed>,
+    /// The sweeps that the file defines.
+    pub(crate) sweeps: Vec<SweepSpec>,
+}
+
+pub(crate) struct Compiler<'a> {
+    pub(crate) loader: Loader<'a>,
     project: &'a Project,
     options: &'a CompileOptions<'a>,
     /// Files that were merged: two ways to the same file are no two files.
     included: HashSet<PathBuf>,
+    /// Suites that were read, each once for all trials of a sweep.
+    suites: HashMap<String, Option<Node>>,
     problems: Vec<Diagnostic>,
 }
 
 impl<'a> Compiler<'a> {
+    pub(crate) fn new(project: &'a Project, options: &'a CompileOptions<'a>) -> Self {
+        Self {
+            loader: Loader::new(project),
+            project,
+            options,
+            included: HashSet::new(),
+            suites: HashMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
     fn compile(&mut self, path: &Path, registry: &Registry) -> Option<Pipeline> {
-        let draft = self.draft(path)?;
-        match resolve::resolve(draft, self.project, self.loader, registry) {
+        let merged = self.read(path)?;
+        for typed in merged.typed.iter().filter(|typed| typed.values.len() > 1) {
+            self.problem(overrides::several(typed));
+        }
+        self.resolve(&merged, &[], registry)
+    }
+
+    /// The pipeline with a trial's values in it.
+    pub(crate) fn resolve(
+        &mut self,
+        merged: &Merged,
+        trial: &[Setting],
+        registry: &Registry,
+    ) -> Option<Pipeline> {
+        let draft = self.draft(merged, trial);
+        match resolve::resolve(draft, self.project, &self.loader, registry) {
             Ok(pipeline) => Some(pipeline),
             Err(problems) => {
                 self.problems.extend(problems);
@@ -134,7 +164,17 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn draft(&mut self, path: &Path) -> Option<Draft<'a>> {
+    /// The problems that were found since this was asked last, in the order of their places.
+    pub(crate) fn take_problems(&mut self) -> Vec<Diagnostic> {
+        let mut problems = std::mem::take(&mut self.problems);
+        drop_consequences(&mut problems);
+        problems.sort_by_key(|problem| problem.span);
+        problems.dedup();
+        problems
+    }
+
+    /// Reads the file and what it includes.
+    pub(crate) fn read(&mut self, path: &Path) -> Option<Merged> {
         let root = self.load(path)?;
         let entries = self.map_of(&root, "a pipeline")?;
         self.check_keys(entries, PIPELINE_KEYS, "a pipeline");
@@ -148,26 +188,64 @@ impl<'a> Compiler<'a> {
             &mut vars,
             &mut stages,
         );
-        let suite = self.suite(&root, &mut vars);
-        let suite_is_named = self.options.suite.is_some() || root.get("suite").is_some();
+        let sweeps = SweepSpec::read_all(&self.section(&root, "sweeps"), &mut self.problems);
+        let mut typed = Vec::new();
+        for set in &self.options.set {
+            match overrides::read(set, &self.loader, self.project) {
+                Ok(said) => typed.push(said),
+                Err(mut problems) => self.problems.append(&mut problems),
+            }
+        }
+        Some(Merged {
+            root,
+            path: path.to_owned(),
+            vars,
+            stages,
+            typed,
+            sweeps,
+        })
+    }
+
+    fn draft(&mut self, merged: &Merged, trial: &[Setting]) -> Draft<'a> {
+        let Merged { root, path, .. } = merged;
+        let mut vars = merged.vars.clone();
+        let of_trial = trial.iter().rev().find(|setting| setting.is_suite());
+        let of_trial = of_trial.map(|setting| &setting.value);
+        let suite = self.suite(of_trial, root, &mut vars);
+        let suite_is_named =
+            of_trial.is_some() || self.options.suite.is_some() || root.get("suite").is_some();
         let suite_is_broken = suite_is_named && suite.is_none();
+        let named = |key: &&str| {
+            let mut entries = root.entries().unwrap_or_default().iter();
+            entries.find(|entry| &*entry.key == *key).cloned()
+        };
         let mut tree = Node {
             span: root.span,
             kind: NodeKind::Map(
                 ["name", "seed"]
                     .iter()
-                    .filter_map(|key| entries.iter().find(|entry| &*entry.key == *key).cloned())
+                    .filter_map(named)
                     .chain([
                         map_entry("vars", vars, root.span),
-                        map_entry("stages", stages, root.span),
+                        map_entry("stages", merged.stages.clone(), root.span),
                     ])
                     .collect(),
             ),
         };
-        for set in &self.options.set {
-            if let Err(mut problems) = overrides::apply(&mut tree, set, self.loader, self.project) {
-                self.problems.append(&mut problems);
+        let once = merged.typed.iter().filter(|typed| typed.values.len() == 1);
+        let once: Vec<_> = once.flat_map(Typed::settings).collect();
+        for setting in once
+            .iter()
+            .chain(trial.iter().filter(|set| !set.is_suite()))
+        {
+            if let Err(problem) = overrides::apply(&mut tree, setting) {
+                self.problem(problem);
             }
+        }
+        if trial.is_empty() {
+            let sweeps = merged.sweeps.iter();
+            let problems = sweeps.flat_map(|sweep| sweep.check(&tree));
+            self.problems.extend(problems);
         }
         let mut interpolation =
             Interpolation::new(tree.get("vars").and_then(Node::entries).unwrap_or_default());
@@ -210,7 +288,7 @@ impl<'a> Compiler<'a> {
                     ),
             );
         }
-        Some(Draft {
+        Draft {
             name: self.name(&tree, path),
             file: self.project.display(path),
             seed: self.seed(&tree),
@@ -218,7 +296,7 @@ impl<'a> Compiler<'a> {
             suite_is_broken,
             stages,
             devices: self.options.devices,
-        })
+        }
     }
 
     fn problem(&mut self, problem: Diagnostic) {

@@ -31,6 +31,7 @@ mod schedule;
 mod show;
 mod slots;
 pub mod source;
+pub mod sweep;
 pub mod tabular;
 mod waves;
 mod worker;

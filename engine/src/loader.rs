@@ -30,6 +30,11 @@ impl<'a> Loader<'a> {
         self.sources.into_inner()
     }
 
+    /// The texts that were read so far.
+    pub(crate) fn sources(&self) -> Sources {
+        self.sources.borrow().clone()
+    }
+
     /// Reads and parses a file. A tree that is good enough to go on with comes back beside the
     /// problems, so that what is wrong further in is told in the same go.
     pub(crate) fn file(&self, path: &Path, problems: &mut Vec<Diagnostic>) -> Option<Node> {

@@ -2,7 +2,12 @@
 //!
 //! A path names what stands in the merged tree: `seed`, `vars.size`, `stages.lora.with.rank`,
 //! `stages.prompts.with.classes.0`. The value is YAML. An entry that is not there is added, but not
-//! a stage: a misspelt name must not pass for a new one.
+//! a stage: a misspelt name must not pass for a new one. Several values with commas between them are
+//! a sweep. The values of a sweep's trials are put in place by the same rules.
+
+mod split;
+
+use std::sync::Arc;
 
 use ccsr_stage::params::{Entry, Node, NodeKind, SourceId, Span, nearest};
 
@@ -11,64 +16,140 @@ use crate::loader::Loader;
 use crate::project::Project;
 use crate::yaml;
 
-/// Applies one override to the tree.
-pub(crate) fn apply(
-    tree: &mut Node,
+/// A value and where in the tree to put it.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) path: Arc<str>,
+    pub(crate) path_span: Span,
+    pub(crate) value: Node,
+}
+
+impl Setting {
+    /// Whether it chooses the suite, which happens before anything is set.
+    pub(crate) fn is_suite(&self) -> bool {
+        &*self.path == "suite"
+    }
+}
+
+/// What `--set` said: a path and its value, or the values that a sweep gives it.
+#[derive(Clone, Debug)]
+pub(crate) struct Typed {
+    pub(crate) text: String,
+    pub(crate) path: Arc<str>,
+    pub(crate) path_span: Span,
+    pub(crate) values: Vec<Node>,
+}
+
+impl Typed {
+    /// A setting for each value.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = Setting> {
+        self.values.iter().map(|value| Setting {
+            path: self.path.clone(),
+            path_span: self.path_span,
+            value: value.clone(),
+        })
+    }
+}
+
+/// Reads `path=value` or `path=value,value,…`.
+pub(crate) fn read(
     set: &str,
     loader: &Loader<'_>,
     project: &Project,
-) -> Result<(), Vec<Diagnostic>> {
+) -> Result<Typed, Vec<Diagnostic>> {
     let source = loader.add("--set", project.root(), set);
+    let within = |start: usize, end: usize| Span {
+        source,
+        start: start as u32,
+        end: end as u32,
+    };
     let Some((path, value)) = set.split_once('=') else {
-        let error = Diagnostic::new(
-            "set::syntax",
-            format!("expected `path=value`, found `{set}`"),
-        );
-        let end = set.len() as u32;
-        return Err(vec![error.at(Span {
-            source,
-            start: 0,
-            end,
-        })]);
+        let message = format!("expected `path=value`, found `{set}`");
+        return Err(vec![
+            Diagnostic::new("set::syntax", message).at(within(0, set.len())),
+        ]);
     };
-    // Spaces stand for the path, so that places are those in what was typed.
-    let padded = format!("{}{value}", " ".repeat(path.len() + 1));
-    let mut value = yaml::parse(&padded, source)?;
-    let written = padded.trim();
-    if matches!(value.kind, NodeKind::Null) && !matches!(written, "null" | "~") {
-        value.kind = NodeKind::Text(written.into());
+    let start = path.len() + 1;
+    let ranges = split::at_commas(value);
+    let several = ranges.len() > 1;
+    let mut values = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let written = &value[range.clone()];
+        if several && written.trim().is_empty() {
+            let place = within(start + range.start, start + range.end);
+            return Err(vec![
+                Diagnostic::new("set::syntax", "there is no value between the commas")
+                    .at(place)
+                    .with_help(quoting(path, value)),
+            ]);
+        }
+        // Spaces stand for what is before it, so that places are those in what was typed.
+        let padded = format!("{}{written}", " ".repeat(start + range.start));
+        let mut value = yaml::parse(&padded, source)?;
+        let written = written.trim();
+        if matches!(value.kind, NodeKind::Null) && !matches!(written, "null" | "~") {
+            value.kind = NodeKind::Text(written.into());
+        }
+        values.push(value);
     }
-    let place = |message: String| {
-        Diagnostic::new("set::path", message).at(Span {
-            source,
-            start: 0,
-            end: path.len() as u32,
-        })
+    Ok(Typed {
+        text: set.to_owned(),
+        path: path.trim().into(),
+        path_span: within(0, path.len()),
+        values,
+    })
+}
+
+/// Several values where one is needed.
+pub(crate) fn several(typed: &Typed) -> Diagnostic {
+    let Typed { text, path, .. } = typed;
+    let first = &typed.values[0].span;
+    let last = &typed.values[typed.values.len() - 1].span;
+    let place = Span {
+        end: last.end,
+        ..*first
     };
-    let mut parts = path.trim().split('.').collect::<Vec<_>>();
+    let (count, value) = (
+        typed.values.len(),
+        text.split_once('=').map_or("", |(_, value)| value),
+    );
+    let message = format!("`{path}` gets {count} values, and a run has one");
+    Diagnostic::new("set::several", message)
+        .at(place)
+        .with_help(format!(
+            "`ccsr-flow sweep run FILE --set {text}` runs a trial with each; {}",
+            quoting(path, value)
+        ))
+}
+
+fn quoting(path: &str, value: &str) -> String {
+    let quoted = value.trim().replace('\\', "\\\\").replace('"', "\\\"");
+    format!("a text with commas stands in quotes: --set '{path}=\"{quoted}\"'")
+}
+
+/// Puts a value into the tree.
+pub(crate) fn apply(tree: &mut Node, setting: &Setting) -> Result<(), Diagnostic> {
+    let Setting {
+        path, path_span, ..
+    } = setting;
+    let place = |message: String| Diagnostic::new("set::path", message).at(*path_span);
+    let refused = |(message, help): Refusal| match help {
+        Some(help) => place(message).with_help(help),
+        None => place(message),
+    };
+    let mut parts = path.split('.').collect::<Vec<_>>();
+    if parts.iter().any(|part| part.is_empty()) {
+        let message = format!("`{path}` is not a path; write names with dots between");
+        return Err(place(message));
+    }
     let last = parts.pop().unwrap_or_default();
-    if path.trim().split('.').any(str::is_empty) {
-        return Err(vec![place(format!(
-            "`{path}` is not a path; write names with dots between"
-        ))]);
-    }
     let mut node = tree;
     let mut walked: Vec<&str> = Vec::new();
     for part in parts {
-        node = step(node, part, &walked, source).map_err(|(message, help)| {
-            vec![match help {
-                Some(help) => place(message).with_help(help),
-                None => place(message),
-            }]
-        })?;
+        node = step(node, part, &walked, path_span.source).map_err(refused)?;
         walked.push(part);
     }
-    put(node, last, &walked, value).map_err(|(message, help)| {
-        vec![match help {
-            Some(help) => place(message).with_help(help),
-            None => place(message),
-        }]
-    })
+    put(node, last, &walked, setting.value.clone()).map_err(refused)
 }
 
 type Refusal = (String, Option<String>);

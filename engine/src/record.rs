@@ -36,8 +36,24 @@ pub struct RunRecord {
     pub units_reused: u64,
     /// The program's version.
     pub version: String,
+    /// The trial of a sweep that it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<TrialRecord>,
     /// Its stages, in the order of their work.
     pub stages: Vec<StageRecord>,
+}
+
+/// Which trial of which sweep a run was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// What its trials have in common: the sweep was run once under this id.
+    pub sweep: String,
+    /// The sweep's name in the file; `None` if it was typed.
+    pub name: Option<String>,
+    /// The trial's number, from 1.
+    pub number: u64,
+    /// Trials of the sweep.
+    pub of: u64,
 }
 
 /// How a run ended.

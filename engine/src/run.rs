@@ -20,7 +20,7 @@ use crate::event::{Event, Listener};
 use crate::export;
 use crate::graph::StageId;
 use crate::pipeline::{Pipeline, StageNode};
-use crate::record::{RunOutcome, RunRecord, StageOutcome, StageRecord, TableRecord};
+use crate::record::{RunOutcome, RunRecord, StageOutcome, StageRecord, TableRecord, TrialRecord};
 use crate::residency::Residency;
 use crate::slots::Slots;
 
@@ -88,6 +88,19 @@ pub fn run(
     options: &RunOptions,
     listener: Listener<'_>,
 ) -> Result<RunRecord, StoreError> {
+    let residency = Arc::new(Residency::new(options.memory));
+    run_among(pipeline, store, options, residency, None, listener)
+}
+
+/// The same for a trial, with the resources that are in memory for other trials.
+pub(crate) fn run_among(
+    pipeline: &Pipeline,
+    store: &Store,
+    options: &RunOptions,
+    residency: Arc<Residency>,
+    trial: Option<TrialRecord>,
+    listener: Listener<'_>,
+) -> Result<RunRecord, StoreError> {
     let started = Instant::now();
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -108,7 +121,7 @@ pub fn run(
         store,
         options,
         id,
-        residency: Arc::new(Residency::new(options.memory)),
+        residency,
         reopened: HashSet::new(),
         lost: HashSet::new(),
         progress: pipeline
@@ -119,11 +132,12 @@ pub fn run(
         executed: HashSet::new(),
     };
     let outcome = run.conclude(listener)?;
-    let record = run.record(
+    let mut record = run.record(
         outcome,
         since_epoch.as_secs(),
         started.elapsed().as_secs_f64(),
     );
+    record.trial = trial;
     let json =
         serde_json::to_vec_pretty(&record).expect("a record holds nothing JSON has no word for");
     store.write_run(&run.id, &json)?;
@@ -324,6 +338,7 @@ impl Run<'_> {
                 .sum(),
             units_reused: stages.iter().map(|stage| stage.reused).sum(),
             version: self.options.version.clone(),
+            trial: None,
             stages,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ccsr_cache::{Digest, ReadError, Store, StoreError};
+use ccsr_cache::{ReadError, StageMemo, Store, StoreError};
 use ccsr_stage::Table;
 
 use crate::graph::StageId;
@@ -36,27 +36,8 @@ pub fn show(
     stage: StageId,
     port: &str,
 ) -> Result<Shown, StoreError> {
-    let mut known: BTreeMap<StageId, BTreeMap<String, Digest>> = BTreeMap::new();
-    let mut found = None;
-    for id in pipeline.graph.order() {
-        let node = pipeline.stage(*id);
-        let tables: Option<BTreeMap<_, _>> = node
-            .bindings
-            .iter()
-            .map(|(port, from)| Some((*port, *known.get(&from.stage)?.get(from.port)?)))
-            .collect();
-        let (Some(tables), Ok(sources)) = (tables, look_at_sources(store, &node.stage.sources()))
-        else {
-            continue;
-        };
-        let key = stage_key(&stage_value(pipeline, node, &tables, &sources));
-        if let Some(memo) = store.stage(&key)? {
-            if *id == stage {
-                found = Some((memo.clone(), true));
-            }
-            known.insert(*id, memo.outputs);
-        }
-    }
+    let known = known(pipeline, store)?;
+    let mut found = known.get(&stage).map(|memo| (memo.clone(), true));
     let name = &pipeline.stage(stage).name;
     if found.is_none() {
         found = store
@@ -84,4 +65,31 @@ pub fn show(
             source,
         }),
     }
+}
+
+/// What is known of the pipeline as it is now, stage by stage. A stage that reads something unknown
+/// is unknown.
+pub(crate) fn known(
+    pipeline: &Pipeline,
+    store: &Store,
+) -> Result<BTreeMap<StageId, StageMemo>, StoreError> {
+    let mut known: BTreeMap<StageId, StageMemo> = BTreeMap::new();
+    for id in pipeline.graph.order() {
+        let node = pipeline.stage(*id);
+        let bound = node.bindings.iter().map(|(port, from)| {
+            let memo = known.get(&from.stage)?;
+            Some((*port, *memo.outputs.get(from.port)?))
+        });
+        let (Some(tables), Ok(sources)) = (
+            bound.collect::<Option<BTreeMap<_, _>>>(),
+            look_at_sources(store, &node.stage.sources()),
+        ) else {
+            continue;
+        };
+        let key = stage_key(&stage_value(pipeline, node, &tables, &sources));
+        if let Some(memo) = store.stage(&key)? {
+            known.insert(*id, memo);
+        }
+    }
+    Ok(known)
 }

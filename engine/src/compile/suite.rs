@@ -9,10 +9,17 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml;
 
 impl Compiler<'_> {
-    /// Loads the suite; its variables win over the pipeline's.
-    pub(super) fn suite(&mut self, root: &Node, vars: &mut Vec<Entry>) -> Option<Suite> {
-        let written = root.get("suite");
-        let (name, span) = match (&self.options.suite, written) {
+    /// Loads the suite; its variables win over the pipeline's. A trial's suite wins over the one that
+    /// was typed, and that over the file's.
+    pub(super) fn suite(
+        &mut self,
+        of_trial: Option<&Node>,
+        root: &Node,
+        vars: &mut Vec<Entry>,
+    ) -> Option<Suite> {
+        let written = of_trial.or(root.get("suite"));
+        let typed = self.options.suite.as_ref().filter(|_| of_trial.is_none());
+        let (name, span) = match (typed, written) {
             (Some(name), _) => (name.clone(), None),
             (None, None) => return None,
             (None, Some(node)) => {
@@ -26,7 +33,10 @@ impl Compiler<'_> {
                 }
             }
         };
-        let tree = self.suite_tree(&name, span, root.span)?;
+        let known = self.suites.get(&name).cloned();
+        let tree = known.unwrap_or_else(|| self.suite_tree(&name, span, root.span));
+        self.suites.insert(name.clone(), tree.clone());
+        let tree = tree?;
         let entries = self.map_of(&tree, "a suite")?;
         self.check_keys(entries, SUITE_KEYS, "a suite");
         self.check_version(&tree);
