@@ -2,6 +2,7 @@
 //! show its line.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,8 @@ use crate::yaml;
 pub(crate) struct Loader<'a> {
     project: &'a Project,
     sources: RefCell<Sources>,
+    /// What was parsed without a problem: the trials of a sweep read the same files.
+    trees: RefCell<HashMap<SourceId, Node>>,
 }
 
 impl<'a> Loader<'a> {
@@ -23,6 +26,7 @@ impl<'a> Loader<'a> {
         Self {
             project,
             sources: RefCell::new(Sources::new()),
+            trees: RefCell::default(),
         }
     }
 
@@ -41,8 +45,16 @@ impl<'a> Loader<'a> {
         let name = self.project.display(path);
         let read = self.sources.borrow_mut().read(name, path);
         let id = read.map_err(|problem| problems.push(problem)).ok()?;
+        if let Some(tree) = self.trees.borrow().get(&id) {
+            return Some(tree.clone());
+        }
         let text = self.sources.borrow().get(id).text.clone();
-        yaml::parse_with(&text, id, problems)
+        let before = problems.len();
+        let tree = yaml::parse_with(&text, id, problems)?;
+        if problems.len() == before {
+            self.trees.borrow_mut().insert(id, tree.clone());
+        }
+        Some(tree)
     }
 
     /// Adds a text that stands in no file and is treated as if it stood in `folder`.

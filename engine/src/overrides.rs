@@ -244,7 +244,11 @@ fn may_add(walked: &[&str]) -> bool {
 }
 
 fn missing(part: &str, walked: &[&str], entries: &[Entry]) -> Refusal {
-    let names = || entries.iter().map(|entry| entry.key.as_ref());
+    // These may be set though the file does not say them.
+    let always = ["name", "seed"].into_iter().filter(|_| walked.is_empty());
+    let written = || entries.iter().map(|entry| entry.key.as_ref());
+    let more = always.filter(|name| written().all(|known| known != *name));
+    let names = || written().chain(more.clone());
     let message = match walked {
         ["stages"] => format!("there is no stage `{part}`"),
         ["vars"] => format!("there is no variable `{part}`"),

@@ -104,12 +104,18 @@ mod tests {
     /// A change here is a change of everybody's trials.
     #[test]
     fn the_sample_is_what_it_was() {
-        assert_eq!(drawn(&Distribution::Uniform(0.0, 1.0), 3), [0.0, 0.0, 0.0]);
+        assert_eq!(
+            drawn(&Distribution::Uniform(0.0, 1.0), 3),
+            [0.466342, 0.362427, 0.62948]
+        );
         assert_eq!(
             drawn(&Distribution::LogUniform(1e-5, 1e-2), 3),
-            [0.0, 0.0, 0.0]
+            [0.000250627, 0.000122259, 0.000773462]
         );
-        assert_eq!(drawn(&Distribution::Int(1, 6), 6), [0.0; 6]);
+        assert_eq!(
+            drawn(&Distribution::Int(1, 6), 6),
+            [3.0, 3.0, 4.0, 1.0, 3.0, 3.0]
+        );
     }
 
     #[test]

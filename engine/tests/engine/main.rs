@@ -18,6 +18,7 @@ mod language;
 mod patience;
 mod plan;
 mod story;
+mod sweeps;
 mod together;
 mod waves;
 
