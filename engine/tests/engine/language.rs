@@ -337,7 +337,7 @@ fn variables() {
 #[test]
 fn keys_that_do_not_belong() {
     expect(&changed("seed:", "sede:"), "
-        pipeline.yaml:3:1: `sede` does not belong in a pipeline; there are `version`, `name`, `suite`, `seed`, `vars`, `include`, `stages`
+        pipeline.yaml:3:1: `sede` does not belong in a pipeline; there are `version`, `name`, `suite`, `seed`, `vars`, `include`, `stages`, `sweeps`
           help: did you mean `seed`?
     ");
     expect(
@@ -418,7 +418,7 @@ stages:
     expect(&said(text), "
         pipeline.yaml:1:10: expected version 1, found `3`
           help: another version of ccsr-flow may read it
-        pipeline.yaml:2:1: `sede` does not belong in a pipeline; there are `version`, `name`, `suite`, `seed`, `vars`, `include`, `stages`
+        pipeline.yaml:2:1: `sede` does not belong in a pipeline; there are `version`, `name`, `suite`, `seed`, `vars`, `include`, `stages`, `sweeps`
           help: did you mean `seed`?
         pipeline.yaml:3:11: there is no variable `b`
           help: did you mean `a`?

@@ -86,9 +86,10 @@ fn a_batch_that_does_not_fit_into_memory_is_halved_until_it_does() {
     assert_eq!(work, ["ant", "bee", "cat", "ox"]);
 
     let ran = Place::new().run(&weary("batch: 4", "fits: 0"));
-    assert_eq!(
-        ran.record.stages[1].errors[0],
-        "the word `ox`: out of memory: 1 are too many"
+    let error = &ran.record.stages[1].errors[0];
+    assert!(
+        error.ends_with(": out of memory: 1 are too many"),
+        "{error}"
     );
 }
 
