@@ -1,6 +1,7 @@
 //! The record of a run: what it was, what it did, what came out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ccsr_cache::{Digest, Value};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,17 @@ pub struct TrialRecord {
     pub number: u64,
     /// Trials of the sweep.
     pub of: u64,
+}
+
+/// As people say it: `trial 3 of 6 of selection`.
+impl fmt::Display for TrialRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "trial {} of {}", self.number, self.of)?;
+        match &self.name {
+            Some(name) => write!(f, " of {name}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How a run ended.

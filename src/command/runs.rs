@@ -24,8 +24,10 @@ pub(super) fn list(cli: &Cli, json: bool, ui: &Ui) -> Result<Exit, Failure> {
             RunOutcome::Failed => "failed",
             RunOutcome::Interrupted => "interrupted",
         };
+        let trial = record.trial.as_ref();
+        let trial = trial.map_or(String::new(), |trial| format!(", {trial}"));
         ui.data(format_args!(
-            "{}  {outcome:11}  {:>9} computed  {:>9} reused  {:>10}  {}",
+            "{}  {outcome:11}  {:>9} computed  {:>9} reused  {:>10}  {}{trial}",
             record.run,
             count(record.units_executed),
             count(record.units_reused),

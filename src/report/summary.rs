@@ -112,6 +112,9 @@ pub(crate) fn record(record: &RunRecord) -> String {
         record.suite.as_deref().unwrap_or("none")
     ));
     line(format_args!("seed      {}", record.seed));
+    if let Some(trial) = &record.trial {
+        line(format_args!("sweep     {trial}"));
+    }
     for set in &record.set {
         line(format_args!("set       {set}"));
     }

@@ -11,7 +11,7 @@ const FOLDER: &str =
     "version: 1\nstages:\n  images:\n    uses: image.import\n    with:\n      path: ";
 
 /// Some image, as a PNG.
-fn png(project: &Project) -> Vec<u8> {
+pub(crate) fn png(project: &Project) -> Vec<u8> {
     let pipeline = "\
 version: 1
 suite: world

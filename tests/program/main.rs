@@ -29,6 +29,7 @@ mod promises;
 mod questions;
 mod references;
 mod signals;
+mod sweeps;
 mod syntax;
 mod table1;
 mod together;
