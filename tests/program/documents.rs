@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ccsr_engine::{Sources, yaml};
 
-use crate::project::{Outcome, Project, walk};
+use crate::project::{Outcome, Project, copy, walk};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -98,6 +98,7 @@ fn commands_in_documents_work_in_a_fresh_project() {
     let mut commands = 0;
     for (file, text) in documents() {
         let project = Project::new();
+        copy(&Path::new(ROOT).join("examples"), &project.path("examples"));
         for (line, block) in blocks(&text, "console") {
             for (command, code) in block.lines().filter_map(command) {
                 let place = format!("{}:{line}: {command}", file.display());

@@ -18,6 +18,7 @@ mod warm;
 
 mod cache_care;
 mod cache_trouble;
+mod command_stages;
 mod commands;
 mod crashes;
 mod documents;

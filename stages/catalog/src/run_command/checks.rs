@@ -161,7 +161,7 @@ pub(super) fn of_arguments(params: &Params, arguments: &[Argument]) -> Misfits {
         Some(stdin) => stdin == Stdin::Jsonl,
         None => !rows && !told,
     };
-    if params.per == Per::Batch && !fed && !rows {
+    if params.per == Per::Batch && !fed && !rows && !told {
         let message = "the program is not given its rows; leave `stdin` out, or put `{rows}` into \
                        `argv`";
         misfits.add(Misfit::new(["stdin"], message));

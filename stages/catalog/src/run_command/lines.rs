@@ -46,19 +46,18 @@ impl<'a> Lines<'a> {
 
     /// One line for each of `rows` rows.
     pub(super) fn one_each(&self, rows: usize) -> Result<&[(u64, &'a str)], String> {
-        let (found, missing) = (self.0.len(), rows.saturating_sub(self.0.len()));
+        let found = self.0.len();
         match (rows, found) {
             _ if rows == found => Ok(&self.0),
             (1, 0) => Err("wrote no line; expected one with its answer".to_owned()),
             (1, _) => Err(format!(
                 "wrote {found} lines for one row; expected one (or say `rows: many`)"
             )),
-            _ if missing > 0 => Err(format!(
-                "wrote {found} lines for {rows} rows; expected one a row, in their order"
+            _ if found < rows => Err(format!(
+                "wrote {found} of {rows} lines; expected one a row, in their order"
             )),
             _ => Err(format!(
-                "wrote {found} lines for {rows} rows: {} too many",
-                found - rows
+                "wrote {found} lines for {rows} rows; expected one a row, in their order"
             )),
         }
     }
@@ -244,5 +243,27 @@ pub(super) fn cells(list: &Value) -> &[Value] {
     match list {
         Value::List(cells) => cells,
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_a_row_is_asked_for() {
+        let lines = |text: &'static str, rows| {
+            let lines = Lines::of(text.as_bytes()).unwrap();
+            lines.one_each(rows).map(<[_]>::to_vec)
+        };
+        assert_eq!(lines("a\n\n b\n", 2), Ok(vec![(1, "a"), (3, " b")]));
+        assert_eq!(
+            lines("a\n", 3).unwrap_err(),
+            "wrote 1 of 3 lines; expected one a row, in their order"
+        );
+        assert_eq!(
+            lines("a\nb\nc\n", 2).unwrap_err(),
+            "wrote 3 lines for 2 rows; expected one a row, in their order"
+        );
     }
 }
