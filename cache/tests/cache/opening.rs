@@ -140,7 +140,7 @@ fn a_ledger_that_is_none_is_refused() {
         fs::write(&path, broken).unwrap();
         let error = refused(&place);
         assert!(matches!(error, StoreError::Ledger { .. }), "{error}");
-        assert!(error.to_string().contains("delete it"), "{error}");
+        assert!(error.to_string().contains("cache verify"), "{error}");
     }
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
