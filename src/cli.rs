@@ -267,6 +267,15 @@ pub(crate) enum SweepFormat {
 pub(crate) enum RunsCommand {
     /// List past runs, newest first.
     List {
+        /// Only runs of this pipeline: its name or its file.
+        #[arg(long, value_name = "NAME")]
+        pipeline: Option<String>,
+        /// Only runs that did not end well.
+        #[arg(long)]
+        failed: bool,
+        /// At most this many.
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
         /// Write one JSON object a line.
         #[arg(long)]
         json: bool,

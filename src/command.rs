@@ -10,7 +10,7 @@ mod show;
 mod stages;
 mod sweep;
 
-use crate::cli::{Cli, Command, RunsCommand, SweepCommand};
+use crate::cli::{Cli, Command, SweepCommand};
 use crate::exit::{Exit, Failure};
 use crate::ui::Ui;
 
@@ -26,7 +26,6 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Cache(command) => cache::cache(cli, command, ui),
         Command::Sweep(SweepCommand::Run(args)) => sweep::run(cli, args, ui),
         Command::Sweep(SweepCommand::Table(args)) => sweep::table(cli, args, ui),
-        Command::Runs(RunsCommand::List { json }) => runs::list(cli, *json, ui),
-        Command::Runs(RunsCommand::Show { run, json }) => runs::show(cli, run, *json, ui),
+        Command::Runs(command) => runs::runs(cli, command, ui),
     }
 }

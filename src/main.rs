@@ -4,6 +4,7 @@
 mod cli;
 mod command;
 mod exit;
+mod host;
 mod interrupts;
 mod progress;
 mod report;

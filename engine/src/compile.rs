@@ -9,12 +9,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ccsr_cache::Value;
 use ccsr_stage::Registry;
 use ccsr_stage::params::{Entry, Node, NodeKind, Span, nearest};
 
 use crate::diagnostic::Diagnostic;
 use crate::interpolate::Interpolation;
 use crate::loader::Loader;
+use crate::origin::{Origin, plain, plain_map};
 use crate::overrides::{self, Setting, Typed};
 use crate::pipeline::Pipeline;
 use crate::project::Project;
@@ -63,10 +65,14 @@ pub fn compile(
 ) -> Result<(Pipeline, Sources), CompileError> {
     let mut compiler = Compiler::new(project, options);
     let pipeline = compiler.compile(&project.root().join(path), registry);
+    let resolved = std::mem::take(&mut compiler.resolved);
     let diagnostics = compiler.take_problems();
     let sources = compiler.loader.into_sources();
     match pipeline {
-        Some(pipeline) if diagnostics.is_empty() => Ok((pipeline, sources)),
+        Some(mut pipeline) if diagnostics.is_empty() => {
+            pipeline.origin = Origin::new(resolved, &sources, options);
+            Ok((pipeline, sources))
+        }
         _ => Err(CompileError {
             sources,
             diagnostics,
@@ -124,6 +130,8 @@ pub(crate) struct Compiler<'a> {
     included: HashSet<PathBuf>,
     /// Suites that were read, each once for all trials of a sweep.
     suites: HashMap<String, Option<Node>>,
+    /// The merged and interpolated tree, for the record.
+    resolved: Value,
     problems: Vec<Diagnostic>,
 }
 
@@ -135,6 +143,7 @@ impl<'a> Compiler<'a> {
             options,
             included: HashSet::new(),
             suites: HashMap::new(),
+            resolved: Value::Null,
             problems: Vec::new(),
         }
     }
@@ -288,6 +297,7 @@ impl<'a> Compiler<'a> {
                     ),
             );
         }
+        self.resolved = resolved(&tree, suite.as_ref());
         Draft {
             name: self.name(&tree, path),
             file: self.project.display(path),
@@ -487,6 +497,22 @@ impl<'a> Compiler<'a> {
             }
         }
     }
+}
+
+/// What the stages are told, in full.
+fn resolved(tree: &Node, suite: Option<&Suite>) -> Value {
+    let entries = tree.entries().unwrap_or_default();
+    let suite = suite.map(|suite| {
+        let roles = ("roles", plain_map(&suite.roles));
+        let suite = Value::map([("name", Value::from(suite.name.as_str())), roles]);
+        (Arc::from("suite"), suite)
+    });
+    Value::map(
+        entries
+            .iter()
+            .map(|entry| (entry.key.clone(), plain(&entry.value)))
+            .chain(suite),
+    )
 }
 
 fn map_entry(key: &str, entries: Vec<Entry>, span: Span) -> Entry {

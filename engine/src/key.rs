@@ -13,7 +13,7 @@ use crate::pipeline::{Pipeline, StageNode};
 pub(crate) type SourceFiles = BTreeMap<&'static str, Vec<SourceFile>>;
 
 /// Folders with more files than this enter the explanation as a count and a digest.
-const MAX_NAMED_FILES: usize = 1000;
+pub(crate) const MAX_NAMED_FILES: usize = 1000;
 
 /// The value that a stage's key is the digest of.
 pub(crate) fn stage_value(
@@ -129,7 +129,8 @@ fn walk(folder: &std::path::Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(files)
 }
 
-fn slashed(path: &std::path::Path) -> String {
+/// A path with `/` between its parts.
+pub(crate) fn slashed(path: &std::path::Path) -> String {
     path.components()
         .map(|part| part.as_os_str().to_string_lossy())
         .collect::<Vec<_>>()

@@ -13,6 +13,9 @@ use crate::project::Project;
 use crate::source::Sources;
 use crate::yaml;
 
+/// What stands for the file of a text that stands in none.
+pub(crate) const NO_FILE: &str = "<text>";
+
 /// Reads the files of one compilation.
 pub(crate) struct Loader<'a> {
     project: &'a Project,
@@ -61,7 +64,7 @@ impl<'a> Loader<'a> {
     pub(crate) fn add(&self, name: &str, folder: &Path, text: &str) -> SourceId {
         self.sources
             .borrow_mut()
-            .add(name, folder.join("<text>"), text)
+            .add(name, folder.join(NO_FILE), text)
     }
 
     /// The folder against which paths written in a source resolve.

@@ -9,6 +9,7 @@ use ccsr_stage::params::{ResolvedPath, Span};
 use ccsr_stage::{OutputPort, Stage};
 
 use crate::graph::{StageGraph, StageId};
+use crate::origin::Origin;
 use crate::slots::Need;
 
 /// A resolved pipeline. Stages are in the order of the file.
@@ -27,6 +28,8 @@ pub struct Pipeline {
     pub stages: Vec<StageNode>,
     /// Which of them read which.
     pub graph: StageGraph,
+    /// What it was compiled from.
+    pub origin: Origin,
 }
 
 /// A stage of a pipeline.

@@ -16,6 +16,7 @@ use crate::compile::{Draft, Suite, unknown_key};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{StageGraph, StageId};
 use crate::loader::Loader;
+use crate::origin::Origin;
 use crate::pipeline::{Execution, Pipeline, StageNode};
 use crate::project::Project;
 
@@ -88,6 +89,7 @@ pub(crate) fn resolve(
             seed: draft.seed,
             stages,
             graph,
+            origin: Origin::default(),
         }),
         _ => Err(problems),
     }

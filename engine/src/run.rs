@@ -20,9 +20,14 @@ use crate::event::{Event, Listener};
 use crate::export;
 use crate::graph::StageId;
 use crate::pipeline::{Pipeline, StageNode};
-use crate::record::{RunOutcome, RunRecord, StageOutcome, StageRecord, TableRecord, TrialRecord};
+use crate::provenance::{Provenance, files_of};
+use crate::record::{
+    self, DeviceRecord, RecordedFile, RunOutcome, RunRecord, StageOutcome, StageRecord,
+    TableRecord, TrialRecord,
+};
 use crate::residency::Residency;
 use crate::slots::Slots;
+use crate::timings::Timings;
 
 /// How to run.
 pub struct RunOptions {
@@ -47,6 +52,8 @@ pub struct RunOptions {
     pub set: Vec<String>,
     /// The program's version, for the record.
     pub version: String,
+    /// What else is known about the run, for the record.
+    pub provenance: Provenance,
 }
 
 impl Default for RunOptions {
@@ -66,6 +73,7 @@ impl Default for RunOptions {
             abandoned: Arc::new(|| false),
             set: Vec::new(),
             version: String::new(),
+            provenance: Provenance::default(),
         }
     }
 }
@@ -105,9 +113,9 @@ pub(crate) fn run_among(
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let id = RunId::fresh();
+    let run_id = RunId::fresh();
     listener(Event::RunStarted {
-        run: id.to_string(),
+        run: run_id.to_string(),
         pipeline: pipeline.name.clone(),
         stages: pipeline
             .graph
@@ -120,7 +128,7 @@ pub(crate) fn run_among(
         pipeline,
         store,
         options,
-        id,
+        id: run_id.clone(),
         residency,
         reopened: HashSet::new(),
         lost: HashSet::new(),
@@ -131,16 +139,25 @@ pub(crate) fn run_among(
             .collect(),
         executed: HashSet::new(),
     };
-    let outcome = run.conclude(listener)?;
-    let mut record = run.record(
-        outcome,
-        since_epoch.as_secs(),
-        started.elapsed().as_secs_f64(),
-    );
+    let mut timings = Timings::new(started);
+    let write = |record: &RunRecord| {
+        let json =
+            serde_json::to_vec_pretty(record).expect("a record holds nothing JSON has no word for");
+        store.write_run(&run_id, &json)
+    };
+    let begun = since_epoch.as_secs();
+    let mut record = run.record(RunOutcome::Running, begun, 0.0, Vec::new(), &timings);
+    record.trial.clone_from(&trial);
+    write(&record)?;
+    let outcome = run.conclude(&mut |event| {
+        timings.note(&event);
+        listener(event);
+    })?;
+    let files = files_of(pipeline, store)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let mut record = run.record(outcome, begun, seconds, files, &timings);
     record.trial = trial;
-    let json =
-        serde_json::to_vec_pretty(&record).expect("a record holds nothing JSON has no word for");
-    store.write_run(&run.id, &json)?;
+    write(&record)?;
     listener(Event::RunFinished {
         run: record.run.clone(),
         units_executed: record.units_executed,
@@ -306,18 +323,26 @@ impl Run<'_> {
         self.pipeline.stage(id)
     }
 
-    fn record(&self, outcome: RunOutcome, started: u64, seconds: f64) -> RunRecord {
+    fn record(
+        &self,
+        outcome: RunOutcome,
+        started: u64,
+        seconds: f64,
+        files: Vec<RecordedFile>,
+        timings: &Timings,
+    ) -> RunRecord {
         let stages: Vec<_> = self
             .pipeline
             .graph
             .order()
             .iter()
-            .map(|id| self.stage_record(*id))
+            .map(|id| self.stage_record(*id, timings))
             .collect();
         let asks_model = |id: &&StageId| self.node(**id).uses_model;
         let executed = |id: &StageId| self.progress[id.0].executed;
         RunRecord {
             run: self.id.to_string(),
+            format: record::FORMAT,
             outcome,
             pipeline: self.pipeline.name.clone(),
             file: self.pipeline.file.clone(),
@@ -339,11 +364,21 @@ impl Run<'_> {
             units_reused: stages.iter().map(|stage| stage.reused).sum(),
             version: self.options.version.clone(),
             trial: None,
+            suite_named: self.pipeline.origin.suite.clone(),
+            reproduces: self.options.provenance.reproduces.clone(),
+            host: self.options.provenance.host.clone(),
+            device: DeviceRecord {
+                name: self.options.environment.device.clone(),
+                threads: self.options.environment.threads as u64,
+                workers: self.options.workers as u64,
+            },
+            resolved: self.pipeline.origin.resolved.clone(),
+            files,
             stages,
         }
     }
 
-    fn stage_record(&self, id: StageId) -> StageRecord {
+    fn stage_record(&self, id: StageId, timings: &Timings) -> StageRecord {
         let (node, progress) = (self.node(id), &self.progress[id.0]);
         let tables = progress.written.iter().flat_map(|written| {
             let rows = |port: &str| written.rows.get(port).copied().unwrap_or_default();
@@ -370,6 +405,7 @@ impl Run<'_> {
             executed: progress.executed,
             reused: progress.reused,
             seconds: progress.seconds,
+            span: timings.of(&node.name),
             seconds_saved: progress.seconds_saved,
             tables: tables.collect(),
             exports: progress.exports.clone(),

@@ -95,6 +95,11 @@ impl Sources {
         found.map(|index| SourceId(index as u32 + 1))
     }
 
+    /// Every text, in the order in which they were added.
+    pub fn texts(&self) -> impl Iterator<Item = &SourceText> {
+        self.texts.iter().skip(1)
+    }
+
     /// A text; an empty one without a name for "nowhere" and for ids of other compilations.
     pub fn get(&self, id: SourceId) -> &SourceText {
         self.texts.get(id.0 as usize).unwrap_or(&self.texts[0])

@@ -1,9 +1,9 @@
 //! `ccsr-flow run`.
 
 use ccsr_cache::Access;
-use ccsr_engine::RunOptions;
 use ccsr_engine::event::Event;
 use ccsr_engine::record::RunOutcome;
+use ccsr_engine::{Provenance, RunOptions};
 use ccsr_stage::Environment;
 
 use crate::cli::{Cli, EventFormat, RunArgs};
@@ -32,6 +32,10 @@ pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
         abandoned: interrupts.abandoned(),
         set: args.pipeline.set.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        provenance: Provenance {
+            host: crate::host::here(),
+            reproduces: None,
+        },
     };
     let mut progress = Progress::new(ui);
     let mut unheard = Ok(());
@@ -57,7 +61,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
     }
     Ok(match record.outcome {
         RunOutcome::Done => Exit::Done,
-        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::Failed | RunOutcome::Running => Exit::Failed,
         RunOutcome::Interrupted => interrupts.exit(),
     })
 }

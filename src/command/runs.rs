@@ -1,45 +1,36 @@
 //! `ccsr-flow runs`.
 
-use ccsr_cache::{Access, RunId, Store};
-use ccsr_engine::record::{RunOutcome, RunRecord};
+mod list;
+mod show;
 
-use crate::cli::Cli;
+use ccsr_cache::{RunId, Store};
+use ccsr_engine::record::RunRecord;
+
+use crate::cli::{Cli, RunsCommand};
 use crate::exit::{Exit, Failure};
-use crate::report;
-use crate::session::cache_here;
-use crate::ui::{Ui, count, duration};
+use crate::ui::Ui;
 
-pub(super) fn list(cli: &Cli, json: bool, ui: &Ui) -> Result<Exit, Failure> {
-    let store = Store::open(&cache_here(cli)?, Access::ReadOnly)?;
-    for id in store.runs()? {
-        let Some(record) = read(&store, &id)? else {
-            continue;
-        };
-        if json {
-            ui.data(report::summary::json(&record))?;
-            continue;
+pub(super) fn runs(cli: &Cli, command: &RunsCommand, ui: &Ui) -> Result<Exit, Failure> {
+    match command {
+        RunsCommand::List {
+            pipeline,
+            failed,
+            limit,
+            json,
+        } => {
+            let filter = list::Filter {
+                pipeline: pipeline.as_deref(),
+                failed: *failed,
+                limit: limit.unwrap_or(usize::MAX),
+            };
+            list::list(cli, &filter, *json, ui)
         }
-        let outcome = match record.outcome {
-            RunOutcome::Done => "done",
-            RunOutcome::Failed => "failed",
-            RunOutcome::Interrupted => "interrupted",
-        };
-        let trial = record.trial.as_ref();
-        let trial = trial.map_or(String::new(), |trial| format!(", {trial}"));
-        ui.data(format_args!(
-            "{}  {outcome:11}  {:>9} computed  {:>9} reused  {:>10}  {}{trial}",
-            record.run,
-            count(record.units_executed),
-            count(record.units_reused),
-            duration(record.seconds),
-            record.file
-        ))?;
+        RunsCommand::Show { run, json } => show::show(cli, run, *json, ui),
     }
-    Ok(Exit::Done)
 }
 
-pub(super) fn show(cli: &Cli, wanted: &str, json: bool, ui: &Ui) -> Result<Exit, Failure> {
-    let store = Store::open(&cache_here(cli)?, Access::ReadOnly)?;
+/// The record that was named: by its id, the beginning of it, or `latest`.
+fn find(store: &Store, wanted: &str) -> Result<RunRecord, Failure> {
     let runs = store.runs()?;
     let found: Vec<_> = match wanted {
         "latest" => runs.first().into_iter().collect(),
@@ -70,13 +61,7 @@ pub(super) fn show(cli: &Cli, wanted: &str, json: bool, ui: &Ui) -> Result<Exit,
         }
     };
     let missing = || Failure::Missing(format!("the record of run `{id}` cannot be read"));
-    let record = read(&store, id)?.ok_or_else(missing)?;
-    if json {
-        ui.data(serde_json::to_string(&record).expect("it was read from JSON"))?;
-    } else {
-        ui.raw(&report::summary::record(&record))?;
-    }
-    Ok(Exit::Done)
+    read(store, id)?.ok_or_else(missing)
 }
 
 /// A record; `None` if it is damaged, which loses nothing but the record itself.

@@ -1,9 +1,9 @@
 //! `ccsr-flow sweep`.
 
 use ccsr_cache::{Access, Store};
-use ccsr_engine::RunOptions;
 use ccsr_engine::record::RunOutcome;
 use ccsr_engine::sweep::{self, Sweep, SweepOptions};
+use ccsr_engine::{Provenance, RunOptions};
 use ccsr_stage::Environment;
 
 use crate::cli::{Cli, SweepFormat, SweepRunArgs, SweepTableArgs};
@@ -44,6 +44,10 @@ pub(super) fn run(cli: &Cli, args: &SweepRunArgs, ui: &Ui) -> Result<Exit, Failu
             stop: interrupts.stop(),
             abandoned: interrupts.abandoned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            provenance: Provenance {
+                host: crate::host::here(),
+                reproduces: None,
+            },
             ..RunOptions::default()
         },
     };
@@ -66,7 +70,7 @@ pub(super) fn run(cli: &Cli, args: &SweepRunArgs, ui: &Ui) -> Result<Exit, Failu
     Ok(match summary.outcome() {
         RunOutcome::Done => Exit::Done,
         RunOutcome::Failed => Exit::Failed,
-        RunOutcome::Interrupted => interrupts.exit(),
+        RunOutcome::Interrupted | RunOutcome::Running => interrupts.exit(),
     })
 }
 

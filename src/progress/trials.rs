@@ -127,7 +127,9 @@ impl<'a> TrialProgress<'a> {
                     .map_or("no error was noted", String::as_str);
                 format!("{}: {error}", self.ui.red("failed"))
             }
-            RunOutcome::Interrupted => format!("{}: {}", self.ui.red("interrupted"), done()),
+            RunOutcome::Interrupted | RunOutcome::Running => {
+                format!("{}: {}", self.ui.red("interrupted"), done())
+            }
         };
         let line = format!("{}  {text}", self.names[summary.trial - 1]);
         self.bars.suspend(|| self.ui.say(line));

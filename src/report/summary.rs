@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ccsr_engine::Diagnostic;
-use ccsr_engine::record::{RunOutcome, RunRecord, StageOutcome};
+use ccsr_engine::record::{FileRole, RunOutcome, RunRecord, StageOutcome};
 
 use crate::report::diagnostics;
 use crate::session::Session;
@@ -79,7 +79,9 @@ pub(crate) fn story(record: &RunRecord, session: &Session, ui: &Ui) {
     let outcome = match record.outcome {
         RunOutcome::Done => ui.green("done"),
         RunOutcome::Failed => ui.red("failed"),
-        RunOutcome::Interrupted => ui.red("interrupted; run it again to go on"),
+        RunOutcome::Interrupted | RunOutcome::Running => {
+            ui.red("interrupted; run it again to go on")
+        }
     };
     let saved = if record.seconds_saved > 0.0 {
         format!("; {} of computing saved", duration(record.seconds_saved))
@@ -93,6 +95,17 @@ pub(crate) fn story(record: &RunRecord, session: &Session, ui: &Ui) {
         duration(record.seconds),
         ui.dim(&format!("(run {})", record.run))
     ));
+}
+
+/// How a run ended, in a word.
+pub(crate) fn outcome(record: &RunRecord) -> &'static str {
+    match record.outcome {
+        RunOutcome::Done => "done",
+        RunOutcome::Failed => "failed",
+        RunOutcome::Interrupted => "interrupted",
+        RunOutcome::Running if crate::host::has_died(record) => "died",
+        RunOutcome::Running => "running",
+    }
 }
 
 /// A record, for reading.
@@ -118,7 +131,32 @@ pub(crate) fn record(record: &RunRecord) -> String {
     for set in &record.set {
         line(format_args!("set       {set}"));
     }
+    if let Some(repeated) = &record.reproduces {
+        line(format_args!("repeats   {repeated}"));
+    }
+    line(format_args!("outcome   {}", outcome(record)));
     line(format_args!("took      {}", duration(record.seconds)));
+    line(format_args!("program   ccsr-flow {}", record.version));
+    let host = &record.host;
+    if !host.name.is_empty() {
+        line(format_args!(
+            "host      {}: {}, {}",
+            host.name,
+            host.os,
+            counted(host.cores, "thread")
+        ));
+    }
+    if !record.device.name.is_empty() {
+        line(format_args!("device    {}", record.device.name));
+    }
+    for file in &record.files {
+        if file.role == FileRole::Folder {
+            let files = counted(file.files, "file");
+            line(format_args!("read      {}/ ({files})", file.path));
+        } else if file.role != FileRole::BuiltInSuite {
+            line(format_args!("read      {}", file.path));
+        }
+    }
     line(format_args!(
         "computed  {}",
         counted(record.units_executed, "unit")

@@ -52,7 +52,9 @@ impl Summary<'_> {
         let outcome = match self.outcome() {
             RunOutcome::Done => ui.green("done"),
             RunOutcome::Failed => ui.red(&format!("{failed} of {all} failed")),
-            RunOutcome::Interrupted => ui.red("interrupted; run it again to go on"),
+            RunOutcome::Interrupted | RunOutcome::Running => {
+                ui.red("interrupted; run it again to go on")
+            }
         };
         ui.say(format_args!(
             "{outcome}: {all}, {} computed, {} reused in {}",

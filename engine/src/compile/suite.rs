@@ -6,6 +6,7 @@ use ccsr_stage::params::{Entry, Node, Span, nearest};
 
 use super::{Compiler, SUITE_KEYS, Suite};
 use crate::diagnostic::Diagnostic;
+use crate::origin::built_in_name;
 use crate::yaml;
 
 impl Compiler<'_> {
@@ -74,7 +75,7 @@ impl Compiler<'_> {
             }
         }
         if let Some((name, text)) = self.options.suites.iter().find(|(known, _)| *known == name) {
-            let shown = format!("<suite {name}>");
+            let shown = built_in_name(name);
             let source = self.loader.add(&shown, self.project.root(), text);
             return yaml::parse_with(text, source, &mut self.problems);
         }

@@ -90,7 +90,7 @@ pub fn compare(
                 None => TrialState::NotRun,
                 Some(RunOutcome::Done) => TrialState::Changed,
                 Some(RunOutcome::Failed) => TrialState::Failed,
-                Some(RunOutcome::Interrupted) => TrialState::Interrupted,
+                Some(RunOutcome::Interrupted | RunOutcome::Running) => TrialState::Interrupted,
             },
             units_executed: past.units_executed,
             seconds: past.seconds,

@@ -267,6 +267,7 @@ impl Lanes<'_> {
             abandoned: self.options.abandoned.clone(),
             set: job.set,
             version: self.options.version.clone(),
+            provenance: self.options.provenance.clone(),
         };
         let mut listener = |event| {
             // The sweep listens as long as a trial is under way.

@@ -1,0 +1,142 @@
+//! What a run read, for its record: files with their digests, and the content of the small ones, put
+//! into the cache.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ccsr_cache::{Digest, Store, StoreError, Value};
+use ccsr_stage::SourceFile;
+
+use crate::key::{MAX_NAMED_FILES, look_at_sources, slashed};
+use crate::origin::Origin;
+use crate::pipeline::Pipeline;
+use crate::record::{FileRole, Host, RecordedFile};
+
+/// What is known about a run besides its pipeline, for the record.
+#[derive(Clone, Debug, Default)]
+pub struct Provenance {
+    /// Where it runs.
+    pub host: Host,
+    /// The run that it repeats.
+    pub reproduces: Option<String>,
+}
+
+/// A file larger than this is not kept (1 MB); it is looked for where it was.
+const MAX_KEPT: u64 = 1_000_000;
+/// What is kept of the sources of one pipeline, together (64 MB).
+const MAX_KEPT_TOGETHER: u64 = 64_000_000;
+
+/// The files that the pipeline reads, sorted by path. What is small is put into the cache. Of a file
+/// that changed while the run was under way the new content is listed, which is not the one that its
+/// stage depends on: reproducing the run tells.
+pub(crate) fn files_of(
+    pipeline: &Pipeline,
+    store: &Store,
+) -> Result<Vec<RecordedFile>, StoreError> {
+    let mut files = Files {
+        project: &pipeline.project,
+        found: BTreeMap::new(),
+        contents: Vec::new(),
+        kept: 0,
+    };
+    files.texts(&pipeline.origin, &pipeline.file);
+    for node in &pipeline.stages {
+        let sources = node.stage.sources();
+        if sources.is_empty() {
+            continue;
+        }
+        // A source that cannot be read failed its stage, and the record says so there.
+        let Ok(looked_at) = look_at_sources(store, &sources) else {
+            continue;
+        };
+        for source in &sources {
+            let found = looked_at.get(source.name).map_or(&[][..], Vec::as_slice);
+            if source.folder {
+                files.folder(&source.path, found);
+            }
+            if !source.folder || found.len() <= MAX_NAMED_FILES {
+                found.iter().for_each(|file| files.source(file, store));
+            }
+        }
+    }
+    store.put_all(&files.contents)?;
+    Ok(files.found.into_values().collect())
+}
+
+struct Files<'a> {
+    project: &'a Path,
+    found: BTreeMap<(String, FileRole), RecordedFile>,
+    contents: Vec<Vec<u8>>,
+    /// Bytes of sources that are kept.
+    kept: u64,
+}
+
+impl Files<'_> {
+    fn add(&mut self, file: RecordedFile) {
+        self.found.insert((file.path.clone(), file.role), file);
+    }
+
+    fn texts(&mut self, origin: &Origin, pipeline: &str) {
+        for text in &origin.texts {
+            let bytes = text.text.as_bytes();
+            let role = match text.name.as_str() {
+                _ if text.built_in => FileRole::BuiltInSuite,
+                name if name == pipeline => FileRole::Pipeline,
+                _ => FileRole::Text,
+            };
+            self.add(RecordedFile {
+                path: text.name.clone(),
+                role,
+                digest: Digest::of(bytes),
+                bytes: bytes.len() as u64,
+                files: 1,
+                kept: true,
+            });
+            self.contents.push(bytes.to_vec());
+        }
+    }
+
+    fn source(&mut self, file: &SourceFile, store: &Store) {
+        let bytes = std::fs::metadata(&file.path).map_or(0, |file| file.len());
+        let mut kept = bytes <= MAX_KEPT && self.kept + bytes <= MAX_KEPT_TOGETHER;
+        if kept && !store.has(&file.digest) {
+            match file.read() {
+                Ok(content) => self.contents.push(content),
+                Err(_) => kept = false,
+            }
+        }
+        if kept {
+            self.kept += bytes;
+        }
+        self.add(RecordedFile {
+            path: self.below(&file.path),
+            role: FileRole::Source,
+            digest: file.digest,
+            bytes,
+            files: 1,
+            kept,
+        });
+    }
+
+    fn folder(&mut self, path: &Path, files: &[SourceFile]) {
+        let size = |file: &SourceFile| std::fs::metadata(&file.path).map_or(0, |file| file.len());
+        self.add(RecordedFile {
+            path: self.below(path),
+            role: FileRole::Folder,
+            digest: listing(files),
+            bytes: files.iter().map(size).sum(),
+            files: files.len() as u64,
+            kept: false,
+        });
+    }
+
+    fn below(&self, path: &Path) -> String {
+        slashed(path.strip_prefix(self.project).unwrap_or(path))
+    }
+}
+
+/// The digest of a folder: of its files' names and digests.
+pub(crate) fn listing(files: &[SourceFile]) -> Digest {
+    let named = |file: &SourceFile| (file.name.clone(), Value::Blob(file.digest));
+    Value::map(files.iter().map(named)).digest()
+}
