@@ -39,6 +39,9 @@ pub(crate) enum Command {
     Check(PipelineArgs),
     /// Show a stage's table.
     Show(ShowArgs),
+    /// Say why a stage would run, down to the parameter or file that changed; or which units made a
+    /// row of its table. Loads nothing, writes nothing.
+    Why(WhyArgs),
     /// Draw the graph of stages.
     Graph(GraphArgs),
     /// List the stage kinds, or describe one.
@@ -130,6 +133,23 @@ pub(crate) struct PlanArgs {
     pub(crate) stages: Vec<String>,
 
     /// Write the plan as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+
+    /// The stage, or `stage.port` for a row of that table.
+    pub(crate) stage: String,
+
+    /// A row: its number, from 1, or values of its columns, as in `candidate=3 question=q7`.
+    #[arg(value_name = "ROW")]
+    pub(crate) row: Vec<String>,
+
+    /// Write the explanation as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -9,6 +9,7 @@ mod runs;
 mod show;
 mod stages;
 mod sweep;
+mod why;
 
 use crate::cli::{Cli, Command, SweepCommand};
 use crate::exit::{Exit, Failure};
@@ -21,6 +22,7 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::plan(cli, args, ui),
         Command::Check(args) => check::check(cli, args, ui),
         Command::Show(args) => show::show(cli, args, ui),
+        Command::Why(args) => why::why(cli, args, ui),
         Command::Graph(args) => graph::graph(cli, args, ui),
         Command::Stages(args) => stages::stages(args, ui),
         Command::Cache(command) => cache::cache(cli, command, ui),

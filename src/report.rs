@@ -1,5 +1,7 @@
 //! What is told after the fact: errors in a file, the summary of a run.
 
+pub(crate) mod changes;
 pub(crate) mod diagnostics;
 pub(crate) mod summary;
 pub(crate) mod sweep;
+pub(crate) mod why;

@@ -51,6 +51,22 @@ impl Session {
             .ok_or_else(|| unknown("stage", name, &known().collect::<Vec<_>>()))
     }
 
+    /// A table by the name of its stage, for the first one, or as `stage.port`.
+    pub(crate) fn table(&self, text: &str) -> Result<(StageId, &'static str), Failure> {
+        let (name, port) = match text.split_once('.') {
+            Some((name, port)) => (name, Some(port)),
+            None => (text, None),
+        };
+        let id = self.stage(name)?;
+        let mut ports = self.pipeline.stage(id).outputs.iter().map(|port| port.name);
+        let known: Vec<_> = ports.clone().collect();
+        let found = match port {
+            None => ports.next(),
+            Some(wanted) => ports.find(|port| *port == wanted),
+        };
+        Ok((id, found.ok_or_else(|| unknown("table", text, &known))?))
+    }
+
     /// The same session with nothing but these stages and what they depend on; all, if there are none.
     pub(crate) fn up_to(mut self, names: &[String]) -> Result<Self, Failure> {
         if !names.is_empty() {
@@ -144,7 +160,7 @@ pub(crate) fn cache_here(cli: &Cli) -> Result<PathBuf, Failure> {
 }
 
 /// A name that names nothing, and what may have been meant.
-pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
+fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
     let hint = match params::nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are {}", known.join(", ")),

@@ -37,7 +37,7 @@ pub use inspect::{Found, KnownBlob, KnownStage, KnownUnit, MIN_PREFIX};
 pub use key::{ActionKey, StageKey};
 pub use layout::FORMAT;
 pub use leases::Claim;
-pub use outcomes::{Commit, Stored};
+pub use outcomes::{Action, Commit, Stored};
 pub use pins::{Pin, PinTarget};
 pub use reach::Keep;
 pub use run_id::{ParseRunIdError, RunId};

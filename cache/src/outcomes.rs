@@ -23,6 +23,17 @@ pub struct Stored {
     pub run: String,
 }
 
+/// An action that was committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action {
+    /// Its revision, as it entered the key.
+    pub revision: u32,
+    /// Its input, as it entered the key.
+    pub input: Value,
+    /// The run that committed it.
+    pub run: String,
+}
+
 /// An outcome to be remembered.
 #[derive(Debug, Clone, Copy)]
 pub struct Commit<'a> {
@@ -109,6 +120,26 @@ impl Store {
         Ok(found
             .flatten()
             .filter(|(kind, revision, input)| ActionKey::of(kind, *revision, input) == *key))
+    }
+
+    /// The actions of a kind that were committed last, newest first, at most `limit`. Those that
+    /// cannot be read are passed over.
+    pub fn recent_actions(&self, kind: &str, limit: usize) -> Result<Vec<Action>, StoreError> {
+        self.ledger.read(|ledger| {
+            let mut select = ledger.prepare_cached(
+                "SELECT kind, revision, input, run FROM unit WHERE kind = ?1 ORDER BY id DESC LIMIT ?2",
+            )?;
+            let mut rows = select.query(params![kind, limit])?;
+            let mut actions = Vec::new();
+            while let Some(row) = rows.next()? {
+                if let Some((_, revision, input)) = action(row)
+                    && let Ok(run) = row.get(3)
+                {
+                    actions.push(Action { revision, input, run });
+                }
+            }
+            Ok(actions)
+        })
     }
 
     /// The actions whose outcomes name `blob`, invalidated ones included, oldest first.

@@ -3,10 +3,10 @@
 //! A memo saves asking for the units one by one. It never decides what is right: forgetting one costs
 //! lookups, nothing else. That is why it needs no sync, and why one that decayed is passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 use crate::ledger::Durability;
 use crate::outcomes::finite;
@@ -116,6 +116,56 @@ impl Store {
             }
             Ok(None)
         })
+    }
+
+    /// The newest memos of `stage` of `pipeline`, newest first, at most `limit`.
+    pub fn stage_history(
+        &self,
+        pipeline: &str,
+        stage: &str,
+        limit: usize,
+    ) -> Result<Vec<StageMemo>, StoreError> {
+        self.memos(
+            "WHERE seen.pipeline = ?1 AND seen.stage = ?2",
+            &[&pipeline, &stage],
+            limit,
+        )
+    }
+
+    /// The newest memos under whatever name, newest first, at most `limit`.
+    pub fn recent_stages(&self, limit: usize) -> Result<Vec<StageMemo>, StoreError> {
+        self.memos("", &[], limit)
+    }
+
+    /// Memos in the order of the history, newest first. Those that decayed are passed over.
+    fn memos(
+        &self,
+        which: &str,
+        named: &[&dyn ToSql],
+        limit: usize,
+    ) -> Result<Vec<StageMemo>, StoreError> {
+        let query = format!(
+            "SELECT outputs, rows, units, explanation, seal, seconds, run, seen.key
+             FROM stage_history AS seen JOIN stage ON stage.key = seen.key
+             {which} ORDER BY seen.id DESC LIMIT {limit}"
+        );
+        let mut memos = self.ledger.read(|ledger| {
+            let mut select = ledger.prepare_cached(&query)?;
+            let mut rows = select.query(named)?;
+            let mut memos = Vec::new();
+            while let Some(row) = rows.next()? {
+                if let Ok(key) = row.get(7).map(StageKey::from_bytes)
+                    && let Some(memo) = memo(row, &key)
+                {
+                    memos.push((key, memo));
+                }
+            }
+            Ok(memos)
+        })?;
+        // A name that meant the same stage twice has it twice in its history.
+        let mut seen = HashSet::new();
+        memos.retain(|(key, _)| seen.insert(*key));
+        Ok(memos.into_iter().map(|(_, memo)| memo).collect())
     }
 
     /// Forgets a stage under every name: an output of it was lost.

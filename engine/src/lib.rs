@@ -28,15 +28,18 @@ pub mod record;
 mod residency;
 mod resolve;
 pub mod retain;
+pub mod rows;
 mod run;
 mod schedule;
 mod show;
 mod slots;
 pub mod source;
+mod standing;
 pub mod sweep;
 pub mod tabular;
 mod timings;
 mod waves;
+pub mod why;
 mod worker;
 pub mod yaml;
 

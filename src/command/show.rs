@@ -6,29 +6,14 @@ use comfy_table::{ContentArrangement, presets};
 
 use crate::cli::{Cli, ShowArgs, ShowFormat};
 use crate::exit::{Exit, Failure};
-use crate::session::{Session, unknown};
+use crate::session::Session;
 use crate::ui::{Ui, counted};
 
 pub(super) fn show(cli: &Cli, args: &ShowArgs, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::new(cli, &args.pipeline)?;
     let pipeline = &session.pipeline;
-    let (name, port) = match args.stage.split_once('.') {
-        Some((name, port)) => (name, Some(port)),
-        None => (args.stage.as_str(), None),
-    };
-    let id = session.stage(name)?;
-    let outputs = &pipeline.stage(id).outputs;
-    let port = match port {
-        None => outputs.first().map(|port| port.name),
-        Some(wanted) => outputs
-            .iter()
-            .map(|port| port.name)
-            .find(|port| *port == wanted),
-    };
-    let port = port.ok_or_else(|| {
-        let known: Vec<_> = outputs.iter().map(|port| port.name).collect();
-        unknown("table", &args.stage, &known)
-    })?;
+    let (id, port) = session.table(&args.stage)?;
+    let name = &pipeline.stage(id).name;
     let shown = ccsr_engine::show(pipeline, &session.store_to_look_at()?, id, port)?;
     let shown = match shown {
         Shown::Table(shown) => shown,
