@@ -95,6 +95,54 @@ pub(crate) struct RunArgs {
     /// Write every event to stdout as it happens, one JSON object a line.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) events: Option<EventFormat>,
+
+    /// Afterwards, execute this many units again whose outcomes are known, and compare. Nothing in the
+    /// cache changes; exit code 1 if one comes out differently.
+    #[arg(long, value_name = "N")]
+    pub(crate) verify: Option<usize>,
+
+    /// Which units to verify: equal seeds choose the same. The run's id by default.
+    #[arg(long, value_name = "SEED", requires = "verify")]
+    pub(crate) verify_seed: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReproduceArgs {
+    /// The run's id, or its beginning; `latest` for the last one.
+    pub(crate) run: String,
+
+    /// Compute everything again, in a cache that is thrown away, instead of looking it up.
+    #[arg(long)]
+    pub(crate) from_scratch: bool,
+
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
+
+    /// End with one JSON object on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BundleArgs {
+    /// The run's id, or its beginning; `latest` for the last one.
+    pub(crate) run: String,
+
+    /// Where to write it, as a zip archive.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// Tables to pack: `stage` or `stage.port`. May be repeated; by default those that no stage reads.
+    #[arg(long = "with", value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
+
+    /// Pack the images and other blobs that these tables name, too.
+    #[arg(long)]
+    pub(crate) with_blobs: bool,
+
+    /// The licence of what is packed, as a URL, for the metadata.
+    #[arg(long, value_name = "URL")]
+    pub(crate) license: Option<String>,
 }
 
 /// How batches execute. None of it changes a result.
@@ -307,5 +355,26 @@ pub(crate) enum RunsCommand {
         /// Write the whole record as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Say in what two runs differ: parameters, weights, tables, images, numbers.
+    Diff {
+        /// The one run: its id, or its beginning, or `latest`.
+        old: String,
+        /// The other.
+        new: String,
+        /// Write one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a recorded pipeline again, as it was recorded, and check that the same tables come out.
+    Reproduce(ReproduceArgs),
+    /// Pack a run into one file: its pipeline, what it read, its record, and tables.
+    Bundle(BundleArgs),
+    /// Unpack such a file into a new folder, which becomes a project that can run it.
+    Unbundle {
+        /// The bundle.
+        file: PathBuf,
+        /// The folder; it must be empty or not exist yet.
+        folder: PathBuf,
     },
 }

@@ -14,7 +14,7 @@ use crate::exit::Failure;
 const SUITES: &[(&str, &str)] = &[("world", include_str!("../pipelines/suites/world.yaml"))];
 
 /// The devices of this build.
-const DEVICES: &[&str] = &["cpu"];
+pub(crate) const DEVICES: &[&str] = &["cpu"];
 
 /// A compiled pipeline and the texts its errors point into.
 pub(crate) struct Session {
@@ -157,6 +157,18 @@ pub(crate) fn cache_here(cli: &Cli) -> Result<PathBuf, Failure> {
             "there is no `.ccsr` here or above; run a pipeline first, or name it with `--cache`".to_owned(),
         )
     })
+}
+
+/// The project that the working folder belongs to: where files of recorded runs are looked for.
+pub(crate) fn project_here(cli: &Cli) -> Result<PathBuf, Failure> {
+    if let Some(project) = &cli.project {
+        return existing(project);
+    }
+    let working = working_folder()?;
+    let marked =
+        |folder: &&Path| folder.join(ccsr_engine::CACHE).is_dir() || folder.join(".git").exists();
+    let found = working.ancestors().find(marked).map(Path::to_owned);
+    Ok(found.unwrap_or(working))
 }
 
 /// A name that names nothing, and what may have been meant.

@@ -7,6 +7,8 @@
 
 mod active;
 mod attempt;
+pub mod bundle;
+pub mod compare;
 mod compile;
 pub mod diagnostic;
 pub mod event;
@@ -25,6 +27,7 @@ mod project;
 mod provenance;
 mod queue;
 pub mod record;
+pub mod reproduce;
 mod residency;
 mod resolve;
 pub mod retain;
@@ -38,6 +41,7 @@ mod standing;
 pub mod sweep;
 pub mod tabular;
 mod timings;
+pub mod verify;
 mod waves;
 pub mod why;
 mod worker;

@@ -90,6 +90,7 @@ impl Files<'_> {
                 digest: Digest::of(bytes),
                 bytes: bytes.len() as u64,
                 files: 1,
+                executable: false,
                 kept: true,
             });
             self.contents.push(bytes.to_vec());
@@ -114,6 +115,7 @@ impl Files<'_> {
             digest: file.digest,
             bytes,
             files: 1,
+            executable: is_executable(&file.path),
             kept,
         });
     }
@@ -126,6 +128,7 @@ impl Files<'_> {
             digest: listing(files),
             bytes: files.iter().map(size).sum(),
             files: files.len() as u64,
+            executable: false,
             kept: false,
         });
     }
@@ -133,6 +136,11 @@ impl Files<'_> {
     fn below(&self, path: &Path) -> String {
         slashed(path.strip_prefix(self.project).unwrap_or(path))
     }
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o100 != 0)
 }
 
 /// The digest of a folder: of its files' names and digests.

@@ -155,6 +155,9 @@ pub struct RecordedFile {
     pub bytes: u64,
     /// Files of a folder; 1 otherwise.
     pub files: u64,
+    /// Whether it may be executed.
+    #[serde(default)]
+    pub executable: bool,
     /// Whether the cache keeps its content, so that it can be had again when the file changed.
     pub kept: bool,
 }

@@ -3,10 +3,11 @@
 use ccsr_cache::Access;
 use ccsr_engine::event::Event;
 use ccsr_engine::record::RunOutcome;
+use ccsr_engine::verify::{self, VerifyOptions};
 use ccsr_engine::{Provenance, RunOptions};
 use ccsr_stage::Environment;
 
-use crate::cli::{Cli, EventFormat, RunArgs};
+use crate::cli::{Cli, EventFormat, ExecutionArgs, RunArgs};
 use crate::exit::{Exit, Failure};
 use crate::interrupts::Interrupts;
 use crate::progress::Progress;
@@ -19,23 +20,9 @@ pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
     let store = session.store(Access::ReadWrite)?;
     let interrupts = Interrupts::listen(ui)?;
     let options = RunOptions {
-        keep_going: args.execution.keep_going,
-        workers: usize::from(args.execution.jobs),
-        device_slots: args.execution.device_slots,
-        memory: args.execution.memory.map(|size| size.0),
         force: session.stages(&args.force)?,
-        environment: Environment {
-            device: "cpu".to_owned(),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-        },
-        stop: interrupts.stop(),
-        abandoned: interrupts.abandoned(),
         set: args.pipeline.set.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        provenance: Provenance {
-            host: crate::host::here(),
-            reproduces: None,
-        },
+        ..options(&args.execution, &interrupts, None)
     };
     let mut progress = Progress::new(ui);
     let mut unheard = Ok(());
@@ -59,9 +46,53 @@ pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
     if args.json {
         ui.data(report::summary::json(&record))?;
     }
-    Ok(match record.outcome {
+    let exit = match record.outcome {
         RunOutcome::Done => Exit::Done,
         RunOutcome::Failed | RunOutcome::Running => Exit::Failed,
         RunOutcome::Interrupted => interrupts.exit(),
-    })
+    };
+    match args.verify {
+        Some(units) if exit == Exit::Done => {
+            let verify = VerifyOptions {
+                units,
+                seed: args.verify_seed.as_ref().unwrap_or(&record.run),
+                environment: &options.environment,
+            };
+            let verification = verify::verify(&session.pipeline, &store, &verify)?;
+            ui.say(report::agreement::verified(&verification).trim_end());
+            Ok(if verification.differing.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Failed
+            })
+        }
+        _ => Ok(exit),
+    }
+}
+
+/// How to run, here and now; `reproduces` is the run that is repeated.
+pub(super) fn options(
+    args: &ExecutionArgs,
+    interrupts: &Interrupts,
+    reproduces: Option<&str>,
+) -> RunOptions {
+    RunOptions {
+        keep_going: args.keep_going,
+        workers: usize::from(args.jobs),
+        device_slots: args.device_slots,
+        memory: args.memory.map(|size| size.0),
+        force: Vec::new(),
+        environment: Environment {
+            device: "cpu".to_owned(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        },
+        stop: interrupts.stop(),
+        abandoned: interrupts.abandoned(),
+        set: Vec::new(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        provenance: Provenance {
+            host: crate::host::here(),
+            reproduces: reproduces.map(str::to_owned),
+        },
+    }
 }

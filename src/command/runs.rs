@@ -1,6 +1,9 @@
 //! `ccsr-flow runs`.
 
+mod bundle;
+mod diff;
 mod list;
+mod reproduce;
 mod show;
 
 use ccsr_cache::{RunId, Store};
@@ -26,6 +29,10 @@ pub(super) fn runs(cli: &Cli, command: &RunsCommand, ui: &Ui) -> Result<Exit, Fa
             list::list(cli, &filter, *json, ui)
         }
         RunsCommand::Show { run, json } => show::show(cli, run, *json, ui),
+        RunsCommand::Diff { old, new, json } => diff::diff(cli, old, new, *json, ui),
+        RunsCommand::Reproduce(args) => reproduce::reproduce(cli, args, ui),
+        RunsCommand::Bundle(args) => bundle::bundle(cli, args, ui),
+        RunsCommand::Unbundle { file, folder } => bundle::unbundle(file, folder, ui),
     }
 }
 
