@@ -55,7 +55,9 @@ pub(crate) fn files_of(
                 files.folder(&source.path, found);
             }
             if !source.folder || found.len() <= MAX_NAMED_FILES {
-                found.iter().for_each(|file| files.source(file, store));
+                for file in found {
+                    files.source(file, store);
+                }
             }
         }
     }
@@ -99,6 +101,9 @@ impl Files<'_> {
 
     fn source(&mut self, file: &SourceFile, store: &Store) {
         let bytes = std::fs::metadata(&file.path).map_or(0, |file| file.len());
+        let Some(path) = self.below(&file.path) else {
+            return self.outside(&file.path, file.digest, bytes, 1);
+        };
         let mut kept = bytes <= MAX_KEPT && self.kept + bytes <= MAX_KEPT_TOGETHER;
         if kept && !store.has(&file.digest) {
             match file.read() {
@@ -110,7 +115,7 @@ impl Files<'_> {
             self.kept += bytes;
         }
         self.add(RecordedFile {
-            path: self.below(&file.path),
+            path,
             role: FileRole::Source,
             digest: file.digest,
             bytes,
@@ -122,19 +127,36 @@ impl Files<'_> {
 
     fn folder(&mut self, path: &Path, files: &[SourceFile]) {
         let size = |file: &SourceFile| std::fs::metadata(&file.path).map_or(0, |file| file.len());
+        let (digest, bytes) = (listing(files), files.iter().map(size).sum());
+        let Some(below) = self.below(path) else {
+            return self.outside(path, digest, bytes, files.len() as u64);
+        };
         self.add(RecordedFile {
-            path: self.below(path),
+            path: below,
             role: FileRole::Folder,
-            digest: listing(files),
-            bytes: files.iter().map(size).sum(),
+            digest,
+            bytes,
             files: files.len() as u64,
             executable: false,
             kept: false,
         });
     }
 
-    fn below(&self, path: &Path) -> String {
-        slashed(path.strip_prefix(self.project).unwrap_or(path))
+    fn outside(&mut self, path: &Path, digest: Digest, bytes: u64, files: u64) {
+        self.add(RecordedFile {
+            path: path.to_string_lossy().into_owned(),
+            role: FileRole::Outside,
+            digest,
+            bytes,
+            files,
+            executable: false,
+            kept: false,
+        });
+    }
+
+    /// A path below the project's folder, if it is there.
+    fn below(&self, path: &Path) -> Option<String> {
+        path.strip_prefix(self.project).ok().map(slashed)
     }
 }
 

@@ -174,6 +174,9 @@ pub enum FileRole {
     BuiltInSuite,
     /// A file that a stage read.
     Source,
+    /// A file or folder outside of the project that a stage read, such as a program of the machine's:
+    /// the path is absolute. Running again takes what is there then.
+    Outside,
     /// A folder that a stage read. Its files are listed too, unless they are too many.
     Folder,
 }

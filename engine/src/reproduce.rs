@@ -111,7 +111,8 @@ impl Files {
             return Err(ReproduceError::Old);
         }
         let (mut files, mut missing) = (Self::default(), Vec::new());
-        for file in &record.files {
+        let inside = |file: &&RecordedFile| file.role != FileRole::Outside;
+        for file in record.files.iter().filter(inside) {
             if file.role != FileRole::BuiltInSuite && !stays_inside(&file.path) {
                 let path = file.path.clone();
                 return Err(ReproduceError::Outside { path });
@@ -180,7 +181,7 @@ impl Files {
             let path = folder.join(name);
             match at {
                 None => {
-                    fs::create_dir_all(&path).map_err(|error| ReproduceError::io(&path, error))?
+                    fs::create_dir_all(&path).map_err(|error| ReproduceError::io(&path, error))?;
                 }
                 Some(target) => link(target, &path)?,
             }

@@ -63,6 +63,7 @@ fn content(name: &str) -> String {
 /// A value in one line; never a digest.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
+        Value::Null => "nothing".to_owned(),
         Value::Blob(_) => "a blob".to_owned(),
         Value::Text(text) => format!("\"{}\"", text.replace('\n', "⏎")),
         Value::List(values) => {

@@ -16,9 +16,9 @@ pub(crate) fn runs(changes: &RunChanges) -> String {
     let mut line = |line: String| writeln!(text, "{line}").expect("memory takes all");
     line(format!("{} → {}", changes.old, changes.new));
     for fact in &changes.facts {
-        change(fact)
-            .into_iter()
-            .for_each(|told| line(format!("  {told}")));
+        for told in change(fact) {
+            line(format!("  {told}"));
+        }
     }
     let (old, new) = changes.seconds;
     line(format!("  took {}, then {}", duration(old), duration(new)));
@@ -30,7 +30,9 @@ pub(crate) fn runs(changes: &RunChanges) -> String {
             continue;
         }
         line(stage.stage.clone());
-        told.into_iter().for_each(|told| line(format!("  {told}")));
+        for told in told {
+            line(format!("  {told}"));
+        }
     }
     match same {
         0 => {}

@@ -262,9 +262,9 @@ fn unit(page: &mut Page, unit: &UnitWhy) {
                 "{name}: missing; the nearest that there is, of run {run}:"
             ));
             page.below(|page| {
-                changes
-                    .iter()
-                    .for_each(|changed| page.lines(change(changed)))
+                for changed in changes {
+                    page.lines(change(changed));
+                }
             });
         }
     }

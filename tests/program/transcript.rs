@@ -74,6 +74,7 @@ impl Transcript {
 /// The text without what differs from run to run: places, times, run ids, digests.
 pub(crate) fn redacted(text: &str, root: &Path) -> String {
     let text = text.replace(&*root.to_string_lossy(), "[PROJECT]");
+    let text = without_host(&text);
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
@@ -88,6 +89,15 @@ pub(crate) fn redacted(text: &str, root: &Path) -> String {
         }
     }
     out
+}
+
+/// The text without the line of `runs show` that tells of the machine.
+fn without_host(text: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| match line {
+        line if line.starts_with("host      ") => "host      [HOST]\n",
+        line => line,
+    });
+    lines.collect()
 }
 
 /// What stands at the beginning of the text, if it is one of the things that differ: its length,

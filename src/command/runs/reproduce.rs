@@ -69,7 +69,8 @@ fn compile(
     let files = Files::gather(record, store, Some(project))?;
     files.put_into(scratch)?;
     let registry = ccsr_stages::registry();
-    let mut pipeline = files.compile(record, &Project::at(scratch), &registry, DEVICES)?;
+    let project = Project::at(scratch).with_variables(std::env::vars_os());
+    let mut pipeline = files.compile(record, &project, &registry, DEVICES)?;
     for stage in &mut pipeline.stages {
         stage.exports.clear();
     }
