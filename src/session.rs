@@ -172,7 +172,7 @@ pub(crate) fn project_here(cli: &Cli) -> Result<PathBuf, Failure> {
 }
 
 /// A name that names nothing, and what may have been meant.
-fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
     let hint = match params::nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are {}", known.join(", ")),
