@@ -211,6 +211,14 @@ fn hash(path: &Path) -> Result<Hashed, FileError> {
 
 /// The digest of an open file, from where it stands. A chunk of it is in memory at a time.
 pub(crate) fn digest_of(file: &mut File) -> std::io::Result<Digest> {
+    digest_and(file, |_| Ok(()))
+}
+
+/// The same, and what is done with each chunk.
+pub(crate) fn digest_and(
+    file: &mut File,
+    mut also: impl FnMut(&[u8]) -> std::io::Result<()>,
+) -> std::io::Result<Digest> {
     let size = file.metadata()?.len();
     let mut hasher = blake3::Hasher::new();
     let mut chunk = vec![0; CHUNK.min(size as usize + 1)];
@@ -221,6 +229,7 @@ pub(crate) fn digest_of(file: &mut File) -> std::io::Result<Digest> {
             PARALLEL.. => hasher.update_rayon(&chunk[..read]),
             _ => hasher.update(&chunk[..read]),
         };
+        also(&chunk[..read])?;
     }
     Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
 }

@@ -233,6 +233,7 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
 /// Opens a new file whose bytes will never change.
 pub(crate) fn create_immutable(path: &Path) -> io::Result<File> {
     OpenOptions::new()
+        .read(true)
         .write(true)
         .create_new(true)
         .mode(0o444)

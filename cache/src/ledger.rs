@@ -27,6 +27,9 @@ const SCHEMA: &str = include_str!("ledger/schema.sql");
 const APPLICATION_ID: i32 = 0x4343_5352;
 /// How long to wait for another process's transaction. Ours take milliseconds.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Pages of the log (4 KiB each) from which on it is folded into the file. Keys are random, so every
+/// batch touches hundreds of index pages; the longer the log, the fewer of them are written twice.
+const LOG_PAGES: i64 = 8192;
 /// Page cache of a connection, in KiB (negative is SQLite's way to say so).
 const PAGE_CACHE_KIB: i64 = -65_536;
 
@@ -153,6 +156,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "cache_size", PAGE_CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

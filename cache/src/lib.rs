@@ -26,6 +26,7 @@ mod stages;
 mod stat;
 mod store;
 mod survey;
+mod transfer;
 mod value;
 mod verify;
 

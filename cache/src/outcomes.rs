@@ -177,25 +177,28 @@ fn insert(
     commit: &Commit<'_>,
 ) -> rusqlite::Result<Option<Value>> {
     let outcome = commit.outcome.to_json().to_string();
-    let Some(present) = present(ledger, &commit.key)? else {
-        ledger
-            .prepare_cached(
-                "INSERT INTO unit (key, seconds, run, kind, revision, seal, outcome, input)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                commit.key.as_bytes(),
-                finite(commit.seconds),
-                run.as_str(),
-                commit.kind,
-                commit.revision,
-                seal_of(&commit.key, &outcome),
-                outcome,
-                commit.input.to_json().to_string(),
-            ])?;
+    let input = commit.input.to_json().to_string();
+    let sealed = seal_of(&commit.key, &outcome);
+    let inserted = ledger
+        .prepare_cached(
+            "INSERT INTO unit (key, seconds, run, kind, revision, seal, outcome, input)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO NOTHING",
+        )?
+        .execute(params![
+            commit.key.as_bytes(),
+            finite(commit.seconds),
+            run.as_str(),
+            commit.kind,
+            commit.revision,
+            sealed,
+            outcome,
+            input,
+        ])?;
+    if inserted > 0 {
         link(ledger, ledger.last_insert_rowid(), commit.outcome.blobs())?;
         return Ok(None);
-    };
+    }
+    let present = present(ledger, &commit.key)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     if present.counts() {
         ledger
             .prepare_cached("UPDATE unit SET commits = ?2 WHERE id = ?1")?
@@ -216,9 +219,9 @@ fn insert(
             run.as_str(),
             commit.kind,
             commit.revision,
-            seal_of(&commit.key, &outcome),
+            sealed,
             outcome,
-            commit.input.to_json().to_string(),
+            input,
         ])?;
     link(ledger, present.unit, commit.outcome.blobs())?;
     Ok(None)

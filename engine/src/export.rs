@@ -179,12 +179,15 @@ fn bring_up_to_date(
     {
         return Ok((file.path, *old, false));
     }
-    let bytes = match file.content {
-        Content::Blob(digest) => blobs.read(&digest)?,
-        Content::Bytes(bytes) => bytes,
-        Content::Rendered(render) => guarded(|| render(blobs))?,
+    let put = |aside: &Path| match &file.content {
+        Content::Blob(digest) => Ok(blobs.0.copy_out(digest, aside)?),
+        Content::Bytes(bytes) => fs::write(aside, bytes).map_err(write_error(&path)),
+        Content::Rendered(render) => {
+            let bytes = guarded(|| render(blobs))?;
+            fs::write(aside, bytes).map_err(write_error(&path))
+        }
     };
-    write_whole(&path, &bytes, &blobs.0.temporary()).map_err(write_error(&path))?;
+    write_whole(&path, put, &blobs.0.temporary())?;
     let (size, mtime_ns) = left(&path).map_err(write_error(&path))?;
     Ok((
         file.path,
@@ -199,20 +202,25 @@ fn bring_up_to_date(
 
 /// Never half a file: it is written in the cache and renamed into its place. So a run that is killed
 /// leaves nothing behind in the export, unless the two are on different file systems.
-fn write_whole(path: &Path, bytes: &[u8], aside: &Path) -> io::Result<()> {
+fn write_whole(
+    path: &Path,
+    put: impl Fn(&Path) -> Result<(), ExportError>,
+    aside: &Path,
+) -> Result<(), ExportError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let put = |aside: &Path| {
-        let written = fs::write(aside, bytes).and_then(|()| fs::rename(aside, path));
-        if written.is_err() {
+    fs::create_dir_all(folder).map_err(write_error(path))?;
+    let put_and_move = |aside: &Path| {
+        let written = put(aside).and_then(|()| fs::rename(aside, path).map_err(write_error(path)));
+        written.inspect_err(|_| {
             let _ = fs::remove_file(aside);
-        }
-        written
+        })
     };
-    match put(aside) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+    match put_and_move(aside) {
+        Err(ExportError::Write { source, .. })
+            if source.kind() == io::ErrorKind::CrossesDevices =>
+        {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            put(&folder.join(format!(".{name}.{}.part", std::process::id())))
+            put_and_move(&folder.join(format!(".{name}.{}.part", std::process::id())))
         }
         other => other,
     }

@@ -21,6 +21,7 @@ mod pins;
 mod read_only;
 mod space;
 mod stages;
+mod transfer;
 mod verify;
 
 use std::collections::BTreeMap;
