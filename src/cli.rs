@@ -358,7 +358,7 @@ pub(crate) enum RunsCommand {
     },
     /// Say in what two runs differ: parameters, weights, tables, images, numbers.
     Diff {
-        /// The one run: its id, or its beginning, or `latest`.
+        /// The one run: its id, or its beginning; `latest`, or `latest~1` for the one before.
         old: String,
         /// The other.
         new: String,

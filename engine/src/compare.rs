@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use ccsr_cache::{Digest, Store, Value};
+use ccsr_stage::Table;
 use serde::Serialize;
 
 use crate::explain::{Change, changes};
+use crate::metrics::{MAX_ROWS, means, metrics};
 use crate::record::{RunRecord, StageRecord, TableRecord};
 use crate::rows::{TableChanges, table_changes};
 use crate::standing::read_table;
@@ -64,7 +66,13 @@ pub enum TableComparison {
         rows: u64,
     },
     /// They differ.
-    Differs(TableChanges),
+    Differs {
+        /// In which rows.
+        #[serde(flatten)]
+        changes: TableChanges,
+        /// The numbers of the two that differ.
+        numbers: Vec<NumberChange>,
+    },
     /// They differ, and the cache has lost one of them.
     Lost {
         /// Rows of the first.
@@ -79,6 +87,17 @@ pub enum TableComparison {
         /// Its rows.
         rows: u64,
     },
+}
+
+/// A number of a table that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NumberChange {
+    /// Its name, as in [`metrics`](crate::metrics).
+    pub name: String,
+    /// What it was.
+    pub old: Option<f64>,
+    /// What it is.
+    pub new: Option<f64>,
 }
 
 impl RunChanges {
@@ -169,12 +188,19 @@ fn stage(
     );
     let ports: std::collections::BTreeSet<&String> =
         old_tables.keys().chain(new_tables.keys()).collect();
+    let name = new.or(old)?.name.as_str();
     let tables = ports.into_iter().filter_map(|port| {
-        let compared = table(old_tables.get(port), new_tables.get(port), stores)?;
+        let compared = table(
+            name,
+            port,
+            old_tables.get(port),
+            new_tables.get(port),
+            stores,
+        )?;
         Some((port.clone(), compared))
     });
     Some(StageChanges {
-        stage: new.or(old)?.name.clone(),
+        stage: name.to_owned(),
         found,
         parameters,
         roles,
@@ -183,8 +209,10 @@ fn stage(
     })
 }
 
-/// How two tables compare; `None` if there is neither.
+/// How two tables that `stage` wrote on `port` compare; `None` if there is neither.
 pub(crate) fn table(
+    stage: &str,
+    port: &str,
     old: Option<&TableRecord>,
     new: Option<&TableRecord>,
     stores: &Stores<'_>,
@@ -200,7 +228,10 @@ pub(crate) fn table(
             TableComparison::Same { rows: new.rows }
         }
         (Some(old), Some(new)) => match (read(&old.digest), read(&new.digest)) {
-            (Some(old), Some(new)) => TableComparison::Differs(table_changes(&old, &new)),
+            (Some(old), Some(new)) => TableComparison::Differs {
+                changes: table_changes(&old, &new),
+                numbers: numbers(stage, port, &old, &new),
+            },
             _ => TableComparison::Lost {
                 old_rows: old.rows,
                 new_rows: new.rows,
@@ -215,4 +246,31 @@ pub(crate) fn table(
             rows: new.rows,
         },
     })
+}
+
+/// The numbers in which two tables differ: cells of small ones, means of large ones.
+fn numbers(stage: &str, port: &str, old: &Table, new: &Table) -> Vec<NumberChange> {
+    let port = (port != stage).then_some(port);
+    let large = old.len().max(new.len()) > MAX_ROWS;
+    let of = |table| {
+        if large {
+            means(stage, port, table)
+        } else {
+            metrics(stage, port, table)
+        }
+    };
+    let mut found: BTreeMap<String, (Option<f64>, Option<f64>)> = BTreeMap::new();
+    for metric in of(old) {
+        found.entry(metric.name).or_default().0 = Some(metric.value);
+    }
+    for metric in of(new) {
+        found.entry(metric.name).or_default().1 = Some(metric.value);
+    }
+    let differs =
+        |(old, new): &(Option<f64>, Option<f64>)| old.map(f64::to_bits) != new.map(f64::to_bits);
+    found
+        .into_iter()
+        .filter(|(_, both)| differs(both))
+        .map(|(name, (old, new))| NumberChange { name, old, new })
+        .collect()
 }

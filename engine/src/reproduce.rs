@@ -340,7 +340,7 @@ pub fn agreement(record: &RunRecord, again: &RunRecord, stores: &[&Store]) -> Ag
         let mut tables = BTreeMap::new();
         for (port, recorded) in &stage.tables {
             let found = theirs.and_then(|theirs| theirs.tables.get(port));
-            match table(Some(recorded), found, stores) {
+            match table(&stage.name, port, Some(recorded), found, stores) {
                 None => {}
                 Some(TableComparison::Same { rows }) => {
                     agreement.tables += 1;

@@ -36,12 +36,16 @@ pub(super) fn runs(cli: &Cli, command: &RunsCommand, ui: &Ui) -> Result<Exit, Fa
     }
 }
 
-/// The record that was named: by its id, the beginning of it, or `latest`.
+/// The record that was named: by its id, the beginning of it, `latest`, or `latest~2` for the one two
+/// before that.
 fn find(store: &Store, wanted: &str) -> Result<RunRecord, Failure> {
     let runs = store.runs()?;
     let found: Vec<_> = match wanted {
-        "latest" => runs.first().into_iter().collect(),
         "" => Vec::new(),
+        latest if latest.starts_with(LATEST) => before(latest)
+            .and_then(|back| runs.get(back))
+            .into_iter()
+            .collect(),
         prefix => runs
             .iter()
             .filter(|id| id.as_str().starts_with(prefix))
@@ -69,6 +73,17 @@ fn find(store: &Store, wanted: &str) -> Result<RunRecord, Failure> {
     };
     let missing = || Failure::Missing(format!("the record of run `{id}` cannot be read"));
     read(store, id)?.ok_or_else(missing)
+}
+
+/// Names the run that began last.
+const LATEST: &str = "latest";
+
+/// How many runs before the latest is meant: none by `latest`, two by `latest~2`.
+fn before(name: &str) -> Option<usize> {
+    match name.strip_prefix(LATEST)? {
+        "" => Some(0),
+        back => back.strip_prefix('~')?.parse().ok(),
+    }
 }
 
 /// A record; `None` if it is damaged, which loses nothing but the record itself.

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use ccsr_engine::compare::{Found, RunChanges, StageChanges, TableComparison};
+use ccsr_engine::compare::{Found, NumberChange, RunChanges, StageChanges, TableComparison};
 
 use crate::report::changes::{change, table};
 use crate::ui::{count, counted, duration};
 
 /// Changes of one stage that are shown.
 const CHANGES: usize = 20;
+/// Numbers of one table that are shown.
+const NUMBERS: usize = 12;
 
 /// In what two runs differ.
 pub(crate) fn runs(changes: &RunChanges) -> String {
@@ -86,10 +88,24 @@ fn stage(stage: &StageChanges) -> Vec<String> {
 pub(crate) fn tables(port: &str, compared: &TableComparison) -> Vec<String> {
     match compared {
         TableComparison::Same { .. } => Vec::new(),
-        TableComparison::Differs(changes) => {
+        TableComparison::Differs { changes, numbers } => {
             let mut lines = table(changes).into_iter();
             let first = format!("table `{port}`: {}", lines.next().unwrap_or_default());
-            std::iter::once(first).chain(lines).collect()
+            let mut told: Vec<_> = std::iter::once(first).chain(lines).collect();
+            told.extend(
+                numbers
+                    .iter()
+                    .take(NUMBERS)
+                    .map(|change| format!("  {}", number(change))),
+            );
+            if numbers.len() > NUMBERS {
+                let more = (numbers.len() - NUMBERS) as u64;
+                told.push(format!(
+                    "  … and {}; `--json` has all",
+                    counted(more, "more number")
+                ));
+            }
+            told
         }
         TableComparison::Lost { old_rows, new_rows } => vec![format!(
             "table `{port}`: {} → {}, and it differs; the cache has lost one of the two",
@@ -107,5 +123,25 @@ pub(crate) fn tables(port: &str, compared: &TableComparison) -> Vec<String> {
                 counted(*rows, "row")
             )]
         }
+    }
+}
+
+/// A number that differs: `truth.selected pairs.both 0.85 → 0.9 (+0.05)`.
+fn number(change: &NumberChange) -> String {
+    let shown = |number: f64| format!("{}", (number * 1e6).round() / 1e6);
+    let name = &change.name;
+    match (change.old, change.new) {
+        (Some(old), Some(new)) => {
+            let sign = if new > old { "+" } else { "" };
+            format!(
+                "{name} {} → {} ({sign}{})",
+                shown(old),
+                shown(new),
+                shown(new - old)
+            )
+        }
+        (None, Some(new)) => format!("{name} is new: {}", shown(new)),
+        (Some(old), None) => format!("{name} is gone; it was {}", shown(old)),
+        (None, None) => name.clone(),
     }
 }

@@ -71,6 +71,18 @@ fn parameters_roles_rows_and_images_are_told_apart() {
         stage(&told, "prompts")["tables"]["prompts"]["state"],
         "same"
     );
+    // What it did to the numbers: the share of good choices, as a table tells it.
+    let numbers = stage(&told, "truth")["tables"]["truth"]["numbers"]
+        .as_array()
+        .unwrap();
+    let both = numbers
+        .iter()
+        .find(|number| number["name"] == "truth.selected pairs.both");
+    let both = both.unwrap_or_else(|| panic!("{numbers:?}"));
+    assert!(
+        both["new"].as_f64().unwrap() < both["old"].as_f64().unwrap(),
+        "{both}"
+    );
 
     let text = project
         .run(["runs", "diff", &old, &new])
