@@ -71,8 +71,9 @@ impl Call<'_> {
     /// temporary files, which goes with the batch.
     fn environment(&self) -> Vec<(OsString, OsString)> {
         let mut environment = self.work.stage.environment.clone();
-        environment.retain(|(name, _)| name != "TMPDIR");
-        environment.push(("TMPDIR".into(), self.work.folder.into()));
+        if environment.iter().all(|(name, _)| name != "TMPDIR") {
+            environment.push(("TMPDIR".into(), self.work.folder.into()));
+        }
         environment
     }
 

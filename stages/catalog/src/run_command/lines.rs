@@ -158,6 +158,11 @@ impl Reader<'_> {
                     ))
                 }
             }
+            // How a line says what JSON has no number for, on its way in and out.
+            (OutputType::Float, Json::Object(_)) => match Value::from_json(json.clone()) {
+                Ok(number @ Value::Float(_)) => Ok(number),
+                _ => Err(wrong(&json)),
+            },
             (OutputType::Int, Json::Number(number)) => {
                 number.as_i64().map(Value::Int).ok_or_else(|| wrong(&json))
             }

@@ -72,6 +72,10 @@ fn a_row_becomes_many_rows_or_none() {
     assert_eq!(two.as_array().unwrap().len(), 6);
     assert_eq!(two[1], json!({"class": "zebra", "n": 1, "k": 2}));
 
+    let with = json!({"columns": {"k": "float"}, "stdin": "none"});
+    let none = shell(r#"echo '{{"k": {{"$float": "NaN"}}}}'"#, &with).unwrap();
+    assert_eq!(none[0]["k"], json!({"$float": "NaN"}));
+
     let script = r#"echo '[{{"k": 1}}, {{"k": 2}}]'; echo '[]'; echo '[{{"k": 3}}]'"#;
     let lists = json!({"per": "batch", "rows": "many", "columns": {"k": "int"}});
     let lists = shell(script, &lists).unwrap();
