@@ -10,7 +10,7 @@ use crate::{Place, entries};
 /// More than a chunk, and no whole number of them.
 fn large() -> Vec<u8> {
     (0..9_000_001_u32)
-        .flat_map(|n| n.to_le_bytes())
+        .flat_map(u32::to_le_bytes)
         .take(9_000_001)
         .collect()
 }
@@ -56,12 +56,14 @@ fn files_go_in_and_come_out_as_they_were() {
     assert!(place.open_read_only().put_file(&place.path("in")).is_err());
 }
 
+/// A way out of the store.
+type Way = fn(&ccsr_cache::Store, &Digest, &std::path::Path) -> Result<(), ReadError>;
+
 #[test]
 fn what_is_damaged_does_not_come_out() {
     let place = Place::new();
     let store = place.open();
     let to = place.path("out");
-    type Way = fn(&ccsr_cache::Store, &Digest, &std::path::Path) -> Result<(), ReadError>;
     let ways: [Way; 2] = [ccsr_cache::Store::copy_out, ccsr_cache::Store::link_out];
     for out in ways {
         let digest = store.put(&large()).unwrap();
