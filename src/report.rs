@@ -6,4 +6,4 @@ pub(crate) mod compare;
 pub(crate) mod diagnostics;
 pub(crate) mod summary;
 pub(crate) mod sweep;
-pub(crate) mod why;
+pub(crate) mod trials;

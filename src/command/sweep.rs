@@ -10,7 +10,7 @@ use crate::cli::{Cli, SweepFormat, SweepRunArgs, SweepTableArgs};
 use crate::exit::{Exit, Failure};
 use crate::interrupts::Interrupts;
 use crate::progress::trials::TrialProgress;
-use crate::report::sweep as report;
+use crate::report::{sweep as report, trials};
 use crate::session::{self, store_to_look_at};
 use crate::ui::{Ui, counted};
 
@@ -89,13 +89,13 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
     let store = store_to_look_at(project.cache())?;
     let mut found = sweep::compare(&mut sweep, &store, &patterns)?;
     if let Some(by) = &args.sort {
-        report::sort(&mut found, by, args.ascending)?;
+        trials::sort(&mut found, by, args.ascending)?;
     }
     if args.format == SweepFormat::Json {
-        ui.data(report::json(&sweep, &found))?;
+        ui.data(trials::json(&sweep, &found))?;
         return Ok(Exit::Done);
     }
-    let shown = report::Shown::new(&found, args.all);
+    let shown = trials::Shown::new(&found, args.all);
     match args.format {
         SweepFormat::Csv => ui.raw(&shown.csv())?,
         SweepFormat::Md => ui.raw(&shown.markdown())?,

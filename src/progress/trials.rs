@@ -22,7 +22,8 @@ pub(crate) struct TrialProgress<'a> {
 
 struct UnderWay {
     bar: ProgressBar,
-    executed: u64,
+    /// Units that a stage has done, and those that it asked for so far.
+    stages: BTreeMap<String, (u64, u64)>,
 }
 
 impl<'a> TrialProgress<'a> {
@@ -76,7 +77,9 @@ impl<'a> TrialProgress<'a> {
         if self.ui.live {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        self.under_way.insert(trial, UnderWay { bar, executed: 0 });
+        self.all.tick();
+        let stages = BTreeMap::new();
+        self.under_way.insert(trial, UnderWay { bar, stages });
     }
 
     fn at_work(&mut self, trial: usize, event: &Event) {
@@ -88,10 +91,19 @@ impl<'a> TrialProgress<'a> {
             Event::Loading { stage, resource } => {
                 work.bar.set_message(format!("{stage}: loading {resource}"));
             }
+            Event::Wave {
+                stage,
+                units,
+                reused,
+            } => {
+                let (done, all) = work.stages.entry(stage.clone()).or_default();
+                (*done, *all) = ((*done).max(*reused), *units);
+            }
             Event::BatchCommitted { stage, units, .. } => {
-                work.executed += units;
-                let units = counted(work.executed, "unit");
-                work.bar.set_message(format!("{stage}: {units} computed"));
+                let (done, all) = work.stages.entry(stage.clone()).or_default();
+                *done += units;
+                let (done, all) = (count(*done), counted(*all, "unit"));
+                work.bar.set_message(format!("{stage}: {done} of {all}"));
             }
             Event::Healing { stage, blobs } => {
                 let lost = counted(*blobs, "blob");

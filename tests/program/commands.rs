@@ -46,7 +46,7 @@ fn usage() {
 fn help() {
     let project = Project::empty();
     let mut transcript = Transcript::new();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 14] = [
         &[],
         &["run"],
         &["plan"],
@@ -54,6 +54,9 @@ fn help() {
         &["show"],
         &["graph"],
         &["stages"],
+        &["sweep"],
+        &["sweep", "run"],
+        &["sweep", "table"],
         &["runs"],
         &["runs", "list"],
         &["runs", "show"],

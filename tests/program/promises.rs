@@ -262,6 +262,8 @@ fn what_means_the_same_costs_nothing() {
 
     // A stage by another name, in another place of the file.
     let text = project.read(ELEPHANT);
+    // The sweeps stand at the end, and mean nothing for a run.
+    let text = &text[..text.find("# The same with other values").unwrap()];
     let text = text.replace("  images:\n", "  pictures:\n");
     let text = text.replace("from: images\n", "from: pictures\n");
     let text = text.replace("{images: images,", "{images: pictures,");

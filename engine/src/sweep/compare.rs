@@ -1,5 +1,6 @@
 //! What is known of a sweep's trials: their metrics, and what became of them. Nothing is computed.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ccsr_cache::{Digest, ReadError, StageMemo, Store, StoreError};
@@ -188,17 +189,16 @@ fn numbers(
         let mut of_trial = HashMap::new();
         for table in tables {
             let place = (&table.stage, table.port, table.digest);
-            if !told.contains_key(&place) {
-                let found = match read(store, &table.digest)? {
-                    None => Vec::new(),
-                    Some(read) if large.contains(&(&table.stage, table.port)) => {
-                        metrics::means(&table.stage, table.port, &read)
-                    }
-                    Some(read) => metrics::metrics(&table.stage, table.port, &read),
-                };
-                told.insert(place, found.into_iter().filter(is_wanted).collect());
-            }
-            for metric in &told[&place] {
+            let found = match told.entry(place) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let is_large = large.contains(&(&table.stage, table.port));
+                    let mut found = table.metrics(store, is_large)?;
+                    found.retain(is_wanted);
+                    unknown.insert(found)
+                }
+            };
+            for metric in &*found {
                 if seen.insert(metric.name.clone()) {
                     names.push(metric.name.clone());
                 }
@@ -208,6 +208,18 @@ fn numbers(
         cells.push(of_trial);
     }
     Ok((names, cells))
+}
+
+impl Known {
+    /// Its metrics; none if the cache lost it.
+    fn metrics(&self, store: &Store, by_means: bool) -> Result<Vec<Metric>, StoreError> {
+        let table = read(store, &self.digest)?;
+        Ok(match table {
+            None => Vec::new(),
+            Some(table) if by_means => metrics::means(&self.stage, self.port, &table),
+            Some(table) => metrics::metrics(&self.stage, self.port, &table),
+        })
+    }
 }
 
 /// A table; `None` if the cache lost it.

@@ -106,11 +106,11 @@ mod tests {
     fn the_sample_is_what_it_was() {
         assert_eq!(
             drawn(&Distribution::Uniform(0.0, 1.0), 3),
-            [0.466342, 0.362427, 0.62948]
+            [0.466_342, 0.362_427, 0.629_48]
         );
         assert_eq!(
             drawn(&Distribution::LogUniform(1e-5, 1e-2), 3),
-            [0.000250627, 0.000122259, 0.000773462]
+            [2.506_27e-4, 1.222_59e-4, 7.734_62e-4]
         );
         assert_eq!(
             drawn(&Distribution::Int(1, 6), 6),

@@ -59,15 +59,14 @@ pub(super) struct Axis {
 }
 
 impl SweepSpec {
-    /// Reads the block. A sweep with a problem is left out.
+    /// Reads the block. Of a sweep with a problem, what could be read comes back, so that what else
+    /// is wrong with it is told in the same go.
     pub(crate) fn read_all(sweeps: &[Entry], problems: &mut Vec<Diagnostic>) -> Vec<Self> {
         let read = |entry: &Entry| {
             let mut reader = Reader::new(&entry.key, entry.key_span);
             let spec = reader.spec(&entry.value);
-            let found = reader.into_problems();
-            let is_good = found.is_empty();
-            problems.extend(found);
-            spec.filter(|_| is_good)
+            problems.extend(reader.into_problems());
+            spec
         };
         sweeps.iter().filter_map(read).collect()
     }

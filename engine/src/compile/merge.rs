@@ -1,0 +1,118 @@
+//! A pipeline file and all that it includes, merged.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use ccsr_stage::params::{Entry, Node, NodeKind};
+
+use super::{Compiler, INCLUDE_KEYS};
+use crate::diagnostic::Diagnostic;
+
+impl Compiler<'_> {
+    /// Collects `vars:` and `stages:` of a file and of all that it includes. A variable of the
+    /// including file wins; a stage may be defined once.
+    pub(super) fn merge(
+        &mut self,
+        root: &Node,
+        path: &Path,
+        chain: &mut Vec<PathBuf>,
+        vars: &mut Vec<Entry>,
+        stages: &mut Vec<Entry>,
+    ) {
+        for entry in self.section(root, "vars") {
+            if !vars.iter().any(|known| known.key == entry.key) {
+                vars.push(entry);
+            }
+        }
+        let includes = match root.get("include") {
+            None => Vec::new(),
+            Some(Node {
+                kind: NodeKind::List(files),
+                ..
+            }) => files.clone(),
+            Some(node) => vec![node.clone()],
+        };
+        for file in includes {
+            self.include(&file, path, chain, vars, stages);
+        }
+        // Names are unique within a file, so only other files are of interest.
+        let known: HashMap<_, _> = stages
+            .iter()
+            .map(|stage| (stage.key.clone(), stage.key_span))
+            .collect();
+        for entry in self.section(root, "stages") {
+            match known.get(&entry.key) {
+                None => stages.push(entry),
+                Some(&related) => {
+                    let message = format!("the stage `{}` is defined twice", entry.key);
+                    self.problem(
+                        Diagnostic::new("pipeline::duplicate-stage", message)
+                            .at(entry.key_span)
+                            .with_related(related, "it was defined here first"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn include(
+        &mut self,
+        file: &Node,
+        from: &Path,
+        chain: &mut Vec<PathBuf>,
+        vars: &mut Vec<Entry>,
+        stages: &mut Vec<Entry>,
+    ) {
+        let Some(text) = file.as_text() else {
+            let message = format!("expected the path of a file, found {}", file.described());
+            return self.problem(Diagnostic::new("include::type", message).at(file.span));
+        };
+        let resolved = match self.loader.path(text, file.span) {
+            Ok(resolved) => resolved,
+            Err(problem) => return self.problem(problem),
+        };
+        if chain.contains(&resolved.path) {
+            let message = format!(
+                "`{}` includes itself, by way of `{}`",
+                resolved.display,
+                self.project.display(from)
+            );
+            return self.problem(Diagnostic::new("include::cycle", message).at(file.span));
+        }
+        if !resolved.path.is_file() {
+            let message = format!("there is no file `{}`", resolved.display);
+            return self.problem(
+                Diagnostic::new("include::missing", message)
+                    .at(file.span)
+                    .with_help("paths are relative to the file that names them"),
+            );
+        }
+        if !self.included.insert(resolved.path.clone()) {
+            return;
+        }
+        let Some(root) = self.load(&resolved.path) else {
+            return;
+        };
+        let Some(entries) = self.map_of(&root, "a file of variables and stages") else {
+            return;
+        };
+        self.check_keys(entries, INCLUDE_KEYS, "an included file");
+        chain.push(resolved.path.clone());
+        self.merge(&root, &resolved.path, chain, vars, stages);
+        chain.pop();
+    }
+
+    pub(super) fn section(&mut self, root: &Node, key: &str) -> Vec<Entry> {
+        match root.get(key) {
+            None
+            | Some(Node {
+                kind: NodeKind::Null,
+                ..
+            }) => Vec::new(),
+            Some(node) => self
+                .map_of(node, &format!("`{key}`"))
+                .unwrap_or_default()
+                .to_vec(),
+        }
+    }
+}
