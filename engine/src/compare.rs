@@ -252,8 +252,10 @@ pub(crate) fn table(
 fn numbers(stage: &str, port: &str, old: &Table, new: &Table) -> Vec<NumberChange> {
     let port = (port != stage).then_some(port);
     let large = old.len().max(new.len()) > MAX_ROWS;
+    // Rows about prompts are told one by one already; their numbers say more together.
+    let many = large || old.find("prompt").is_some() || new.find("prompt").is_some();
     let of = |table| {
-        if large {
+        if many {
             means(stage, port, table)
         } else {
             metrics(stage, port, table)

@@ -202,18 +202,18 @@ fn the_program_that_path_leads_to_and_declared_variables_are_in_the_key() {
         let outcome = crate::project::Outcome::of(&command.output().unwrap());
         outcome.succeeded().summary().of("answers")
     };
-    assert_eq!(run("bin", "1", "secret"), 3);
+    assert_eq!(run("bin", "1", "hush"), 3);
     assert_eq!(run("bin", "1", "another"), 0);
-    assert_eq!(run("bin", "2", "secret"), 3);
-    assert_eq!(run("other", "2", "secret"), 3);
-    assert_eq!(run("bin", "2", "secret"), 0);
+    assert_eq!(run("bin", "2", "hush"), 3);
+    assert_eq!(run("other", "2", "hush"), 3);
+    assert_eq!(run("bin", "2", "hush"), 0);
     // The secret was seen, and is stored nowhere but in what the program said itself.
     let runs: String = project
         .files(".ccsr/runs")
         .into_values()
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .collect();
-    assert!(!runs.contains("secret") && runs.contains("ROUND"));
+    assert!(!runs.contains("hush") && runs.contains("ROUND"));
 }
 
 #[test]
