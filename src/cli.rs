@@ -52,6 +52,12 @@ pub(crate) enum Command {
     /// List past runs, or show one.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Print the JSON Schema of a kind of file, for editors.
+    Schema(SchemaArgs),
+    /// Print a script that completes what is typed, for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one a command to a folder.
+    Man(ManArgs),
     /// Look after the cache: what is in it, whether it is sound, what may go.
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -377,4 +383,37 @@ pub(crate) enum RunsCommand {
         /// The folder; it must be empty or not exist yet.
         folder: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// The kind of file.
+    #[arg(value_enum, default_value = "pipeline")]
+    pub(crate) file: SchemaFile,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFile {
+    /// A pipeline.
+    Pipeline,
+    /// Variables and stages that pipelines include.
+    Include,
+    /// A suite.
+    Suite,
+    /// A question set.
+    Questions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Write a page a command to this folder: `ccsr-flow.1`, `ccsr-flow-run.1`, ….
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }

@@ -2,10 +2,13 @@
 
 mod cache;
 mod check;
+mod completions;
 mod graph;
+mod man;
 mod plan;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod stages;
 mod sweep;
@@ -25,6 +28,9 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Why(args) => why::why(cli, args, ui),
         Command::Graph(args) => graph::graph(cli, args, ui),
         Command::Stages(args) => stages::stages(args, ui),
+        Command::Completions(args) => completions::completions(args, ui),
+        Command::Man(args) => man::man(args, ui),
+        Command::Schema(args) => schema::schema(args, ui),
         Command::Cache(command) => cache::cache(cli, command, ui),
         Command::Sweep(SweepCommand::Run(args)) => sweep::run(cli, args, ui),
         Command::Sweep(SweepCommand::Table(args)) => sweep::table(cli, args, ui),

@@ -7,3 +7,4 @@ pub(crate) mod diagnostics;
 pub(crate) mod summary;
 pub(crate) mod sweep;
 pub(crate) mod trials;
+pub(crate) mod why;

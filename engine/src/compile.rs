@@ -55,7 +55,7 @@ const INCLUDE_KEYS: &[&str] = &["include", "vars", "stages"];
 const SUITE_KEYS: &[&str] = &["version", "name", "roles", "vars"];
 
 /// The version of the pipeline language.
-const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 1;
 
 /// Compiles a pipeline file. The sources come back too: an error at run time shows its line.
 pub fn compile(

@@ -34,6 +34,7 @@ pub mod retain;
 pub mod rows;
 mod run;
 mod schedule;
+pub mod schema;
 mod show;
 mod slots;
 pub mod source;

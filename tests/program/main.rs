@@ -16,8 +16,8 @@ mod project;
 mod transcript;
 mod warm;
 
-mod cache_care;
 mod bundles;
+mod cache_care;
 mod cache_trouble;
 mod command_stages;
 mod commands;
@@ -32,6 +32,8 @@ mod questions;
 mod references;
 mod reproduction;
 mod run_diff;
+mod schema;
+mod shells;
 mod signals;
 mod sweeps;
 mod syntax;

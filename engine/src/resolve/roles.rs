@@ -89,14 +89,14 @@ impl Resolver<'_> {
                 return None;
             };
             // What is wrong with the role itself was said once, by `check_suite`.
-            let build = self
+            let implementation = self
                 .registry
                 .role(role, bound.value.get("use").and_then(Node::as_text)?)?;
             let with = bound
                 .value
                 .get("with")
                 .filter(|node| !matches!(node.kind, NodeKind::Null));
-            match build(with, self.loader) {
+            match (implementation.build)(with, self.loader) {
                 Ok(bound) => roles.bind(*role, bound),
                 Err(problems) => {
                     for problem in problems {

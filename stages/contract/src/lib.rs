@@ -25,7 +25,7 @@ pub use error::StageError;
 pub use export::{Content, ExportFile};
 pub use params::{Misfit, Misfits};
 pub use ports::{InputPort, OutputPort, Schemas};
-pub use registry::{BoundRole, Kind, Registry, RoleKind, Roles};
+pub use registry::{BoundRole, Implementation, Kind, Registry, RoleKind, Roles};
 pub use site::Site;
 pub use stage::{Batch, Bound, Inputs, RowCounts, Source, SourceFile, Stage, StageKind};
 pub use table::{Column, ColumnType, Row, Schema, Table, TableBuilder, TableError};

@@ -32,6 +32,14 @@ pub struct Kind {
     pub build: BuildStage,
 }
 
+/// What the engine knows of a role's implementation before it is built.
+pub struct Implementation {
+    /// JSON Schema of its `with:` block in a suite.
+    pub schema: fn() -> Schema,
+    /// Builds it from its `with:` block.
+    pub build: BuildRole,
+}
+
 /// What the author of a role's implementation writes. Register it with [`Registry::with_role`].
 pub trait RoleKind: 'static {
     /// The role that it fills: `drawer`, `judge`, ….
@@ -97,7 +105,7 @@ impl Roles {
 #[derive(Default)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, Kind>,
-    roles: BTreeMap<(&'static str, &'static str), BuildRole>,
+    roles: BTreeMap<(&'static str, &'static str), Implementation>,
 }
 
 impl Registry {
@@ -135,7 +143,11 @@ impl Registry {
     /// If the name is taken.
     #[must_use]
     pub fn with_role<R: RoleKind>(mut self) -> Self {
-        let taken = self.roles.insert((R::ROLE, R::NAME), build_role::<R>);
+        let implementation = Implementation {
+            schema: || schemars::schema_for!(R::Params),
+            build: build_role::<R>,
+        };
+        let taken = self.roles.insert((R::ROLE, R::NAME), implementation);
         assert!(
             taken.is_none(),
             "{} registered twice for the role {}",
@@ -171,12 +183,12 @@ impl Registry {
         names
     }
 
-    /// The builder of the implementation `name` of `role`.
-    pub fn role(&self, role: &str, name: &str) -> Option<BuildRole> {
+    /// The implementation `name` of `role`.
+    pub fn role(&self, role: &str, name: &str) -> Option<&Implementation> {
         self.roles
             .iter()
             .find(|((r, n), _)| *r == role && *n == name)
-            .map(|(_, build)| *build)
+            .map(|(_, implementation)| implementation)
     }
 }
 

@@ -119,10 +119,11 @@ pub fn bind(
 ) -> Result<Roles, String> {
     let mut roles = Roles::default();
     for (role, name, with) in bindings {
-        let build = registry
+        let implementation = registry
             .role(role, name)
             .ok_or_else(|| format!("there is no {role} `{name}`"))?;
-        let bound = build(Some(&node(with)), &Folder(PathBuf::new())).map_err(messages)?;
+        let bound =
+            (implementation.build)(Some(&node(with)), &Folder(PathBuf::new())).map_err(messages)?;
         roles.bind(*role, bound);
     }
     Ok(roles)
