@@ -55,7 +55,7 @@ pub(super) fn run(cli: &Cli, args: &SweepRunArgs, ui: &Ui) -> Result<Exit, Failu
     let mut progress = TrialProgress::new(ui, &report::names(sweep.trials()));
     let open = || Store::open(project.cache(), Access::ReadWrite);
     let ended = sweep::run(&mut sweep, &open, &options, &mut |event| {
-        progress.tell(&event)
+        progress.tell(&event);
     });
     progress.finish();
     let summary = report::Summary {
