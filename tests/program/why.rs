@@ -147,6 +147,7 @@ fn a_renamed_stage_is_compared_with_one_of_its_kind() {
     let text = project.read(ELEPHANT);
     let text = text
         .replace("  images:\n", "  pictures:\n")
+        .replace("stages.images.", "stages.pictures.")
         .replace("from: images\n", "from: pictures\n");
     project.write(
         ELEPHANT,
