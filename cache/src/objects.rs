@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::layout::{create_folder, create_immutable, sync_folder};
+use crate::ledger::Durability;
 use crate::{Digest, Loss, ReadError, Store, StoreError};
 
 /// Syncs that wait for the disk at the same time. More than the processors: they only wait, and the
-/// file system makes one journal commit of those that arrive together. (`syncfs`, once a batch, is
-/// three times as fast on a file system of its own, but waits for whatever others have written to a
-/// shared one: a training that saves its checkpoints would stall every batch.)
+/// file system makes one journal commit of those that arrive together. (`syncfs`, once a batch, was
+/// faster for some sizes and slower for others; it waits for whatever others have written to the file
+/// system: a training that saves its checkpoints would stall every batch.)
 const SYNCS: usize = 16;
 
 /// A blob on its way: its bytes, and where they lie now and will lie.
@@ -36,6 +37,23 @@ impl Store {
     /// Stores all `blobs` durably and returns their digests, in order. Objects that are there are
     /// left alone, unless their size says that they are damaged.
     pub fn put_all(&self, blobs: &[impl AsRef<[u8]> + Sync]) -> Result<Vec<Digest>, StoreError> {
+        self.put_with(Durability::Synced, blobs)
+    }
+
+    /// The same for what can be had again from what is durable: a power cut may take it, a killed
+    /// process does not.
+    pub fn put_all_unsynced(
+        &self,
+        blobs: &[impl AsRef<[u8]> + Sync],
+    ) -> Result<Vec<Digest>, StoreError> {
+        self.put_with(Durability::Unsynced, blobs)
+    }
+
+    fn put_with(
+        &self,
+        durability: Durability,
+        blobs: &[impl AsRef<[u8]> + Sync],
+    ) -> Result<Vec<Digest>, StoreError> {
         self.must_write()?;
         let digests: Vec<Digest> = blobs
             .par_iter()
@@ -53,7 +71,7 @@ impl Store {
             })
             .filter(|arrival| !is_there(arrival))
             .collect();
-        self.publish(&arrivals).inspect_err(|_| {
+        self.publish(durability, &arrivals).inspect_err(|_| {
             for arrival in &arrivals {
                 // Best effort: what stays behind is cleared a day later.
                 let _ = fs::remove_file(&arrival.temporary);
@@ -62,13 +80,15 @@ impl Store {
         Ok(digests)
     }
 
-    /// Writes and syncs every file, then renames every file, then syncs every folder.
-    fn publish(&self, arrivals: &[Arrival<'_>]) -> Result<(), StoreError> {
+    /// Writes and syncs every file, then renames every file, then syncs every folder; without the
+    /// syncs, if they are not asked for.
+    fn publish(&self, durability: Durability, arrivals: &[Arrival<'_>]) -> Result<(), StoreError> {
+        let synced = durability == Durability::Synced;
         if arrivals.is_empty() {
             return Ok(());
         }
         for_each(arrivals, |arrival| {
-            write_synced(arrival).map_err(|error| StoreError::io(&arrival.path, "write", error))
+            write(arrival, synced).map_err(|error| StoreError::io(&arrival.path, "write", error))
         })?;
         let folders: BTreeSet<&Path> = arrivals
             .iter()
@@ -84,6 +104,9 @@ impl Store {
         for arrival in arrivals {
             fs::rename(&arrival.temporary, &arrival.path)
                 .map_err(|error| StoreError::io(&arrival.path, "write", error))?;
+        }
+        if !synced {
+            return Ok(());
         }
         let folders: Vec<&Path> = folders.into_iter().collect();
         for_each(&folders, |folder| sync_folder(folder))?;
@@ -156,10 +179,10 @@ fn is_there(arrival: &Arrival<'_>) -> bool {
         .is_ok_and(|file| file.is_file() && file.len() == arrival.bytes.len() as u64)
 }
 
-fn write_synced(arrival: &Arrival<'_>) -> io::Result<()> {
+fn write(arrival: &Arrival<'_>, synced: bool) -> io::Result<()> {
     let mut file: File = create_immutable(&arrival.temporary)?;
     file.write_all(arrival.bytes)?;
-    file.sync_all()
+    if synced { file.sync_all() } else { Ok(()) }
 }
 
 /// Does something that waits for the disk to each item, many at a time.

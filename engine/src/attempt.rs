@@ -224,6 +224,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         {
             store.touch_stage(&key, &pipeline.name, &node.name)?;
             self.recognise(id, memo);
+            self.run.looked_at.insert(id, sources);
             return Ok(());
         }
         let latest = store.latest_stage(&pipeline.name, &node.name)?;

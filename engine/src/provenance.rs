@@ -1,13 +1,14 @@
 //! What a run read, for its record: files with their digests, and the content of the small ones, put
 //! into the cache.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use ccsr_cache::{Digest, Store, StoreError, Value};
 use ccsr_stage::SourceFile;
 
-use crate::key::{MAX_NAMED_FILES, look_at_sources, slashed};
+use crate::graph::StageId;
+use crate::key::{MAX_NAMED_FILES, SourceFiles, look_at_sources, slashed};
 use crate::origin::Origin;
 use crate::pipeline::Pipeline;
 use crate::record::{FileRole, Host, RecordedFile};
@@ -32,6 +33,7 @@ const MAX_KEPT_TOGETHER: u64 = 64_000_000;
 pub(crate) fn files_of(
     pipeline: &Pipeline,
     store: &Store,
+    looked_at: &mut HashMap<StageId, SourceFiles>,
 ) -> Result<Vec<RecordedFile>, StoreError> {
     let mut files = Files {
         project: &pipeline.project,
@@ -40,14 +42,15 @@ pub(crate) fn files_of(
         kept: 0,
     };
     files.texts(&pipeline.origin, &pipeline.file);
-    for node in &pipeline.stages {
+    for (id, node) in (0..).map(StageId).zip(&pipeline.stages) {
         let sources = node.stage.sources();
         if sources.is_empty() {
             continue;
         }
-        // A source that cannot be read failed its stage, and the record says so there.
-        let Ok(looked_at) = look_at_sources(store, &sources) else {
-            continue;
+        let looked_at = match looked_at.remove(&id) {
+            Some(looked_at) => looked_at,
+            // A source that cannot be read failed its stage, and the record says so there.
+            None => look_at_sources(store, &sources).unwrap_or_default(),
         };
         for source in &sources {
             let found = looked_at.get(source.name).map_or(&[][..], Vec::as_slice);

@@ -7,7 +7,7 @@
 //! looked into: a checkpoint that was collected is not trained again. Whatever an attempt computed
 //! is in the ledger, so the next one finds it there.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +19,7 @@ use crate::attempt::{Attempt, Ending, Lost};
 use crate::event::{Event, Listener};
 use crate::export;
 use crate::graph::StageId;
+use crate::key::SourceFiles;
 use crate::pipeline::{Pipeline, StageNode};
 use crate::provenance::{Provenance, files_of};
 use crate::record::{
@@ -137,6 +138,7 @@ pub(crate) fn run_among(
             .iter()
             .map(|_| StageProgress::default())
             .collect(),
+        looked_at: HashMap::new(),
         executed: HashSet::new(),
     };
     let mut timings = Timings::new(started);
@@ -153,7 +155,7 @@ pub(crate) fn run_among(
         timings.note(&event);
         listener(event);
     })?;
-    let files = files_of(pipeline, store)?;
+    let files = files_of(pipeline, store, &mut run.looked_at)?;
     let seconds = started.elapsed().as_secs_f64();
     let mut record = run.record(outcome, begun, seconds, files, &timings);
     record.trial = trial;
@@ -179,6 +181,8 @@ pub(crate) struct Run<'a> {
     /// What was lost before. A cache that loses it again is not to be trusted with it.
     lost: HashSet<Digest>,
     pub(crate) progress: Vec<StageProgress>,
+    /// The files of sources as they were when their stages began.
+    pub(crate) looked_at: HashMap<StageId, SourceFiles>,
     /// What this run computed: found again by a later attempt, it was not reused.
     pub(crate) executed: HashSet<ActionKey>,
 }

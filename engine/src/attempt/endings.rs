@@ -45,7 +45,8 @@ impl Attempt<'_, '_> {
             self.tables.insert(digest, Arc::downgrade(&table));
             kept.push(table);
         }
-        store.put_all(&bytes)?;
+        // A table is collected again if a power cut takes it.
+        store.put_all_unsynced(&bytes)?;
         let progress = &mut self.run.progress[id.0];
         progress.outcome = Some(StageOutcome::Resolved);
         progress.written = Some(written.clone());

@@ -1,0 +1,119 @@
+//! The statistics of paired differences: an interval for their mean, and the sign test.
+//!
+//! `tests/oracle/winrate.py` holds both against SciPy and statsmodels. Nothing here calls a
+//! transcendental function, so that tables are the same on every machine.
+
+/// What the resamples of a bootstrap are drawn with.
+#[derive(Clone, Copy)]
+pub(super) struct Bootstrap {
+    pub(super) resamples: u64,
+    /// The share of resamples that the interval holds.
+    pub(super) confidence: f64,
+    pub(super) seed: u64,
+}
+
+impl Bootstrap {
+    /// The percentile interval of the mean over clusters, each the sum and the number of its
+    /// differences. Clusters are drawn whole, with replacement: what belongs to one prompt is not
+    /// independent. At least one of them must hold something.
+    pub(super) fn interval(self, clusters: &[(f64, u64)]) -> [f64; 2] {
+        let mut means: Vec<f64> = (0..self.resamples)
+            .map(|resample| self.mean(resample, clusters))
+            .collect();
+        means.sort_by(f64::total_cmp);
+        let tail = (1.0 - self.confidence) / 2.0;
+        [tail, 1.0 - tail].map(|share| quantile(&means, share))
+    }
+
+    fn mean(self, resample: u64, clusters: &[(f64, u64)]) -> f64 {
+        let length = clusters.len() as u64;
+        let (mut sum, mut count) = (0.0, 0);
+        for position in 0..length {
+            let bits = draw(self.seed, resample * length + position);
+            // The high half of the product: each cluster as often, but for one part in 2^64 of them.
+            let chosen = ((u128::from(bits) * u128::from(length)) >> 64) as usize;
+            sum += clusters[chosen].0;
+            count += clusters[chosen].1;
+        }
+        sum / count as f64
+    }
+}
+
+/// The number at a place of a sequence: SplitMix64 (Steele, Lea, Flood 2014), whose state is a
+/// counter, so that no draw depends on the one before.
+fn draw(seed: u64, place: u64) -> u64 {
+    const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+    mixed(mixed(seed).wrapping_add(place.wrapping_add(1).wrapping_mul(GAMMA)))
+}
+
+fn mixed(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+/// The quantile of sorted numbers, between two of them on the line through both (NumPy's default).
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let below = sorted[place.floor() as usize];
+    let above = sorted[place.ceil() as usize];
+    below + (above - below) * place.fract()
+}
+
+/// The probability that a fair coin splits as unevenly as this, or more so: the exact binomial
+/// test, two-sided.
+pub(super) fn sign_test(wins: u64, losses: u64) -> f64 {
+    let (fewer, tosses) = (wins.min(losses), wins + losses);
+    // The probability of `fewer`, a factor at a time; halving early keeps it from overflowing.
+    let (mut term, mut halvings) = (1.0_f64, tosses);
+    for index in 1..=fewer {
+        term *= (tosses - fewer + index) as f64 / index as f64;
+        while term > 1.0 && halvings > 0 {
+            term *= 0.5;
+            halvings -= 1;
+        }
+    }
+    // Past 1,100 halvings nothing is left of a number that is at most 1.
+    for _ in 0..halvings.min(1_100) {
+        term *= 0.5;
+    }
+    let mut tail = 0.0;
+    for index in (0..=fewer).rev() {
+        tail += term;
+        term *= index as f64 / (tosses - index + 1) as f64;
+    }
+    f64::min(1.0, 2.0 * tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn close(found: f64, expected: f64) {
+        assert!(
+            (found - expected).abs() <= 1e-12 * expected.abs(),
+            "{found} is not {expected}"
+        );
+    }
+
+    #[test]
+    fn quantiles_lie_between_their_neighbours() {
+        let sorted = [1.0, 2.0, 4.0, 8.0];
+        assert_eq!(
+            [0.0, 0.5, 1.0, 0.25].map(|s| quantile(&sorted, s)),
+            [1.0, 3.0, 8.0, 1.75]
+        );
+        assert_eq!(quantile(&[3.0], 0.9), 3.0);
+    }
+
+    #[test]
+    fn small_splits_are_counted_by_hand() {
+        assert_eq!(sign_test(0, 0), 1.0);
+        assert_eq!(sign_test(1, 0), 1.0);
+        assert_eq!(sign_test(0, 5), 2.0 / 32.0);
+        assert_eq!(sign_test(5, 0), 2.0 / 32.0);
+        assert_eq!(sign_test(3, 3), 1.0);
+        close(sign_test(1, 5), 2.0 * 7.0 / 64.0);
+    }
+}
