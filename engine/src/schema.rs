@@ -38,7 +38,7 @@ pub fn included(registry: &Registry, devices: &[&str]) -> Json {
     definitions.insert("duration".to_owned(), length_of_time());
     file(
         "Variables and stages that pipelines of ccsr-flow include",
-        json!({
+        &json!({
             "vars": variables("Values to use elsewhere as ${vars.name}."),
             "include": {
                 "description": "Files whose `vars` and `stages` are merged into this one.",
@@ -54,7 +54,7 @@ pub fn included(registry: &Registry, devices: &[&str]) -> Json {
                 "additionalProperties": open(json!({ "$ref": "#/$defs/stage" })),
             },
         }),
-        definitions,
+        &definitions,
     )
 }
 
@@ -74,12 +74,12 @@ pub fn suite(registry: &Registry) -> Json {
             "use": uses("Who plays it.", &choices),
             "with": { "description": "Its settings." },
         });
-        roles.insert(role.to_owned(), open(chosen("use", fields, choices)));
+        roles.insert(role.to_owned(), open(chosen("use", &fields, choices)));
     }
     definitions.insert("variable".to_owned(), variable());
     let mut schema = file(
         "A suite of ccsr-flow",
-        json!({
+        &json!({
             "version": version(),
             "name": { "description": "The suite's name." },
             "roles": {
@@ -90,7 +90,7 @@ pub fn suite(registry: &Registry) -> Json {
             },
             "vars": variables("Variables of the pipeline that the suite sets."),
         }),
-        definitions,
+        &definitions,
     );
     schema["required"] = json!(["version"]);
     schema
@@ -102,7 +102,7 @@ pub fn document(title: &str, mut schema: Json) -> Json {
     schema
 }
 
-fn file(title: &str, fields: Json, definitions: Map<String, Json>) -> Json {
+fn file(title: &str, fields: &Json, definitions: &Map<String, Json>) -> Json {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,
@@ -214,7 +214,7 @@ fn stage(registry: &Registry, devices: &[&str], definitions: &mut Map<String, Js
             "additionalProperties": false,
         })),
     });
-    chosen("uses", fields, kinds)
+    chosen("uses", &fields, kinds)
 }
 
 fn count(least: u64, description: &str) -> Json {
@@ -237,7 +237,7 @@ fn uses(description: &str, choices: &[Choice]) -> Json {
 }
 
 /// A map in which the entry `key` says what `with` has to be.
-fn chosen(key: &str, fields: Json, choices: Vec<Choice>) -> Json {
+fn chosen(key: &str, fields: &Json, choices: Vec<Choice>) -> Json {
     let choice = |(name, block): Choice| {
         let mut then = json!({ "properties": { "with": block.reference } });
         if block.is_required {

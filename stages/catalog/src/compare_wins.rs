@@ -20,11 +20,12 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::range::within;
+use crate::world::rounded;
 
 mod pairing;
 mod statistics;
 
-use pairing::{Comparison, Verdict, compare};
+use pairing::{Comparison, Verdict, compare, trimmed};
 use statistics::{Bootstrap, sign_test};
 
 /// What `differences` says of a pair besides what was paired.
@@ -199,8 +200,9 @@ impl CompareWins {
                 .count() as u64
         };
         let [wins, ties, losses] = [Verdict::Win, Verdict::Tie, Verdict::Loss].map(counted);
-        let share = |part: f64, of: u64| Value::from((of > 0).then(|| part / of as f64));
+        let share = |part: f64, of: u64| Value::from((of > 0).then(|| rounded(part / of as f64)));
         let sum: f64 = comparison.clusters.iter().map(|(sum, _)| sum).sum();
+        let mean = (pairs > 0).then(|| trimmed(sum / pairs as f64));
         let count = |number: u64| Value::Int(number as i64);
         vec![
             comparison.variant.clone(),
@@ -215,9 +217,9 @@ impl CompareWins {
             share((wins + ties) as f64, pairs),
             share(wins as f64, wins + losses),
             share(wins as f64 - losses as f64, pairs),
-            share(sum, pairs),
-            Value::from(interval.map(|ends| ends[0])),
-            Value::from(interval.map(|ends| ends[1])),
+            Value::from(mean),
+            Value::from(interval.map(|ends| trimmed(ends[0]))),
+            Value::from(interval.map(|ends| trimmed(ends[1]))),
             Value::Float(sign_test(wins, losses)),
         ]
     }

@@ -7,6 +7,7 @@
 //!
 //! To add a kind, write its file and its line in [`registry`].
 
+pub mod compare_wins;
 pub mod detect_objects;
 pub mod export_dataset;
 mod file_name;
@@ -55,6 +56,8 @@ pub fn registry() -> Registry {
         // The self-reward.
         .with::<score_answers::ScoreAnswers>()
         .with::<select_pairs::SelectPairs>()
+        // How good a trained model is.
+        .with::<compare_wins::CompareWins>()
         // Programs in other languages.
         .with::<run_command::RunCommand>()
         // To look at, and to train on.
@@ -112,6 +115,7 @@ mod tests {
             [
                 "command",
                 "dataset.export",
+                "eval.winrate",
                 "image.detect",
                 "image.generate",
                 "image.grid",

@@ -79,6 +79,9 @@ fn pinned() {
     pin::<detect_objects::DetectObjects>(&json!({}), &lab, &[("images", &images)]);
     pin::<score_answers::ScoreAnswers>(&with_questions, &lab, &[]);
     pin::<select_pairs::SelectPairs>(&json!({}), &lab, &[]);
+    let scores = samples::wins();
+    let baselines = json!({"baselines": ["base"]});
+    pin::<compare_wins::CompareWins>(&baselines, &lab, &[("scores", &scores)]);
     let argv = ["./src/run_command/tests/answer.sh"];
     let with = json!({"argv": argv, "columns": {"answer": "text", "margin": "float"}});
     pin::<run_command::RunCommand>(&with, &lab, &[("rows", &images)]);

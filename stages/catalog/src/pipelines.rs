@@ -225,6 +225,76 @@ fn every_cell_of_table_1_is_recounted() {
     }
 }
 
+/// `tests/oracle/winrate.py` holds these numbers against SciPy and statsmodels.
+#[test]
+#[expect(
+    clippy::unreadable_literal,
+    reason = "to be compared with what the script prints"
+)]
+fn win_rates_are_those_that_scipy_counts() {
+    let mut winrate = Pipeline::open("winrate.yaml");
+    assert_eq!(winrate.run(&["scores", "winrate"]), 6);
+    // Variant, baseline, wins, losses; mean difference, its interval, the sign test.
+    let expected = [
+        (
+            "lora-0.2",
+            "base",
+            [11, 1],
+            [0.0062, 0.002140625, 0.00996875, 0.00634765625],
+        ),
+        (
+            "lora-0.4",
+            "base",
+            [21, 4],
+            [0.01511875, 0.0026875, 0.0266375, 0.000910520553588867],
+        ),
+        (
+            "lora-0.7",
+            "base",
+            [18, 3],
+            [0.011315625, 0.0025375, 0.019937578125, 0.00148963928222656],
+        ),
+        (
+            "lora-0.2",
+            "sdxs",
+            [21, 6],
+            [0.019165625, 0.00176875, 0.0383375, 0.00592461228370667],
+        ),
+        (
+            "lora-0.4",
+            "sdxs",
+            [23, 4],
+            [
+                0.028084375,
+                0.00368515625,
+                0.05082234375,
+                0.000310748815536499,
+            ],
+        ),
+        (
+            "lora-0.7",
+            "sdxs",
+            [23, 7],
+            [0.02428125, 0.0035125, 0.04483578125, 0.00522287935018539],
+        ),
+    ];
+    let rows = winrate.table("winrate").rows();
+    assert_eq!(rows.len(), expected.len());
+    for (row, (variant, baseline, counts, numbers)) in rows.zip(expected) {
+        let named = ["variant", "baseline"].map(|name| row.text(name).unwrap());
+        assert_eq!(named, [variant, baseline]);
+        assert_eq!(["win", "loss"].map(|name| row.int(name).unwrap()), counts);
+        let found =
+            ["mean_difference", "low", "high", "sign_p"].map(|name| row.float(name).unwrap());
+        for (found, expected) in found.into_iter().zip(numbers) {
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{variant}: {found} is not {expected}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_elephant_pipeline_runs_and_choosing_pays() {
     let mut pipeline = elephant();

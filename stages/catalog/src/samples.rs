@@ -158,3 +158,25 @@ pub(crate) fn questions() -> Json {
         {"id": "odd", "about": "abnormalities", "polarity": "negative", "text": "Is anything odd?"},
     ]})
 }
+
+/// Scores of two prompts, drawn with two seeds by `base` and `lora`.
+pub(crate) fn wins() -> Arc<Table> {
+    let columns = [
+        ("prompt", ColumnType::Text),
+        ("seed", ColumnType::Int),
+        ("variant", ColumnType::Text),
+        ("score", ColumnType::Float),
+    ];
+    let cells = [
+        ("a lion", 1, 0.31, 0.35),
+        ("a lion", 2, 0.31, 0.32),
+        ("two lions", 1, 0.3, 0.25),
+        ("two lions", 2, 0.25, 0.25),
+    ];
+    let row = |variant: &str, (prompt, seed, base, lora): (&str, i64, f64, f64)| {
+        let score = if variant == "base" { base } else { lora };
+        json!({"prompt": prompt, "seed": seed, "variant": variant, "score": score})
+    };
+    let rows = ["base", "lora"].map(|variant| cells.map(|cell| row(variant, cell)));
+    table(&columns, rows.as_flattened())
+}

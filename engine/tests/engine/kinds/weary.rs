@@ -118,11 +118,11 @@ impl Stage for Weary {
         } else {
             let label = |unit: &Unit| text(&unit.input, "word");
             each::<Self>(batch, self.params.pause_ms, label, |unit| {
-                while self.params.waits {
-                    if batch.limits.is_late() {
-                        return Err(StageError::TimedOut("it was ended".to_owned()));
+                if self.params.waits {
+                    while !batch.limits.is_late() {
+                        std::thread::sleep(Duration::from_millis(1));
                     }
-                    std::thread::sleep(Duration::from_millis(1));
+                    return Err(StageError::TimedOut("it was ended".to_owned()));
                 }
                 self.outcome(unit)
             })

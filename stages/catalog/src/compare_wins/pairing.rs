@@ -29,19 +29,17 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    /// The variant's score less the baseline's: 0.01 for 0.32 and 0.31, although binary has neither.
     pub(super) fn difference(&self) -> f64 {
-        self.score - self.baseline
+        trimmed(self.score - self.baseline)
     }
 
-    /// Which of the two is better, if one is by more than the band. A difference that would be as
-    /// wide as the band, had its numbers not been rounded, is a tie: 0.32 beats 0.31 by no more
-    /// than 0.01.
+    /// Which of the two is better, if one is by more than the band.
     pub(super) fn result(&self, tie_band: f64) -> Verdict {
-        let rounding = f64::EPSILON * (self.score.abs() + self.baseline.abs() + tie_band);
         match self.difference() {
-            difference if difference.abs() <= tie_band + rounding => Verdict::Tie,
-            difference if difference > 0.0 => Verdict::Win,
-            _ => Verdict::Loss,
+            difference if difference > tie_band => Verdict::Win,
+            difference if difference < -tie_band => Verdict::Loss,
+            _ => Verdict::Tie,
         }
     }
 }
@@ -243,6 +241,17 @@ fn cell(row: Row<'_>, column: &str) -> Result<String, StageError> {
 pub(super) fn number_label(number: f64) -> String {
     // `-0` is `0`.
     (number + 0.0).to_string()
+}
+
+/// A difference to twelve decimals, which is finer than any score and coarser than what taking the
+/// difference of two decimals in binary leaves behind.
+pub(super) fn trimmed(difference: f64) -> f64 {
+    let trimmed = (difference * 1e12).round() / 1e12;
+    if trimmed.is_finite() {
+        trimmed
+    } else {
+        difference
+    }
 }
 
 /// What is paired, in a person's words: `prompt "Wide shot of …", seed 3`.

@@ -89,14 +89,6 @@ pub(super) fn sign_test(wins: u64, losses: u64) -> f64 {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn close(found: f64, expected: f64) {
-        assert!(
-            (found - expected).abs() <= 1e-12 * expected.abs(),
-            "{found} is not {expected}"
-        );
-    }
-
     #[test]
     fn quantiles_lie_between_their_neighbours() {
         let sorted = [1.0, 2.0, 4.0, 8.0];
@@ -114,6 +106,44 @@ mod tests {
         assert_eq!(sign_test(0, 5), 2.0 / 32.0);
         assert_eq!(sign_test(5, 0), 2.0 / 32.0);
         assert_eq!(sign_test(3, 3), 1.0);
-        close(sign_test(1, 5), 2.0 * 7.0 / 64.0);
+        assert_eq!(sign_test(1, 5), 2.0 * 7.0 / 64.0);
+    }
+
+    /// What `scipy.stats.binomtest(wins, wins + losses).pvalue` says.
+    #[test]
+    fn large_splits_are_counted_as_scipy_counts() {
+        for (wins, losses, expected) in [
+            (17, 5, 0.016_900_539_398_193_36),
+            (61, 39, 0.035_200_200_217_704_855),
+            (450, 550, 0.001_730_536_084_976_302_7),
+            (5, 195, 3.238_044_553_448_488_5e-51),
+            (1_000, 1_300, 4.287_409_002_115_22e-10),
+            (0, 1_100, 0.0),
+            (60_000, 60_500, 0.150_576_452_993_914_38),
+        ] {
+            let found = sign_test(wins, losses);
+            assert!(
+                (found - expected).abs() <= 1e-9 * expected,
+                "{wins} : {losses}: {found} is not {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn equal_clusters_leave_no_doubt_and_an_interval_narrows_with_less_confidence() {
+        let bootstrap = |confidence, seed| Bootstrap {
+            resamples: 1_000,
+            confidence,
+            seed,
+        };
+        assert_eq!(
+            bootstrap(0.95, 0).interval(&[(1.0, 2), (1.0, 2)]),
+            [0.5, 0.5]
+        );
+        let clusters = [(0.1, 1), (0.4, 2), (-0.3, 1), (0.9, 3)];
+        let [low, high] = bootstrap(0.95, 0).interval(&clusters);
+        let narrow = bootstrap(0.6, 0).interval(&clusters);
+        assert!(low < narrow[0] && narrow[0] < narrow[1] && narrow[1] < high);
+        assert_ne!(bootstrap(0.95, 1).interval(&clusters), [low, high]);
     }
 }
