@@ -86,6 +86,7 @@ pub(super) fn sign_test(wins: u64, losses: u64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these come out exactly")]
 mod tests {
     use super::*;
 
