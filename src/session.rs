@@ -137,6 +137,7 @@ pub(crate) fn options(args: &PipelineArgs) -> CompileOptions<'static> {
         suite: args.suite.clone(),
         suites: SUITES,
         devices: DEVICES,
+        ..CompileOptions::default()
     }
 }
 

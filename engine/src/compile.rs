@@ -36,6 +36,9 @@ pub struct CompileOptions<'a> {
     pub suites: &'a [(&'a str, &'a str)],
     /// The devices that a stage may ask for by name. None: a stage cannot ask.
     pub devices: &'a [&'a str],
+    /// Texts that are there already, by path: they are not read again, and need not be on the disk,
+    /// such as what an editor has not saved.
+    pub texts: Sources,
 }
 
 /// Why a file is no pipeline.
@@ -139,7 +142,7 @@ pub(crate) struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     pub(crate) fn new(project: &'a Project, options: &'a CompileOptions<'a>) -> Self {
         Self {
-            loader: Loader::new(project),
+            loader: Loader::new(project, options.texts.clone()),
             project,
             options,
             included: HashSet::new(),

@@ -25,12 +25,18 @@ pub(crate) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    pub(crate) fn new(project: &'a Project) -> Self {
+    /// A loader that has these texts already.
+    pub(crate) fn new(project: &'a Project, sources: Sources) -> Self {
         Self {
             project,
-            sources: RefCell::new(Sources::new()),
+            sources: RefCell::new(sources),
             trees: RefCell::default(),
         }
+    }
+
+    /// Whether there is a file to read.
+    pub(crate) fn is_file(&self, path: &Path) -> bool {
+        self.has_read(path) || path.is_file()
     }
 
     pub(crate) fn into_sources(self) -> Sources {
@@ -116,7 +122,7 @@ impl Documents for Loader<'_> {
     }
 
     fn load(&self, path: &ResolvedPath, span: Span) -> Result<Node, Vec<Problem>> {
-        if !path.path.is_file() {
+        if !self.is_file(&path.path) {
             let problem = Problem::new(Some(span), format!("there is no file `{}`", path.display));
             return Err(vec![
                 problem.with_help("paths are relative to the file that names them"),

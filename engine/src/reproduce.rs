@@ -226,6 +226,7 @@ impl Files {
             suite: record.suite_named.clone(),
             suites: &suites,
             devices,
+            ..CompileOptions::default()
         };
         let (pipeline, _) = compile(Path::new(&record.file), project, registry, &options)
             .map_err(|error| ReproduceError::Compile(Box::new(error)))?;

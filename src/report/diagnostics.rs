@@ -89,5 +89,7 @@ fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
+// Named, because `fuzz/` draws with this file, too.
 #[cfg(test)]
+#[path = "diagnostics/tests.rs"]
 mod tests;

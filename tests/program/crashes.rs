@@ -74,10 +74,14 @@ impl Left {
 }
 
 /// Numbers that are the same in every run of the test (Knuth's linear congruence).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -98,7 +102,7 @@ fn killed_at_fifty_moments_nothing_is_lost_and_nothing_is_done_twice() {
     let expected = left(&reference);
     assert!(events > 30, "{events} moments are too few to choose from");
 
-    let mut dice = Dice(2026);
+    let mut dice = Dice::new(2026);
     let (mut kills, mut projects) = (0, 0);
     while kills < KILLS {
         let project = Project::new();

@@ -79,7 +79,7 @@ impl Compiler<'_> {
             );
             return self.problem(Diagnostic::new("include::cycle", message).at(file.span));
         }
-        if !resolved.path.is_file() {
+        if !self.loader.is_file(&resolved.path) {
             let message = format!("there is no file `{}`", resolved.display);
             return self.problem(
                 Diagnostic::new("include::missing", message)

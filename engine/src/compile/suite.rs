@@ -63,11 +63,15 @@ impl Compiler<'_> {
         };
         // What was typed is looked for from the project first, as paths in `--set` are.
         let typed = self.project.resolve(self.project.root(), &path);
-        if let Some(typed) = typed.filter(|path| is_path && span.is_none() && path.path.is_file()) {
+        if let Some(typed) =
+            typed.filter(|path| is_path && span.is_none() && self.loader.is_file(&path.path))
+        {
             return self.load(&typed.path);
         }
         match self.loader.path(&path, anchor) {
-            Ok(resolved) if resolved.path.is_file() => return self.load(&resolved.path),
+            Ok(resolved) if self.loader.is_file(&resolved.path) => {
+                return self.load(&resolved.path);
+            }
             Ok(_) => {}
             Err(problem) => {
                 self.problem(problem);

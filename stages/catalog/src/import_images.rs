@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::png;
 
-mod folder;
+pub mod folder;
 
 use folder::{Folder, Images};
 

@@ -13,7 +13,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) mod rows;
+pub mod rows;
 
 use rows::Rows;
 

@@ -15,7 +15,7 @@ const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 const OWN: [&str; 2] = ["file", "image"];
 
 /// A folder whose files are known by their names: paths below it, with `/`.
-pub(super) struct Folder<'a> {
+pub struct Folder<'a> {
     names: BTreeSet<&'a str>,
     display: &'a str,
     /// Whether an image's class is the name of its sub-folder.
@@ -23,11 +23,11 @@ pub(super) struct Folder<'a> {
 }
 
 /// The images to take.
-pub(super) struct Images<'a> {
+pub struct Images<'a> {
     /// The columns of their table.
-    pub(super) schema: Schema,
+    pub schema: Schema,
     /// Each file's name with the cells of its columns up to `image`.
-    pub(super) entries: Vec<(&'a str, Vec<Value>)>,
+    pub entries: Vec<(&'a str, Vec<Value>)>,
 }
 
 /// A file of metadata.
@@ -58,7 +58,8 @@ fn has_image_extension(name: &str) -> bool {
 }
 
 impl<'a> Folder<'a> {
-    pub(super) fn new(
+    /// A folder with files of these names, in errors called `display`.
+    pub fn new(
         names: impl IntoIterator<Item = &'a str>,
         display: &'a str,
         takes_class: bool,
@@ -71,7 +72,7 @@ impl<'a> Folder<'a> {
     }
 
     /// The images; `read` gives the bytes of a file.
-    pub(super) fn images(
+    pub fn images(
         &self,
         read: &dyn Fn(&str) -> Result<Vec<u8>, String>,
     ) -> Result<Images<'a>, Misfits> {

@@ -11,22 +11,22 @@ use super::{CellType, schema};
 
 /// The rows of a file.
 #[derive(Debug)]
-pub(crate) struct Rows {
+pub struct Rows {
     /// The columns.
-    pub(crate) schema: Schema,
+    pub schema: Schema,
     /// The cells of each row.
-    pub(crate) cells: Vec<Vec<Value>>,
+    pub cells: Vec<Vec<Value>>,
     /// Line of each row, counted from 1.
-    pub(crate) lines: Vec<u64>,
+    pub lines: Vec<u64>,
 }
 
 /// Why a file cannot be read.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The column whose type a cell does not have.
-    pub(crate) column: Option<String>,
+    pub column: Option<String>,
     /// What is wrong and in which line.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl From<String> for Problem {
@@ -38,11 +38,12 @@ impl From<String> for Problem {
     }
 }
 
-type Types = BTreeMap<String, CellType>;
+/// Types of columns that are known beforehand.
+pub type Types = BTreeMap<String, CellType>;
 
 /// Reads comma-separated values. The first line names the columns; an empty cell of a column that
 /// is not text is null.
-pub(crate) fn of_csv(text: &str, types: &Types) -> Result<Rows, Problem> {
+pub fn of_csv(text: &str, types: &Types) -> Result<Rows, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
@@ -175,7 +176,7 @@ fn wrong(line: u64, name: &str, kind: CellType, found: &str) -> Problem {
 
 /// Reads a JSON object a line. Columns stand in order of first appearance; what a row lacks is
 /// null.
-pub(crate) fn of_jsonl(text: &str, types: &Types) -> Result<Rows, Problem> {
+pub fn of_jsonl(text: &str, types: &Types) -> Result<Rows, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut names: Vec<String> = Vec::new();
     let mut objects: Vec<(u64, Vec<(String, Json)>)> = Vec::new();
@@ -294,7 +295,7 @@ fn fits(value: &Json, kind: CellType) -> bool {
 }
 
 /// Reads a value a line. Blank lines and lines that begin with `#` are left out.
-pub(crate) fn of_lines(text: &str, column: &str, types: &Types) -> Result<Rows, Problem> {
+pub fn of_lines(text: &str, column: &str, types: &Types) -> Result<Rows, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let kind = types.get(column).copied().unwrap_or(CellType::Text);
     let mut rows = Rows {

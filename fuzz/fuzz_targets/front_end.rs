@@ -1,0 +1,5 @@
+//! `front_end` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ccsr_fuzz::front_end(input));

@@ -1,0 +1,5 @@
+//! `tables` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ccsr_fuzz::tables(input));
