@@ -29,6 +29,8 @@ pub(crate) struct ActiveStage {
     pub(crate) batches_out: usize,
     /// Units whose outcome another process is computing.
     pub(crate) held: Vec<Queued>,
+    /// How many of them were there when some were last asked about, and how many these were.
+    pub(crate) asked_about: (usize, usize),
     /// Units that failed and wait for their next chance.
     pub(crate) delayed: usize,
     /// Units a batch, since larger ones did not fit into memory.
@@ -38,6 +40,9 @@ pub(crate) struct ActiveStage {
     /// A unit failed, so the stage will.
     pub(crate) failed: bool,
 }
+
+/// At least so many units that are held elsewhere are asked about at a time.
+const FEW: usize = 256;
 
 /// A lost table, or whatever else a stage can say.
 pub(crate) type Answer<T> = Result<T, StageError>;
@@ -68,6 +73,7 @@ impl ActiveStage {
             queue: Queue::default(),
             batches_out: 0,
             held: Vec::new(),
+            asked_about: (0, 0),
             delayed: 0,
             limit: None,
             deadline: None,
@@ -102,6 +108,23 @@ impl ActiveStage {
     /// Whether nothing is queued, executing or awaited.
     pub(crate) fn is_quiet(&self) -> bool {
         self.queue.is_empty() && self.batches_out == 0 && self.held.is_empty() && self.delayed == 0
+    }
+
+    /// Queues some of the units that others are computing: claiming them again tells what became of
+    /// them. Few, as long as nothing happens to them, because there may be very many.
+    pub(crate) fn ask_about_held(&mut self) {
+        let (before, asked) = self.asked_about;
+        let gained = before.saturating_sub(self.held.len());
+        let few = if gained >= asked.max(1) {
+            asked * 4
+        } else {
+            gained * 2
+        };
+        let few = few.clamp(FEW, usize::MAX).min(self.held.len());
+        self.asked_about = (self.held.len(), few);
+        for (key, unit) in self.held.drain(..few) {
+            self.queue.push(key, unit);
+        }
     }
 
     /// The blobs that the units of the queue will read.

@@ -156,12 +156,8 @@ impl Attempt<'_, '_> {
         }
         let stages: Vec<_> = self.active.keys().copied().collect();
         for id in stages {
-            let Some(active) = self.active.get_mut(&id) else {
-                continue;
-            };
-            // Claiming them again tells; what has become ours is queued like any other unit.
-            for (key, unit) in std::mem::take(&mut active.held) {
-                active.enqueue(key, unit);
+            if let Some(active) = self.active.get_mut(&id) {
+                active.ask_about_held();
             }
         }
     }

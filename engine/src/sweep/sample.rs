@@ -130,7 +130,7 @@ mod tests {
         for face in 1..=6 {
             let count = dice
                 .iter()
-                .filter(|number| **number == f64::from(face))
+                .filter(|number| (**number - f64::from(face)).abs() < f64::EPSILON)
                 .count();
             assert!((900..1_100).contains(&count), "{face}: {count}");
         }
