@@ -52,6 +52,8 @@ pub(crate) enum Command {
     /// List past runs, or show one.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Tell what executed when in a run, or draw it for Perfetto.
+    Trace(TraceArgs),
     /// Print the JSON Schema of a kind of file, for editors.
     Schema(SchemaArgs),
     /// Print a script that completes what is typed, for a shell.
@@ -101,6 +103,10 @@ pub(crate) struct RunArgs {
     /// Write every event to stdout as it happens, one JSON object a line.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) events: Option<EventFormat>,
+
+    /// Write a timeline in the Chrome trace format to this file when the run is over.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
 
     /// Afterwards, execute this many units again whose outcomes are known, and compare. Nothing in the
     /// cache changes; exit code 1 if one comes out differently.
@@ -415,5 +421,19 @@ pub(crate) struct CompletionsArgs {
 pub(crate) struct ManArgs {
     /// Write a page a command to this folder: `ccsr-flow.1`, `ccsr-flow-run.1`, ….
     #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The run's id, or its beginning; `latest` for the last one.
+    pub(crate) run: String,
+
+    /// Write a timeline in the Chrome trace format, for <https://ui.perfetto.dev>.
+    #[arg(long)]
+    pub(crate) chrome: bool,
+
+    /// Write it to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE", requires = "chrome")]
     pub(crate) out: Option<PathBuf>,
 }

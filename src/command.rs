@@ -12,6 +12,7 @@ mod schema;
 mod show;
 mod stages;
 mod sweep;
+mod trace;
 mod why;
 
 use crate::cli::{Cli, Command, SweepCommand};
@@ -30,6 +31,7 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Stages(args) => stages::stages(args, ui),
         Command::Completions(args) => completions::completions(args, ui),
         Command::Man(args) => man::man(args, ui),
+        Command::Trace(args) => trace::trace(cli, args, ui),
         Command::Schema(args) => schema::schema(args, ui),
         Command::Cache(command) => cache::cache(cli, command, ui),
         Command::Sweep(SweepCommand::Run(args)) => sweep::run(cli, args, ui),

@@ -131,6 +131,7 @@ impl Store {
         let doomed = &collection.doomed;
         for run in &doomed.runs {
             remove(&self.layout.run(run))?;
+            remove(&self.layout.timeline(run))?;
         }
         let before = self.ledger.bytes();
         self.ledger

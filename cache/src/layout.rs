@@ -103,6 +103,10 @@ impl Layout {
         self.root.join("runs").join(format!("{id}.json"))
     }
 
+    pub(crate) fn timeline(&self, id: &RunId) -> PathBuf {
+        self.root.join("runs").join(format!("{id}.timeline"))
+    }
+
     /// A path in `tmp/` that nobody else uses.
     pub(crate) fn temporary(&self) -> PathBuf {
         let number = self.written.fetch_add(1, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use crate::{RunId, Store, StoreError};
 
@@ -14,12 +15,19 @@ impl Store {
 
     /// The record of a run, if there is one.
     pub fn run(&self, id: &RunId) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.layout.run(id);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::reading(&path, error)),
-        }
+        read(&self.layout.run(id))
+    }
+
+    /// Writes what executed when in a run, or replaces it as a whole. It goes with the run's record.
+    pub fn write_timeline(&self, id: &RunId, bytes: &[u8]) -> Result<(), StoreError> {
+        self.must_write()?;
+        self.layout
+            .write_atomically(&self.layout.timeline(id), bytes)
+    }
+
+    /// What executed when in a run, if that was kept.
+    pub fn timeline(&self, id: &RunId) -> Result<Option<Vec<u8>>, StoreError> {
+        read(&self.layout.timeline(id))
     }
 
     /// Every run that has a record, newest first; of those that began in the same second, the one
@@ -48,5 +56,14 @@ impl Store {
                 .then_with(|| b.cmp(a))
         });
         Ok(runs.into_iter().map(|(id, _)| id).collect())
+    }
+}
+
+/// A file's content, if it is there.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::reading(path, error)),
     }
 }

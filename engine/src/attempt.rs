@@ -28,7 +28,7 @@ use crate::run::{Run, StageProgress};
 use crate::schedule::Schedule;
 use crate::slots::SlotPool;
 use crate::waves::{Slot, Wanted};
-use crate::worker::{Executed, Job, WORKER_THREAD, Workshop};
+use crate::worker::{Executed, Job, Times, WORKER_THREAD, Workshop};
 
 use failures::Delayed;
 
@@ -119,11 +119,11 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let (done_sender, done_receiver) = mpsc::channel();
         let (workshop, jobs) = (&workshop, &Mutex::new(job_receiver));
         std::thread::scope(move |scope| {
-            for _ in 0..options.workers.max(1) {
+            for worker in 1..=options.workers.max(1) {
                 let done = done_sender.clone();
                 std::thread::Builder::new()
                     .name(WORKER_THREAD.to_owned())
-                    .spawn_scoped(scope, move || workshop.work(jobs, &done))
+                    .spawn_scoped(scope, move || workshop.work(worker, jobs, &done))
                     .expect("the system lets a process start a few threads");
             }
             let ending = self.dispatch(&job_sender, &done_receiver, options.workers.max(1));
@@ -136,7 +136,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
     fn dispatch(
         &mut self,
         jobs: &Sender<Job>,
-        done: &Receiver<Executed>,
+        done: &Receiver<(Executed, Times)>,
         workers: usize,
     ) -> Result<Ending, StoreError> {
         loop {
@@ -178,9 +178,9 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 }
             }
             match done.recv_timeout(self.patience()) {
-                Ok(executed) => {
+                Ok((executed, times)) => {
                     self.batches_out -= 1;
-                    self.commit(executed)?;
+                    self.commit(executed, times)?;
                 }
                 Err(RecvTimeoutError::Timeout) => self.look_elsewhere(),
                 Err(RecvTimeoutError::Disconnected) => {

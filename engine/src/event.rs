@@ -59,6 +59,8 @@ pub enum Event {
         units: u64,
         /// Seconds it took.
         seconds: f64,
+        /// Where and when.
+        span: BatchSpan,
     },
     /// A unit failed and is tried again.
     UnitRetried {
@@ -139,6 +141,19 @@ pub enum Event {
         /// Seconds that the run took.
         seconds: f64,
     },
+}
+
+/// Where and when a batch executed. Times are seconds after the run began.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BatchSpan {
+    /// The worker, from 1.
+    pub worker: u64,
+    /// When the worker took it.
+    pub began: f64,
+    /// When what it needs was loaded.
+    pub loaded: f64,
+    /// When its blobs were on disk.
+    pub ended: f64,
 }
 
 /// Who listens.

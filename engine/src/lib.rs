@@ -41,6 +41,7 @@ pub mod source;
 mod standing;
 pub mod sweep;
 pub mod tabular;
+pub mod timeline;
 mod timings;
 pub mod verify;
 mod waves;

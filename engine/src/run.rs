@@ -28,6 +28,7 @@ use crate::record::{
 };
 use crate::residency::Residency;
 use crate::slots::Slots;
+use crate::timeline::Recorder;
 use crate::timings::Timings;
 
 /// How to run.
@@ -130,6 +131,7 @@ pub(crate) fn run_among(
         store,
         options,
         id: run_id.clone(),
+        started,
         residency,
         reopened: HashSet::new(),
         lost: HashSet::new(),
@@ -142,6 +144,7 @@ pub(crate) fn run_among(
         executed: HashSet::new(),
     };
     let mut timings = Timings::new(started);
+    let mut timeline = Recorder::new(started);
     let write = |record: &RunRecord| {
         let json =
             serde_json::to_vec_pretty(record).expect("a record holds nothing JSON has no word for");
@@ -153,12 +156,16 @@ pub(crate) fn run_among(
     write(&record)?;
     let outcome = run.conclude(&mut |event| {
         timings.note(&event);
+        timeline.note(&event);
         listener(event);
     })?;
     let files = files_of(pipeline, store, &mut run.looked_at)?;
     let seconds = started.elapsed().as_secs_f64();
     let mut record = run.record(outcome, begun, seconds, files, &timings);
     record.trial = trial;
+    if let Some(timeline) = timeline.kept() {
+        store.write_timeline(&run_id, &timeline)?;
+    }
     write(&record)?;
     listener(Event::RunFinished {
         run: record.run.clone(),
@@ -175,6 +182,7 @@ pub(crate) struct Run<'a> {
     pub(crate) store: &'a Store,
     pub(crate) options: &'a RunOptions,
     pub(crate) id: RunId,
+    pub(crate) started: Instant,
     pub(crate) residency: Arc<Residency>,
     /// Stages that are looked at unit by unit, because something of theirs was lost.
     pub(crate) reopened: HashSet<StageId>,

@@ -11,6 +11,7 @@ use std::time::Instant;
 use ccsr_cache::{ActionKey, Digest, ReadError, Store, StoreError, Value};
 use ccsr_stage::{Batch, Blobs, Environment, Limits, Resource, StageError, Unit};
 
+use crate::event::BatchSpan;
 use crate::graph::StageId;
 use crate::pipeline::Pipeline;
 use crate::residency::Residency;
@@ -44,6 +45,33 @@ pub(crate) struct Executed {
     pub(crate) refused: Option<StoreError>,
 }
 
+/// Where and when a batch executed.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// The worker, from 1.
+    pub(crate) worker: usize,
+    pub(crate) began: Instant,
+    /// When its resource was there.
+    pub(crate) loaded: Instant,
+    pub(crate) ended: Instant,
+}
+
+impl Times {
+    /// The same, in seconds after the run began.
+    pub(crate) fn span(self, run_began: Instant) -> BatchSpan {
+        let after = |instant: Instant| {
+            let since = instant.saturating_duration_since(run_began);
+            since.as_secs_f64()
+        };
+        BatchSpan {
+            worker: self.worker as u64,
+            began: after(self.began),
+            loaded: after(self.loaded),
+            ended: after(self.ended),
+        }
+    }
+}
+
 /// What workers share.
 pub(crate) struct Workshop<'a> {
     pub(crate) pipeline: &'a Pipeline,
@@ -56,21 +84,41 @@ pub(crate) struct Workshop<'a> {
 
 impl Workshop<'_> {
     /// Executes jobs until there are no more.
-    pub(crate) fn work(&self, jobs: &Mutex<Receiver<Job>>, done: &Sender<Executed>) {
+    pub(crate) fn work(
+        &self,
+        worker: usize,
+        jobs: &Mutex<Receiver<Job>>,
+        done: &Sender<(Executed, Times)>,
+    ) {
         loop {
             let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(job) = job else { return };
-            if done.send(self.execute(job)).is_err() {
+            let began = Instant::now();
+            let (executed, loaded) = self.execute(job);
+            let times = Times {
+                worker,
+                began,
+                loaded,
+                ended: Instant::now(),
+            };
+            if done.send((executed, times)).is_err() {
                 return;
             }
         }
     }
 
-    fn execute(&self, job: Job) -> Executed {
-        let resource = match self.resource(&job) {
-            Ok(resource) => resource,
-            Err(error) => return all_failed(job, &error),
+    /// What became of the job, and when its resource was there.
+    fn execute(&self, job: Job) -> (Executed, Instant) {
+        let resource = self.resource(&job);
+        let loaded = Instant::now();
+        let executed = match resource {
+            Ok(resource) => self.execute_with(resource.as_deref(), job),
+            Err(error) => all_failed(job, &error),
         };
+        (executed, loaded)
+    }
+
+    fn execute_with(&self, resource: Option<&dyn Resource>, job: Job) -> Executed {
         let stage = &self.pipeline.stage(job.stage).stage;
         let blobs = StoreBlobs(self.store);
         let limits = Limits::none()
@@ -78,7 +126,7 @@ impl Workshop<'_> {
             .with_abandoned(self.abandoned.clone());
         let batch = Batch {
             units: &job.units,
-            resource: resource.as_deref(),
+            resource,
             blobs: &blobs,
             environment: self.environment,
             limits: &limits,

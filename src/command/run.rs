@@ -40,6 +40,9 @@ pub(super) fn run(cli: &Cli, args: &RunArgs, ui: &Ui) -> Result<Exit, Failure> {
     let record = ccsr_engine::run(&session.pipeline, &store, &options, &mut listener)?;
     progress.finish();
     unheard?;
+    if let Some(path) = &args.trace {
+        super::trace::write_latest(path, &store, &record)?;
+    }
     if args.events.is_none() {
         report::summary::story(&record, &session, ui);
     }

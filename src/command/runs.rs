@@ -38,7 +38,7 @@ pub(super) fn runs(cli: &Cli, command: &RunsCommand, ui: &Ui) -> Result<Exit, Fa
 
 /// The record that was named: by its id, the beginning of it, `latest`, or `latest~2` for the one two
 /// before that.
-fn find(store: &Store, wanted: &str) -> Result<RunRecord, Failure> {
+pub(super) fn find(store: &Store, wanted: &str) -> Result<RunRecord, Failure> {
     let runs = store.runs()?;
     let found: Vec<_> = match wanted {
         "" => Vec::new(),

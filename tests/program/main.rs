@@ -40,4 +40,5 @@ mod sweeps;
 mod syntax;
 mod table1;
 mod together;
+mod trace;
 mod why;

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::graph::StageId;
 use crate::queue::{Queued, ResourceName};
 use crate::slots::Slots;
-use crate::worker::{Executed, Job};
+use crate::worker::{Executed, Job, Times};
 
 impl Attempt<'_, '_> {
     /// The next batch that may execute now.
@@ -163,7 +163,7 @@ impl Attempt<'_, '_> {
     }
 
     /// Publishes a batch: its blobs are on disk already.
-    pub(super) fn commit(&mut self, executed: Executed) -> Result<(), StoreError> {
+    pub(super) fn commit(&mut self, executed: Executed, times: Times) -> Result<(), StoreError> {
         let Executed {
             job,
             results,
@@ -209,6 +209,7 @@ impl Attempt<'_, '_> {
             stage: node.name.clone(),
             units: committed,
             seconds,
+            span: times.span(self.run.started),
         });
 
         let mut touched = BTreeSet::from([id]);
