@@ -5,8 +5,10 @@ starts one `cp`. What a tool cannot leave out (locks, logs, hashing) is part of 
 """
 
 import json
+import math
 import os
 import shutil
+import subprocess
 
 from measure import fresh, version
 
@@ -38,8 +40,8 @@ class Tool:
     name = ""
     #: Paths that hold what was built and what is known of it.
     state = ("out",)
-    #: Words for the shape and number that it cannot do in reasonable time: `{("copies", 10000)}`.
-    slow = frozenset()
+    #: Tasks from which on it takes minutes, and runs `--slow-rounds` times, not `--rounds` times.
+    slow = math.inf
 
     def __init__(self, program):
         self.program = program
@@ -119,7 +121,7 @@ class Snakemake(Tool):
 
     name = "Snakemake"
     state = ("out", ".snakemake")
-    slow = frozenset({("copies", 10_000)})
+    slow = 1_000
 
     def write(self, folder, shape, count):
         with open(os.path.join(folder, "Snakefile"), "w") as file:
@@ -143,7 +145,7 @@ class Redun(Tool):
 
     name = "redun"
     state = ("out", ".redun")
-    slow = frozenset({("copies", 10_000)})
+    slow = 1_000
 
     def version(self):
         return "redun " + version([self.program, "--version"]).split()[-1]
@@ -172,7 +174,7 @@ class Dvc(Tool):
 
     name = "DVC"
     state = ("out", ".dvc", "dvc.lock")
-    slow = frozenset({("copies", 10_000)})
+    slow = 1_000
 
     def version(self):
         return "dvc " + version([self.program, "--version"])
@@ -188,7 +190,6 @@ class Dvc(Tool):
 
     def begin(self, folder):
         super().begin(folder)
-        import subprocess
         subprocess.run([self.program, "init", "--no-scm", "--quiet"], cwd=folder, check=True)
         subprocess.run([self.program, "config", "core.analytics", "false"], cwd=folder, check=True)
 

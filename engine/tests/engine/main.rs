@@ -19,6 +19,7 @@ mod patience;
 mod plan;
 mod story;
 mod sweeps;
+mod texts;
 mod together;
 mod waves;
 
