@@ -6,7 +6,7 @@
 //!
 //! | in the archive | |
 //! |---|---|
-//! | `ro-crate-metadata.json` | what all of it is ([`metadata`]) |
+//! | `ro-crate-metadata.json` | what all of it is (`metadata`) |
 //! | `README.md` | how to run it |
 //! | `run.json` | the record |
 //! | `pipeline.json` | what the stages were told: the pipeline with variables, suite and `--set` in it |

@@ -96,9 +96,10 @@ fn seal(given: Field<'_>, parts: &[&[u8]]) -> Vec<u8> {
 impl Place {
     fn new() -> Self {
         let memory = Path::new("/dev/shm");
-        let folder = match memory.is_dir() {
-            true => TempDir::with_prefix_in("ccsr-fuzz-", memory),
-            false => TempDir::with_prefix("ccsr-fuzz-"),
+        let folder = if memory.is_dir() {
+            TempDir::with_prefix_in("ccsr-fuzz-", memory)
+        } else {
+            TempDir::with_prefix("ccsr-fuzz-")
         };
         let folder = folder.expect("a folder for temporary files");
         let store = Store::open(&folder.path().join(".ccsr"), Access::ReadWrite);

@@ -53,10 +53,10 @@ fn pairs_are_won_lost_and_tied() {
         "net_win",
         "sign_p",
     ];
-    assert_eq!(
-        shares.map(|name| row[name].as_f64().unwrap()),
-        [0.25, 0.75, 0.5, 0.0, 1.0]
-    );
+    for (name, expected) in shares.into_iter().zip([0.25, 0.75, 0.5, 0.0, 1.0]) {
+        let found = row[name].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-12, "{name}: {found}");
+    }
     let mean = row["mean_difference"].as_f64().unwrap();
     assert!((mean - 0.0).abs() < 1e-12, "{mean}");
     assert_eq!(
