@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Begin a project: a pipeline that runs at once, its questions and a sweep.
+    Init(InitArgs),
     /// Run a pipeline: compute what is missing, reuse the rest.
     Run(RunArgs),
     /// Say what `run` would do and why. Loads nothing, writes nothing; exit code 4 when stale.
@@ -63,6 +65,25 @@ pub(crate) enum Command {
     /// Look after the cache: what is in it, whether it is sound, what may go.
     #[command(subcommand)]
     Cache(CacheCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The project's folder; made if it is not there. Nothing in it is overwritten.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+
+    /// What to begin with.
+    #[arg(long, value_enum, default_value = "minimal")]
+    pub(crate) template: Template,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// One pipeline and five questions; runs in about a second.
+    Minimal,
+    /// The paper's pipeline and its ten questions, at the paper's size.
+    Elephant,
 }
 
 /// A pipeline and what is changed about it.

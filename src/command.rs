@@ -4,6 +4,7 @@ mod cache;
 mod check;
 mod completions;
 mod graph;
+mod init;
 mod man;
 mod plan;
 mod run;
@@ -22,6 +23,7 @@ use crate::ui::Ui;
 /// Carries out what was typed.
 pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     match &cli.command {
+        Command::Init(args) => init::init(args, ui),
         Command::Run(args) => run::run(cli, args, ui),
         Command::Plan(args) => plan::plan(cli, args, ui),
         Command::Check(args) => check::check(cli, args, ui),

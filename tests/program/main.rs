@@ -27,6 +27,7 @@ mod events;
 mod full_disk;
 mod healing;
 mod imports;
+mod init;
 mod kills;
 mod promises;
 mod questions;
