@@ -118,7 +118,7 @@ fn shown(path: &Path) -> String {
 
 fn tell_next(folder: &Path, pipeline: &str, ui: &Ui) {
     ui.say("next:");
-    if shown(folder) != "" {
+    if !shown(folder).is_empty() {
         ui.say(format_args!("  cd {}", shown(folder)));
     }
     for line in [

@@ -76,9 +76,9 @@ fn blocks(text: &str) -> Vec<Block> {
 fn changed(text: &str, change: &str) -> String {
     let side = |left_out: char| -> String {
         let lines = change.lines().filter(|line| !line.starts_with(left_out));
-        lines
-            .map(|line| format!("{}\n", line.get(1..).unwrap_or_default()))
-            .collect()
+        lines.fold(String::new(), |text, line| {
+            text + line.get(1..).unwrap_or_default() + "\n"
+        })
     };
     let (old, new) = (side('+'), side('-'));
     assert_eq!(
