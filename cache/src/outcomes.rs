@@ -176,8 +176,8 @@ fn insert(
     run: &RunId,
     commit: &Commit<'_>,
 ) -> rusqlite::Result<Option<Value>> {
-    let outcome = commit.outcome.to_json().to_string();
-    let input = commit.input.to_json().to_string();
+    let outcome = commit.outcome.to_text();
+    let input = commit.input.to_text();
     let sealed = seal_of(&commit.key, &outcome);
     let inserted = ledger
         .prepare_cached(

@@ -4,15 +4,18 @@
 //! encoding* ([`Value::canonical`]) is what digests are taken of. Both are injective; only the
 //! second is frozen for ever, because a changed encoding would forget every cached outcome.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Digest;
 
 mod decode;
 mod map;
+mod parse;
 
 pub use map::Map;
 
@@ -222,7 +225,7 @@ impl Value {
             Self::Map(entries) => Json::Object(
                 entries
                     .iter()
-                    .map(|(name, value)| (escape(name), value.to_json()))
+                    .map(|(name, value)| (escape(name).into_owned(), value.to_json()))
                     .collect(),
             ),
         }
@@ -230,49 +233,12 @@ impl Value {
 
     /// Reads the JSON form.
     pub fn from_json(json: serde_json::Value) -> Result<Self, ValueError> {
-        use serde_json::Value as Json;
-        Ok(match json {
-            Json::Null => Self::Null,
-            Json::Bool(truth) => Self::Bool(truth),
-            Json::Number(number) => number.as_i64().map_or_else(
-                || {
-                    number
-                        .as_f64()
-                        .filter(|_| !number.is_u64())
-                        .map(Self::Float)
-                        .ok_or_else(|| {
-                            ValueError(format!("{number} does not fit in 64 bits with sign"))
-                        })
-                },
-                |whole| Ok(Self::Int(whole)),
-            )?,
-            Json::String(text) => Self::Text(text.into()),
-            Json::Array(values) => Self::List(
-                values
-                    .into_iter()
-                    .map(Self::from_json)
-                    .collect::<Result<_, _>>()?,
-            ),
-            Json::Object(entries) => {
-                if entries.len() == 1 {
-                    if let Some(Json::String(text)) = entries.get(BLOB) {
-                        return text.parse().map(Self::Blob).map_err(
-                            |error: crate::ParseDigestError| ValueError(error.to_string()),
-                        );
-                    }
-                    if let Some(Json::String(text)) = entries.get(FLOAT) {
-                        return text
-                            .parse()
-                            .map(Self::Float)
-                            .map_err(|_| ValueError(format!("`{text}` is not a number")));
-                    }
-                }
-                let entries = entries.into_iter().map(|(name, value)| {
-                    Ok((map::interned(unescape(&name)), Self::from_json(value)?))
-                });
-                Self::map(entries.collect::<Result<Vec<_>, ValueError>>()?)
-            }
-        })
+        Self::deserialize(json).map_err(|error| ValueError(error.to_string()))
+    }
+
+    /// The JSON form as text, without blanks.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("every value has a JSON form")
     }
 }
 
@@ -284,19 +250,19 @@ fn tagged(tag: &str, text: String) -> serde_json::Value {
     )
 }
 
-fn escape(name: &str) -> String {
-    if name.starts_with('$') {
-        format!("${name}")
-    } else {
-        name.to_owned()
-    }
+fn serialize_tagged<S: Serializer>(
+    serializer: S,
+    tag: &str,
+    value: &impl fmt::Display,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map([(tag, format_args!("{value}"))])
 }
 
-fn unescape(name: &str) -> &str {
-    if name.starts_with("$$") {
-        &name[1..]
+fn escape(name: &str) -> Cow<'_, str> {
+    if name.starts_with('$') {
+        Cow::Owned(format!("${name}"))
     } else {
-        name
+        Cow::Borrowed(name)
     }
 }
 
@@ -334,16 +300,23 @@ impl PartialEq for Value {
 
 impl Eq for Value {}
 
+/// The JSON form ([`Value::to_json`]), written without making it first.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_json().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = serde_json::Value::deserialize(deserializer)?;
-        Self::from_json(json).map_err(serde::de::Error::custom)
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(truth) => serializer.serialize_bool(*truth),
+            Self::Int(number) => serializer.serialize_i64(*number),
+            Self::Float(number) if number.is_finite() => serializer.serialize_f64(*number),
+            Self::Float(number) => serialize_tagged(serializer, FLOAT, number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Blob(digest) => serialize_tagged(serializer, BLOB, digest),
+            Self::List(values) => serializer.collect_seq(values.iter()),
+            // A `$` more or less changes nothing about the order of names.
+            Self::Map(entries) => {
+                serializer.collect_map(entries.iter().map(|(name, value)| (escape(name), value)))
+            }
+        }
     }
 }
 

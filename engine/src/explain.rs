@@ -118,7 +118,7 @@ impl fmt::Display for Change {
 
 fn shown(value: &Value) -> String {
     const WIDTH: usize = 120;
-    let text = value.to_json().to_string();
+    let text = value.to_text();
     match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

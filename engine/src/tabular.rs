@@ -24,7 +24,7 @@ pub fn cell(value: &Value) -> String {
         Value::Null => String::new(),
         Value::Text(text) => text.to_string(),
         Value::Blob(digest) => digest.to_string(),
-        other => other.to_json().to_string(),
+        other => other.to_text(),
     }
 }
 

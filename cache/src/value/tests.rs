@@ -24,7 +24,9 @@ proptest! {
     #[test]
     fn json_round_trips(value in any_value()) {
         let text = serde_json::to_string(&value).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        prop_assert_eq!(&text, &value.to_json().to_string());
+        prop_assert_eq!(&serde_json::from_str::<Value>(&text).unwrap(), &value);
+        prop_assert_eq!(Value::from_json(value.to_json()).unwrap(), value);
     }
 
     #[test]

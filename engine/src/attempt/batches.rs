@@ -291,7 +291,7 @@ impl Attempt<'_, '_> {
 }
 
 fn shortened(unit: &Unit) -> String {
-    let text = unit.input.to_json().to_string();
+    let text = unit.input.to_text();
     match text.char_indices().nth(100) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

@@ -116,7 +116,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => text.to_string(),
         Value::Blob(digest) => digest.short(),
-        other => other.to_json().to_string(),
+        other => other.to_text(),
     }
 }
 

@@ -195,7 +195,7 @@ impl TableBuilder {
 }
 
 fn mismatch(row: usize, column: &str, expected: &'static str, found: &Value) -> TableError {
-    let text = found.to_json().to_string();
+    let text = found.to_text();
     let found = if text.chars().count() > 40 {
         text.chars().take(40).chain(['…']).collect()
     } else {

@@ -233,7 +233,7 @@ fn cell(row: Row<'_>, column: &str) -> Result<String, StageError> {
         ))),
         Value::Text(text) => Ok(text.to_string()),
         Value::Float(number) => Ok(number_label(*number)),
-        other => Ok(other.to_json().to_string()),
+        other => Ok(other.to_text()),
     }
 }
 

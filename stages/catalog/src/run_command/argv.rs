@@ -146,7 +146,7 @@ impl Slot {
                 )));
             }
             Value::Text(text) => text.to_string(),
-            other => other.to_json().to_string(),
+            other => other.to_text(),
         };
         Ok(Some(text))
     }
