@@ -2,15 +2,33 @@
 //! for the explanation, so that the two cannot drift apart.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ccsr_cache::{Digest, FileError, StageKey, Store, Value};
+use ccsr_cache::{Digest, FileError, FileLook, StageKey, Store, Value};
 use ccsr_stage::{Source, SourceFile};
 
 use crate::pipeline::{Pipeline, StageNode};
 
 /// The files of a stage's sources, by source name.
 pub(crate) type SourceFiles = BTreeMap<&'static str, Vec<SourceFile>>;
+
+/// What the sources of a stage look like.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// Their files, sorted by name.
+    pub(crate) files: SourceFiles,
+    /// Those of them that are folders, as wholes.
+    pub(crate) folders: BTreeMap<&'static str, Folder>,
+}
+
+/// A folder of files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Folder {
+    /// The size of its files together.
+    pub(crate) bytes: u64,
+    /// The digest of its files' names and digests.
+    pub(crate) listing: Digest,
+}
 
 /// Folders with more files than this enter the explanation as a count and a digest.
 pub(crate) const MAX_NAMED_FILES: usize = 1000;
@@ -20,7 +38,7 @@ pub(crate) fn stage_value(
     pipeline: &Pipeline,
     node: &StageNode,
     tables: &BTreeMap<&'static str, Digest>,
-    sources: &SourceFiles,
+    sources: &Sources,
 ) -> Value {
     let mut entries = vec![
         ("kind", Value::from(node.kind)),
@@ -50,87 +68,102 @@ pub(crate) fn stage_key(value: &Value) -> StageKey {
 }
 
 /// A file's content counts, not its name; in a folder, names below the folder count too.
-fn sources_value(node: &StageNode, sources: &SourceFiles) -> Vec<(&'static str, Value)> {
+fn sources_value(node: &StageNode, sources: &Sources) -> Vec<(&'static str, Value)> {
     let value = |source: Source| {
-        let files = sources.get(source.name).map_or(&[][..], Vec::as_slice);
-        let named = || {
-            files
-                .iter()
-                .map(|file| (file.name.as_str(), Value::Blob(file.digest)))
-        };
+        let files = sources
+            .files
+            .get(source.name)
+            .map_or(&[][..], Vec::as_slice);
         let value = if !source.folder {
             Value::list(files.iter().map(|file| Value::Blob(file.digest)))
         } else if files.len() <= MAX_NAMED_FILES {
-            Value::map(named())
+            named(files)
         } else {
+            let listing = sources.folders[source.name].listing;
             let count = Value::Int(files.len() as i64);
-            Value::map([
-                ("count", count),
-                ("digest", Value::Blob(Value::map(named()).digest())),
-            ])
+            Value::map([("count", count), ("digest", Value::Blob(listing))])
         };
         (source.name, value)
     };
     node.stage.sources().into_iter().map(value).collect()
 }
 
+fn named(files: &[SourceFile]) -> Value {
+    let entry = |file: &SourceFile| (file.name.clone(), Value::Blob(file.digest));
+    Value::map(files.iter().map(entry))
+}
+
+/// The digest of a folder: of its files' names and digests.
+fn listing(files: &[SourceFile]) -> Digest {
+    named(files).digest()
+}
+
 /// Looks at the files of a stage's sources.
-pub(crate) fn look_at_sources(store: &Store, sources: &[Source]) -> Result<SourceFiles, FileError> {
-    sources
-        .iter()
-        .map(|source| Ok((source.name, look_at(store, source)?)))
-        .collect()
-}
-
-fn look_at(store: &Store, source: &Source) -> Result<Vec<SourceFile>, FileError> {
-    let paths = if source.folder {
-        walk(&source.path)?
-    } else {
-        vec![source.path.clone()]
-    };
-    let digests = store.digest_files(&paths)?;
-    let file = |(path, digest): (PathBuf, Digest)| {
-        let below = path.strip_prefix(&source.path).unwrap_or(&path);
-        let name = if source.folder {
-            slashed(below)
+pub(crate) fn look_at_sources(store: &Store, sources: &[Source]) -> Result<Sources, FileError> {
+    let mut looked_at = Sources::default();
+    for source in sources {
+        let paths = if source.folder {
+            walk(&source.path)?
         } else {
-            source.display.clone()
+            vec![(source.display.clone(), source.path.clone())]
         };
-        SourceFile { name, path, digest }
-    };
-    Ok(paths.into_iter().zip(digests).map(file).collect())
+        let (names, paths): (Vec<_>, Vec<_>) = paths.into_iter().unzip();
+        let found = store.look_at_files(&paths)?;
+        let bytes = found.iter().map(|file| file.bytes).sum();
+        let file = |((name, path), found): ((String, PathBuf), FileLook)| {
+            let digest = found.digest;
+            SourceFile { name, path, digest }
+        };
+        let files = names.into_iter().zip(paths).zip(found).map(file);
+        let files: Vec<_> = files.collect();
+        if source.folder {
+            let listing = listing(&files);
+            let folder = Folder { bytes, listing };
+            looked_at.folders.insert(source.name, folder);
+        }
+        looked_at.files.insert(source.name, files);
+    }
+    Ok(looked_at)
 }
 
-/// The files below a folder, sorted by name; hidden ones are left out.
-fn walk(folder: &std::path::Path) -> Result<Vec<PathBuf>, FileError> {
+/// The files below a folder with their names below it, sorted by these, part by part; hidden ones
+/// are left out.
+fn walk(folder: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
     let hidden = |entry: &walkdir::DirEntry| {
-        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
+        entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
     };
     let mut files = Vec::new();
-    let entries = walkdir::WalkDir::new(folder)
-        .follow_links(true)
-        .sort_by_file_name();
+    let entries = walkdir::WalkDir::new(folder).follow_links(true);
     for entry in entries.into_iter().filter_entry(|entry| !hidden(entry)) {
         let entry = entry.map_err(|error| FileError::Io {
             path: error.path().unwrap_or(folder).to_owned(),
             source: error.into(),
         })?;
-        if entry.file_type().is_file() {
-            if entry.path().to_str().is_none() {
-                // Two such names could read alike, and one would stand for both in the key.
-                return Err(FileError::Io {
-                    path: entry.into_path(),
-                    source: std::io::Error::other("its name is not UTF-8; rename it"),
-                });
-            }
-            files.push(entry.into_path());
+        if !entry.file_type().is_file() {
+            continue;
         }
+        let path = entry.into_path();
+        let below = path.strip_prefix(folder).unwrap_or(&path).to_str();
+        let Some(name) = below.map(str::to_owned) else {
+            // Two such names could read alike, and one would stand for both in the key.
+            return Err(FileError::Io {
+                path,
+                source: std::io::Error::other("its name is not UTF-8; rename it"),
+            });
+        };
+        files.push((name, path));
     }
+    files.sort_unstable_by(|(a, _), (b, _)| part_by_part(a).cmp(part_by_part(b)));
     Ok(files)
 }
 
+/// Bytes by which names compare as lists of their parts do: `/` comes before every other character.
+fn part_by_part(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|byte| if byte == b'/' { 0 } else { byte })
+}
+
 /// A path with `/` between its parts.
-pub(crate) fn slashed(path: &std::path::Path) -> String {
+pub(crate) fn slashed(path: &Path) -> String {
     path.components()
         .map(|part| part.as_os_str().to_string_lossy())
         .collect::<Vec<_>>()

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use ccsr_cache::{Digest, Store, StoreError, Value};
+use ccsr_cache::{Digest, Store, StoreError};
 use ccsr_stage::SourceFile;
 
 use crate::graph::StageId;
-use crate::key::{MAX_NAMED_FILES, SourceFiles, look_at_sources, slashed};
+use crate::key::{Folder, MAX_NAMED_FILES, Sources, look_at_sources, slashed};
 use crate::origin::Origin;
 use crate::pipeline::Pipeline;
 use crate::record::{FileRole, Host, RecordedFile};
@@ -33,7 +33,7 @@ const MAX_KEPT_TOGETHER: u64 = 64_000_000;
 pub(crate) fn files_of(
     pipeline: &Pipeline,
     store: &Store,
-    looked_at: &mut HashMap<StageId, SourceFiles>,
+    looked_at: &mut HashMap<StageId, Sources>,
 ) -> Result<Vec<RecordedFile>, StoreError> {
     let mut files = Files {
         project: &pipeline.project,
@@ -53,9 +53,12 @@ pub(crate) fn files_of(
             None => look_at_sources(store, &sources).unwrap_or_default(),
         };
         for source in &sources {
-            let found = looked_at.get(source.name).map_or(&[][..], Vec::as_slice);
-            if source.folder {
-                files.folder(&source.path, found);
+            let found = looked_at
+                .files
+                .get(source.name)
+                .map_or(&[][..], Vec::as_slice);
+            if let Some(folder) = looked_at.folders.get(source.name) {
+                files.folder(&source.path, *folder, found.len() as u64);
             }
             if !source.folder || found.len() <= MAX_NAMED_FILES {
                 for file in found {
@@ -128,18 +131,17 @@ impl Files<'_> {
         });
     }
 
-    fn folder(&mut self, path: &Path, files: &[SourceFile]) {
-        let size = |file: &SourceFile| std::fs::metadata(&file.path).map_or(0, |file| file.len());
-        let (digest, bytes) = (listing(files), files.iter().map(size).sum());
+    fn folder(&mut self, path: &Path, folder: Folder, files: u64) {
+        let Folder { bytes, listing } = folder;
         let Some(below) = self.below(path) else {
-            return self.outside(path, digest, bytes, files.len() as u64);
+            return self.outside(path, listing, bytes, files);
         };
         self.add(RecordedFile {
             path: below,
             role: FileRole::Folder,
-            digest,
+            digest: listing,
             bytes,
-            files: files.len() as u64,
+            files,
             executable: false,
             kept: false,
         });
@@ -166,10 +168,4 @@ impl Files<'_> {
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o100 != 0)
-}
-
-/// The digest of a folder: of its files' names and digests.
-pub(crate) fn listing(files: &[SourceFile]) -> Digest {
-    let named = |file: &SourceFile| (file.name.clone(), Value::Blob(file.digest));
-    Value::map(files.iter().map(named)).digest()
 }

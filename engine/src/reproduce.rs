@@ -17,7 +17,6 @@ use crate::key::look_at_sources;
 use crate::origin::stays_inside;
 use crate::pipeline::Pipeline;
 use crate::project::Project;
-use crate::provenance::listing;
 use crate::record::{FileRole, RecordedFile, RunRecord};
 
 /// Why a run cannot be made again.
@@ -274,7 +273,10 @@ fn folder_is(store: &Store, folder: &Path, file: &RecordedFile) -> Result<bool, 
         folder: true,
     };
     match look_at_sources(store, &[source]) {
-        Ok(found) => Ok(found.values().all(|files| listing(files) == file.digest)),
+        Ok(found) => Ok(found
+            .folders
+            .values()
+            .all(|folder| folder.listing == file.digest)),
         Err(FileError::Store(error)) => Err(error.into()),
         Err(_) => Ok(false),
     }
