@@ -43,8 +43,13 @@ impl Ui {
 
     /// A line of the story. That nobody listens is no reason to stop.
     pub(crate) fn say(&self, line: impl Display) {
-        let mut stderr = AutoStream::auto(io::stderr());
-        let _ = writeln!(stderr, "{line}");
+        let choice = if self.colour {
+            ColorChoice::AlwaysAnsi
+        } else {
+            ColorChoice::Never
+        };
+        let line = format!("{line}\n");
+        let _ = AutoStream::new(io::stderr().lock(), choice).write_all(line.as_bytes());
     }
 
     /// Why the command could not be carried out.

@@ -55,7 +55,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let rows = serde_json::to_string(&memo.rows).map_err(|error| self.damaged(error))?;
         let outputs = serde_json::to_string(&memo.outputs).map_err(|error| self.damaged(error))?;
-        let explanation = memo.explanation.to_json().to_string();
+        let explanation = memo.explanation.to_text();
         self.ledger.write(Durability::Unsynced, |ledger| {
             ledger
                 .prepare_cached(
@@ -99,22 +99,21 @@ impl Store {
         pipeline: &str,
         stage: &str,
     ) -> Result<Option<(StageKey, StageMemo)>, StoreError> {
+        self.ledger.read(|ledger| latest(ledger, pipeline, stage))
+    }
+
+    /// The newest memo of each of these stages of `pipeline`, in order: for many stages much faster
+    /// than one by one.
+    pub fn latest_stages<'a>(
+        &self,
+        pipeline: &str,
+        stages: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<Vec<Option<(StageKey, StageMemo)>>, StoreError> {
         self.ledger.read(|ledger| {
-            let mut select = ledger.prepare_cached(
-                "SELECT outputs, rows, units, explanation, seal, seconds, run, seen.key
-                 FROM stage_history AS seen JOIN stage ON stage.key = seen.key
-                 WHERE seen.pipeline = ?1 AND seen.stage = ?2
-                 ORDER BY seen.id DESC",
-            )?;
-            let mut rows = select.query([pipeline, stage])?;
-            while let Some(row) = rows.next()? {
-                if let Ok(key) = row.get(7).map(StageKey::from_bytes)
-                    && let Some(memo) = memo(row, &key)
-                {
-                    return Ok(Some((key, memo)));
-                }
-            }
-            Ok(None)
+            let stages = stages.clone();
+            stages
+                .map(|stage| latest(ledger, pipeline, stage))
+                .collect()
         })
     }
 
@@ -176,6 +175,29 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// The newest memo that the name has; those that decayed are passed over.
+fn latest(
+    ledger: &Connection,
+    pipeline: &str,
+    stage: &str,
+) -> rusqlite::Result<Option<(StageKey, StageMemo)>> {
+    let mut select = ledger.prepare_cached(
+        "SELECT outputs, rows, units, explanation, seal, seconds, run, seen.key
+         FROM stage_history AS seen JOIN stage ON stage.key = seen.key
+         WHERE seen.pipeline = ?1 AND seen.stage = ?2
+         ORDER BY seen.id DESC",
+    )?;
+    let mut rows = select.query([pipeline, stage])?;
+    while let Some(row) = rows.next()? {
+        if let Ok(key) = row.get(7).map(StageKey::from_bytes)
+            && let Some(memo) = memo(row, &key)
+        {
+            return Ok(Some((key, memo)));
+        }
+    }
+    Ok(None)
 }
 
 /// Which stage the name means now.

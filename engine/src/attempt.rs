@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use ccsr_cache::{ActionKey, Digest, StageMemo, StoreError};
+use ccsr_cache::{ActionKey, Digest, StageKey, StageMemo, StoreError};
 use ccsr_stage::{StageError, Table};
 use smallvec::SmallVec;
 
@@ -218,16 +218,12 @@ impl<'a, 'r> Attempt<'a, 'r> {
         progress.value = value.clone();
 
         let as_a_whole = !self.run.reopened.contains(&id) && !self.run.is_forced(id);
-        if as_a_whole
-            && let Some(memo) = store.stage(&key)?
-            && memo.outputs.values().all(|table| store.has(table))
-        {
-            store.touch_stage(&key, &pipeline.name, &node.name)?;
+        if as_a_whole && let Some(memo) = self.known(id, &key)? {
             self.recognise(id, memo);
             self.run.looked_at.insert(id, sources);
             return Ok(());
         }
-        let latest = store.latest_stage(&pipeline.name, &node.name)?;
+        let latest = self.run.latest[id.0].as_ref();
         let because = latest.map(|(_, memo)| explain::changes(&memo.explanation, &value));
         let because: Vec<_> = because.iter().flatten().map(ToString::to_string).collect();
         self.run.progress[id.0].because.clone_from(&because);
@@ -246,7 +242,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 }
             };
         }
-        match ActiveStage::new(node, key, value, tables, sources, pipeline.seed) {
+        match ActiveStage::new(node, key, value, tables, sources.files, pipeline.seed) {
             Ok(active) => {
                 self.active.insert(id, active);
                 self.advance(id)
@@ -254,6 +250,23 @@ impl<'a, 'r> Attempt<'a, 'r> {
             Err(error) => {
                 self.stage_error(id, &error);
                 Ok(())
+            }
+        }
+    }
+
+    /// What the stage of this key came to, if that is known and its tables are there.
+    fn known(&self, id: StageId, key: &StageKey) -> Result<Option<StageMemo>, StoreError> {
+        let (pipeline, store) = (self.run.pipeline, self.run.store);
+        let is_whole = |memo: &StageMemo| memo.outputs.values().all(|table| store.has(table));
+        match &self.run.latest[id.0] {
+            Some((latest, memo)) if latest == key => Ok(is_whole(memo).then(|| memo.clone())),
+            _ => {
+                let memo = store.stage(key)?.filter(is_whole);
+                if memo.is_some() {
+                    let name = &self.run.node(id).name;
+                    store.touch_stage(key, &pipeline.name, name)?;
+                }
+                Ok(memo)
             }
         }
     }

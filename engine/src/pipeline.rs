@@ -168,6 +168,11 @@ impl Pipeline {
         }
     }
 
+    /// The names of the stages.
+    pub(crate) fn stage_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.stages.iter().map(|stage| stage.name.as_str())
+    }
+
     /// The stage of this name.
     pub fn find(&self, name: &str) -> Option<StageId> {
         self.stages

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use ccsr_cache::{ActionKey, Digest, ReadError, Store, StoreError};
+use ccsr_cache::{ActionKey, Digest, ReadError, StageKey, StageMemo, Store, StoreError};
 use ccsr_stage::{Bound, RowCounts, StageError, Table};
 use serde::Serialize;
 
@@ -15,6 +15,7 @@ use crate::active::ActiveStage;
 use crate::diagnostic::with_causes;
 use crate::explain::{self, Change};
 use crate::export;
+use crate::graph::StageId;
 use crate::key::{look_at_sources, stage_key, stage_value};
 use crate::pipeline::{Pipeline, StageNode};
 
@@ -138,11 +139,12 @@ pub fn plan(pipeline: &Pipeline, store: &Store) -> Result<Plan, StoreError> {
         foreseen: HashMap::new(),
         tables: HashMap::new(),
         planned: HashSet::new(),
+        latest: store.latest_stages(&pipeline.name, pipeline.stage_names())?,
     };
     let mut stages = Vec::new();
     for id in pipeline.graph.order() {
         let node = pipeline.stage(*id);
-        let (state, foreseen, changes, known) = planner.stage(node)?;
+        let (state, foreseen, changes, known) = planner.stage(*id, node)?;
         let exports = match (&state, &foreseen) {
             (PlanState::Unchanged { .. }, Foreseen::Known { tables, .. }) => {
                 stale_exports(store, node, tables)?
@@ -189,6 +191,8 @@ struct Planner<'a> {
     store: &'a Store,
     foreseen: HashMap<usize, Foreseen>,
     tables: HashMap<Digest, Arc<Table>>,
+    /// What each stage came to when it was last done in this pipeline.
+    latest: Vec<Option<(StageKey, StageMemo)>>,
     /// Units that are missing; a later stage that wants one of them, too, finds it computed.
     planned: HashSet<ActionKey>,
 }
@@ -196,8 +200,8 @@ struct Planner<'a> {
 type Planned = (PlanState, Foreseen, Vec<Change>, bool);
 
 impl Planner<'_> {
-    fn stage(&mut self, node: &StageNode) -> Result<Planned, StoreError> {
-        let latest = self.store.latest_stage(&self.pipeline.name, &node.name)?;
+    fn stage(&mut self, id: StageId, node: &StageNode) -> Result<Planned, StoreError> {
+        let latest = self.latest[id.0].take();
         let known = latest.is_some();
         let sources = match look_at_sources(self.store, &node.stage.sources()) {
             Ok(sources) => sources,
@@ -226,7 +230,11 @@ impl Planner<'_> {
         }
         let value = stage_value(self.pipeline, node, &digests, &sources);
         let key = stage_key(&value);
-        if let Some(memo) = self.store.stage(&key)?
+        let memo = match &latest {
+            Some((latest, memo)) if *latest == key => Some(memo.clone()),
+            _ => self.store.stage(&key)?,
+        };
+        if let Some(memo) = memo
             && memo.outputs.values().all(|table| self.store.has(table))
         {
             let state = PlanState::Unchanged { units: memo.units };
@@ -251,7 +259,7 @@ impl Planner<'_> {
             .iter()
             .map(|(port, table)| (*port, table.len() as u64))
             .collect();
-        let active = ActiveStage::new(node, key, value, tables, sources, self.pipeline.seed);
+        let active = ActiveStage::new(node, key, value, tables, sources.files, self.pipeline.seed);
         let (state, foreseen) = match active {
             Ok(active) => self.resolve(node, active, &rows)?,
             Err(error) => failed(node, error.to_string()),

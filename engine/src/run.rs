@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use ccsr_cache::{ActionKey, Digest, RunId, Store, StoreError, Value};
+use ccsr_cache::{ActionKey, Digest, RunId, StageKey, StageMemo, Store, StoreError, Value};
 use ccsr_stage::Environment;
 
 use crate::active::Written;
@@ -19,7 +19,7 @@ use crate::attempt::{Attempt, Ending, Lost};
 use crate::event::{Event, Listener};
 use crate::export;
 use crate::graph::StageId;
-use crate::key::SourceFiles;
+use crate::key::Sources;
 use crate::pipeline::{Pipeline, StageNode};
 use crate::provenance::{Provenance, files_of};
 use crate::record::{
@@ -141,6 +141,7 @@ pub(crate) fn run_among(
             .map(|_| StageProgress::default())
             .collect(),
         looked_at: HashMap::new(),
+        latest: store.latest_stages(&pipeline.name, pipeline.stage_names())?,
         executed: HashSet::new(),
     };
     let mut timings = Timings::new(started);
@@ -190,7 +191,9 @@ pub(crate) struct Run<'a> {
     lost: HashSet<Digest>,
     pub(crate) progress: Vec<StageProgress>,
     /// The files of sources as they were when their stages began.
-    pub(crate) looked_at: HashMap<StageId, SourceFiles>,
+    pub(crate) looked_at: HashMap<StageId, Sources>,
+    /// What each stage came to when it was last done in this pipeline, before this run.
+    pub(crate) latest: Vec<Option<(StageKey, StageMemo)>>,
     /// What this run computed: found again by a later attempt, it was not reused.
     pub(crate) executed: HashSet<ActionKey>,
 }

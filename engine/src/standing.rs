@@ -12,7 +12,7 @@ use ccsr_stage::{StageError, Table, Unit};
 use crate::active::ActiveStage;
 use crate::diagnostic::with_causes;
 use crate::graph::StageId;
-use crate::key::{SourceFiles, look_at_sources, stage_key, stage_value};
+use crate::key::{Sources, look_at_sources, stage_key, stage_value};
 use crate::pipeline::{Pipeline, StageNode};
 
 /// A unit and what is known about it.
@@ -84,7 +84,7 @@ impl<'a> Survey<'a> {
             Err(FileError::Store(error)) => return Err(error),
             Err(error) => {
                 return Ok(Stand {
-                    value: stage_value(self.pipeline, node, &digests, &SourceFiles::new()),
+                    value: stage_value(self.pipeline, node, &digests, &Sources::default()),
                     state: State::Broken(with_causes(&error)),
                     tables: None,
                 });
@@ -221,7 +221,7 @@ impl<'a> Survey<'a> {
             stage_key(&value),
             value,
             tables,
-            sources,
+            sources.files,
             seed,
         ))
     }
