@@ -205,8 +205,10 @@ impl Place {
         touched.expect("a name for the stage");
         let memo = self.store.stage(&self.stage).expect("a memo or none");
         let latest = self.store.latest_stage("pipeline", "stage");
-        let latest = latest.expect("a memo or none").map(|(_, memo)| memo);
-        assert_eq!(latest, memo);
+        let latest = latest.expect("a memo or none");
+        let together = self.store.latest_stages("pipeline", ["stage"].into_iter());
+        assert_eq!(together.expect("memos or none"), [latest.clone()]);
+        assert_eq!(latest.map(|(_, memo)| memo), memo);
     }
 
     fn file<'a>(&self, fields: &mut impl Iterator<Item = Field<'a>>) {
@@ -228,6 +230,8 @@ impl Place {
             digest.bytes(),
         ];
         let sealed = seal(sealed, &parts);
+        // A row that cannot be put must not leave an earlier one, which may be a good one.
+        self.put("DELETE FROM file", &[]);
         self.put(
             "INSERT OR REPLACE INTO file (path, size, mtime_ns, ctime_ns, inode, digest, seal)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
