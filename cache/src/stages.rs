@@ -104,16 +104,14 @@ impl Store {
 
     /// The newest memo of each of these stages of `pipeline`, in order: for many stages much faster
     /// than one by one.
-    pub fn latest_stages<'a>(
+    pub fn latest_stages(
         &self,
         pipeline: &str,
-        stages: impl Iterator<Item = &'a str> + Clone,
+        stages: &[&str],
     ) -> Result<Vec<Option<(StageKey, StageMemo)>>, StoreError> {
         self.ledger.read(|ledger| {
-            let stages = stages.clone();
-            stages
-                .map(|stage| latest(ledger, pipeline, stage))
-                .collect()
+            let latest = |stage: &&str| latest(ledger, pipeline, stage);
+            stages.iter().map(latest).collect()
         })
     }
 

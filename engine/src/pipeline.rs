@@ -169,8 +169,9 @@ impl Pipeline {
     }
 
     /// The names of the stages.
-    pub(crate) fn stage_names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.stages.iter().map(|stage| stage.name.as_str())
+    pub(crate) fn stage_names(&self) -> Vec<&str> {
+        let names = self.stages.iter().map(|stage| stage.name.as_str());
+        names.collect()
     }
 
     /// The stage of this name.

@@ -139,7 +139,7 @@ pub fn plan(pipeline: &Pipeline, store: &Store) -> Result<Plan, StoreError> {
         foreseen: HashMap::new(),
         tables: HashMap::new(),
         planned: HashSet::new(),
-        latest: store.latest_stages(&pipeline.name, pipeline.stage_names())?,
+        latest: store.latest_stages(&pipeline.name, &pipeline.stage_names())?,
     };
     let mut stages = Vec::new();
     for id in pipeline.graph.order() {

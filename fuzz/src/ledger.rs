@@ -206,8 +206,9 @@ impl Place {
         let memo = self.store.stage(&self.stage).expect("a memo or none");
         let latest = self.store.latest_stage("pipeline", "stage");
         let latest = latest.expect("a memo or none");
-        let together = self.store.latest_stages("pipeline", ["stage"].into_iter());
-        assert_eq!(together.expect("memos or none"), [latest.clone()]);
+        let together = self.store.latest_stages("pipeline", &["stage"]);
+        let together = together.expect("memos or none");
+        assert_eq!(together, std::slice::from_ref(&latest));
         assert_eq!(latest.map(|(_, memo)| memo), memo);
     }
 
