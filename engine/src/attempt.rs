@@ -6,6 +6,7 @@
 mod batches;
 mod endings;
 mod failures;
+mod story;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -31,6 +32,7 @@ use crate::waves::{Slot, Wanted};
 use crate::worker::{Executed, Job, Times, WORKER_THREAD, Workshop};
 
 use failures::Delayed;
+use story::Story;
 
 /// How an attempt ended.
 pub(crate) enum Ending {
@@ -58,7 +60,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 pub(crate) struct Attempt<'a, 'r> {
     run: &'a mut Run<'r>,
-    listener: Listener<'a>,
+    story: Story<'a>,
     schedule: Schedule<'r>,
     active: BTreeMap<StageId, ActiveStage>,
     /// Who waits for a unit that is queued, executing or held elsewhere.
@@ -88,7 +90,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         run.progress.iter_mut().for_each(StageProgress::begin_again);
         Self {
             run,
-            listener,
+            story: Story::new(listener),
             schedule,
             active: BTreeMap::new(),
             waiting: HashMap::new(),
@@ -227,10 +229,9 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let because = latest.map(|(_, memo)| explain::changes(&memo.explanation, &value));
         let because: Vec<_> = because.iter().flatten().map(ToString::to_string).collect();
         self.run.progress[id.0].because.clone_from(&because);
-        (self.listener)(Event::StageStarted {
-            stage: node.name.clone(),
-            because,
-        });
+        self.story.open(id, node);
+        let stage = node.name.clone();
+        self.story.tell(id, Event::StageStarted { stage, because });
 
         let mut tables = BTreeMap::new();
         for (port, digest) in bound {
@@ -280,11 +281,12 @@ impl<'a, 'r> Attempt<'a, 'r> {
             tables: memo.outputs,
             rows: memo.rows,
         });
-        (self.listener)(Event::StageUnchanged {
+        let unchanged = Event::StageUnchanged {
             stage: self.run.node(id).name.clone(),
             units: memo.units,
             seconds_saved: memo.seconds,
-        });
+        };
+        self.story.tell(id, unchanged);
         self.schedule.complete(id);
     }
 
@@ -318,11 +320,12 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 self.look_up(id, some)?;
             }
             let active = self.active.get(&id).expect("it was there above");
-            (self.listener)(Event::Wave {
+            let wave = Event::Wave {
                 stage: node.name.clone(),
                 units: active.waves.units(),
                 reused: self.run.progress[id.0].reused,
-            });
+            };
+            self.story.tell(id, wave);
         }
     }
 

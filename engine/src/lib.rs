@@ -18,6 +18,7 @@ pub mod graph;
 mod interpolate;
 mod key;
 mod loader;
+mod log;
 pub mod metrics;
 mod origin;
 mod overrides;

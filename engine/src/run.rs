@@ -20,6 +20,7 @@ use crate::event::{Event, Listener};
 use crate::export;
 use crate::graph::StageId;
 use crate::key::Sources;
+use crate::log::log;
 use crate::pipeline::{Pipeline, StageNode};
 use crate::provenance::{Provenance, files_of};
 use crate::record::{
@@ -116,6 +117,18 @@ pub(crate) fn run_among(
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let run_id = RunId::fresh();
+    let span = tracing::info_span!(
+        "run",
+        otel.name = pipeline.name,
+        run = %run_id,
+        pipeline = pipeline.name,
+        trial = trial.as_ref().map(|trial| trial.number),
+    );
+    let _within = span.enter();
+    let mut listener = |event: Event| {
+        log(&event);
+        listener(event);
+    };
     listener(Event::RunStarted {
         run: run_id.to_string(),
         pipeline: pipeline.name.clone(),
@@ -141,7 +154,7 @@ pub(crate) fn run_among(
             .map(|_| StageProgress::default())
             .collect(),
         looked_at: HashMap::new(),
-        latest: store.latest_stages(&pipeline.name, pipeline.stage_names())?,
+        latest: store.latest_stages(&pipeline.name, &pipeline.stage_names())?,
         executed: HashSet::new(),
     };
     let mut timings = Timings::new(started);

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use ccsr_cache::{ActionKey, Digest, ReadError, Store, StoreError, Value};
 use ccsr_stage::{Batch, Blobs, Environment, Limits, Resource, StageError, Unit};
+use tracing::Span;
 
 use crate::event::BatchSpan;
 use crate::graph::StageId;
@@ -32,6 +33,8 @@ pub(crate) struct Job {
     pub(crate) need: Slots,
     /// When the stage's time is over.
     pub(crate) deadline: Option<Instant>,
+    /// The stage's span.
+    pub(crate) span: Span,
 }
 
 /// What became of a batch.
@@ -94,7 +97,9 @@ impl Workshop<'_> {
             let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(job) = job else { return };
             let began = Instant::now();
-            let (executed, loaded) = self.execute(job);
+            let (stage, units) = (&*self.pipeline.stage(job.stage).name, job.units.len());
+            let span = tracing::info_span!(parent: &job.span, "batch", stage, units, worker);
+            let (executed, loaded) = span.in_scope(|| self.execute(job));
             let times = Times {
                 worker,
                 began,
@@ -169,6 +174,7 @@ impl Workshop<'_> {
         let stage = &self.pipeline.stage(job.stage).stage;
         self.residency
             .get(*identity, || {
+                let _loading = tracing::info_span!("load", resource = %name).entered();
                 catch_unwind(AssertUnwindSafe(|| stage.load(name, self.environment)))
                     .unwrap_or_else(|panic| Err(StageError::Panicked(panic_text(panic.as_ref()))))
             })

@@ -55,7 +55,7 @@ impl Attempt<'_, '_> {
                 self.busy.insert(*identity);
                 if !self.run.residency.holds(*identity) {
                     let (stage, resource) = (node.name.clone(), name.to_string());
-                    (self.listener)(Event::Loading { stage, resource });
+                    self.story.tell(id, Event::Loading { stage, resource });
                 }
             }
             return Ok(Some(job));
@@ -103,6 +103,7 @@ impl Attempt<'_, '_> {
             resource,
             need: Slots::NONE,
             deadline: self.deadline(id),
+            span: self.story.span(id),
         };
         let mut done = Vec::new();
         let active = self
@@ -205,12 +206,13 @@ impl Attempt<'_, '_> {
         let progress = &mut self.run.progress[id.0];
         progress.executed += committed;
         progress.seconds += seconds;
-        (self.listener)(Event::BatchCommitted {
+        let committed = Event::BatchCommitted {
             stage: node.name.clone(),
             units: committed,
             seconds,
             span: times.span(self.run.started),
-        });
+        };
+        self.story.tell(id, committed);
 
         let mut touched = BTreeSet::from([id]);
         let mut failed = Vec::new();
@@ -274,11 +276,12 @@ impl Attempt<'_, '_> {
             let text = error.to_string();
             let progress = &mut self.run.progress[stage.0];
             progress.errors.push(format!("{shown}: {text}"));
-            (self.listener)(Event::UnitFailed {
+            let failed = Event::UnitFailed {
                 stage: node.name.clone(),
                 unit: shown,
                 error: text,
-            });
+            };
+            self.story.tell(stage, failed);
             if let Some(active) = self.active.get_mut(&stage) {
                 active.failed = true;
                 touched.insert(stage);

@@ -58,12 +58,14 @@ impl Attempt<'_, '_> {
             explanation: value,
             run: self.run.id.to_string(),
         };
-        (self.listener)(Event::StageFinished {
+        let finished = Event::StageFinished {
             stage: node.name.clone(),
             executed: progress.executed,
             reused: progress.reused,
             rows: written.rows,
-        });
+        };
+        self.story.tell(id, finished);
+        self.story.close(id);
         store.record_stage(&key, &pipeline.name, &node.name, &memo)?;
         self.schedule.complete(id);
         if self.schedule.awaits(id) {
@@ -130,15 +132,16 @@ impl Attempt<'_, '_> {
     fn set_failed(&mut self, id: StageId, error: &str) {
         let pipeline = self.run.pipeline;
         self.run.progress[id.0].outcome = Some(StageOutcome::Failed);
-        (self.listener)(Event::StageFailed {
+        let failed = Event::StageFailed {
             stage: pipeline.stage(id).name.clone(),
             error: error.to_owned(),
-        });
+        };
+        self.story.tell(id, failed);
+        self.story.close(id);
         for skipped in self.schedule.fail(id) {
             self.run.progress[skipped.0].outcome = Some(StageOutcome::Skipped);
-            (self.listener)(Event::StageSkipped {
-                stage: pipeline.stage(skipped).name.clone(),
-            });
+            let stage = pipeline.stage(skipped).name.clone();
+            self.story.tell(skipped, Event::StageSkipped { stage });
         }
         if !self.run.options.keep_going {
             self.stopping.get_or_insert(Ending::Over);

@@ -43,10 +43,8 @@ impl Attempt<'_, '_> {
             let half = together / 2;
             if active.limit.is_none_or(|limit| half < limit) {
                 active.limit = Some(half);
-                (self.listener)(Event::BatchHalved {
-                    stage: node.name.clone(),
-                    units: half as u64,
-                });
+                let (stage, units) = (node.name.clone(), half as u64);
+                self.story.tell(id, Event::BatchHalved { stage, units });
             }
             active.enqueue(key, unit());
             return true;
@@ -60,12 +58,13 @@ impl Attempt<'_, '_> {
             return false;
         };
         active.delayed += 1;
-        (self.listener)(Event::UnitRetried {
+        let retried = Event::UnitRetried {
             stage: node.name.clone(),
             failures: *failures,
             error: error.to_string(),
             seconds: wait.as_secs_f64(),
-        });
+        };
+        self.story.tell(id, retried);
         self.delayed.push(std::cmp::Reverse(Delayed {
             due: Instant::now() + wait,
             stage: id,
