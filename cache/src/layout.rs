@@ -222,6 +222,12 @@ pub(crate) fn is_held(path: &Path) -> bool {
     }
 }
 
+/// Whether somebody alive holds the lock on this file, be it with others. Nobody holds one that is
+/// not there.
+pub(crate) fn is_held_shared(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_err())
+}
+
 /// Creates a folder unless it is there.
 pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
     match fs::create_dir(path) {

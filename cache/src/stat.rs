@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// What lies in `tmp/`.
-    fn temporary_files(&self) -> Tally {
+    pub(crate) fn temporary_files(&self) -> Tally {
         let entries = fs::read_dir(self.layout.temporary_folder());
         let entries = entries.into_iter().flatten().flatten();
         Tally::of(entries.filter_map(|entry| entry.metadata().ok().map(|file| file.len())))

@@ -115,11 +115,11 @@ fn transfer(from: &mut File, to: &mut File) -> io::Result<Digest> {
 
 /// Lets two files share their bytes until one is changed. The answer: whether the file system can.
 #[cfg(target_os = "linux")]
-fn share(from: &File, to: &File) -> bool {
+pub(crate) fn share(from: &File, to: &File) -> bool {
     rustix::fs::ioctl_ficlone(to, from).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-const fn share(_: &File, _: &File) -> bool {
+pub(crate) const fn share(_: &File, _: &File) -> bool {
     false
 }
