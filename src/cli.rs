@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod cache;
+mod log;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cache::{CacheCommand, GcArgs};
+pub(crate) use log::{LogArgs, LogFormat, LogLevel};
 
 /// A declarative workflow engine for self-rewarding text-to-image research.
 ///
@@ -23,6 +25,9 @@ pub(crate) struct Cli {
     /// Project folder: no path of a pipeline leaves it. Found upwards from the pipeline by default.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) project: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -62,6 +67,8 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write one a command to a folder.
     Man(ManArgs),
+    /// Say whether this machine, the project and its cache are fit for work; exit code 1 if not.
+    Doctor(DoctorArgs),
     /// Look after the cache: what is in it, whether it is sound, what may go.
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -443,6 +450,13 @@ pub(crate) struct ManArgs {
     /// Write a page a command to this folder: `ccsr-flow.1`, `ccsr-flow-run.1`, ….
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Write what was found as one JSON array.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

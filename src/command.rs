@@ -3,6 +3,7 @@
 mod cache;
 mod check;
 mod completions;
+mod doctor;
 mod graph;
 mod init;
 mod man;
@@ -32,6 +33,7 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Graph(args) => graph::graph(cli, args, ui),
         Command::Stages(args) => stages::stages(args, ui),
         Command::Completions(args) => completions::completions(args, ui),
+        Command::Doctor(args) => doctor::doctor(cli, args, ui),
         Command::Man(args) => man::man(args, ui),
         Command::Trace(args) => trace::trace(cli, args, ui),
         Command::Schema(args) => schema::schema(args, ui),

@@ -6,6 +6,9 @@ mod command;
 mod exit;
 mod host;
 mod interrupts;
+mod log;
+#[cfg(feature = "otel")]
+mod otel;
 mod progress;
 mod report;
 mod session;
@@ -19,8 +22,13 @@ use clap::Parser;
 fn main() -> ExitCode {
     quiet_workers();
     let cli = cli::Cli::parse();
-    let ui = ui::Ui::new();
-    match command::dispatch(&cli, &ui) {
+    let ui = ui::Ui::new(cli.log.format);
+    let carried_out = log::begin(&cli).and_then(|log| {
+        let carried_out = command::dispatch(&cli, &ui);
+        log.end(&ui);
+        carried_out
+    });
+    match carried_out {
         Ok(exit) => exit.into(),
         // Whoever reads stdout has read enough: `| head` is no error.
         Err(exit::Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {

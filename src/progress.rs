@@ -60,6 +60,9 @@ impl<'a> Progress<'a> {
     }
 
     pub(crate) fn tell(&mut self, event: &Event) {
+        if self.ui.logs {
+            return;
+        }
         match event {
             Event::RunStarted { stages, .. } => {
                 self.width = stages

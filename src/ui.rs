@@ -5,15 +5,19 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use ccsr_engine::diagnostic::with_causes;
+use ccsr_engine::{Diagnostic, Sources};
 
+use crate::cli::LogFormat;
 use crate::exit::Failure;
-use crate::report;
+use crate::{log, report};
 
 /// Where output goes and whether it is coloured. `NO_COLOR` is honoured.
 #[derive(Clone)]
 pub(crate) struct Ui {
     /// Whether the story goes to a terminal, which can show progress in place.
     pub(crate) live: bool,
+    /// Whether the story goes to the log, which hears of a run's events from the engine.
+    pub(crate) logs: bool,
     colour: bool,
 }
 
@@ -22,12 +26,13 @@ pub(crate) struct Ui {
     reason = "output goes through the value that owns it"
 )]
 impl Ui {
-    pub(crate) fn new() -> Self {
-        let stderr = io::stderr();
+    pub(crate) fn new(format: LogFormat) -> Self {
+        let (stderr, logs) = (io::stderr(), format == LogFormat::Json);
         let colour = AutoStream::choice(&stderr) != ColorChoice::Never;
         Self {
-            live: stderr.is_terminal() && colour_terminal(),
-            colour,
+            live: !logs && stderr.is_terminal() && colour_terminal(),
+            logs,
+            colour: !logs && colour,
         }
     }
 
@@ -43,6 +48,9 @@ impl Ui {
 
     /// A line of the story. That nobody listens is no reason to stop.
     pub(crate) fn say(&self, line: impl Display) {
+        if self.logs {
+            return log::line(line);
+        }
         let choice = if self.colour {
             ColorChoice::AlwaysAnsi
         } else {
@@ -56,16 +64,14 @@ impl Ui {
     pub(crate) fn failure(&self, failure: &Failure) {
         match failure {
             Failure::Pipeline(error) => {
-                self.say(
-                    report::diagnostics::render(&error.sources, &error.diagnostics, self.colour)
-                        .trim_end(),
-                );
+                self.diagnostics(&error.sources, &error.diagnostics);
                 let count = error.diagnostics.len();
                 self.say(format_args!(
                     "\n{count} {} in the pipeline",
                     if count == 1 { "error" } else { "errors" }
                 ));
             }
+            other if self.logs => log::failure(&with_causes(other)),
             other => self.say(format_args!(
                 "{}: {}",
                 self.red("error"),
@@ -74,8 +80,13 @@ impl Ui {
         }
     }
 
-    pub(crate) fn colour(&self) -> bool {
-        self.colour
+    /// What is wrong with a text, and where.
+    pub(crate) fn diagnostics(&self, sources: &Sources, diagnostics: &[Diagnostic]) {
+        if self.logs {
+            return log::diagnostics(sources, diagnostics);
+        }
+        let drawn = report::diagnostics::render(sources, diagnostics, self.colour);
+        self.say(drawn.trim_end());
     }
 
     pub(crate) fn red(&self, text: &str) -> String {

@@ -57,6 +57,7 @@ impl<'a> TrialProgress<'a> {
     pub(crate) fn tell(&mut self, event: &SweepEvent) {
         match event {
             SweepEvent::TrialStarted { trial } => self.start(*trial),
+            SweepEvent::Trial { .. } if self.ui.logs => {}
             SweepEvent::Trial { trial, event } => self.at_work(*trial, event),
             SweepEvent::TrialFinished { summary } => self.end(summary),
         }

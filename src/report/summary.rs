@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use ccsr_engine::Diagnostic;
 use ccsr_engine::record::{FileRole, RunOutcome, RunRecord, StageOutcome};
 
-use crate::report::diagnostics;
 use crate::session::Session;
 use crate::ui::{Ui, count, counted, duration};
 
@@ -65,7 +64,10 @@ pub(crate) fn story(record: &RunRecord, session: &Session, ui: &Ui) {
         })
         .collect();
     if !failures.is_empty() {
-        ui.say(diagnostics::render(&session.sources, &failures, ui.colour()).trim_end());
+        ui.diagnostics(&session.sources, &failures);
+    }
+    if ui.logs {
+        return;
     }
     for stage in &record.stages {
         for path in &stage.exports {

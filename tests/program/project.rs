@@ -113,6 +113,9 @@ impl Project {
         command.current_dir(self.root()).stdin(Stdio::null());
         for variable in [
             "CCSR_CACHE",
+            "CCSR_LOG_FORMAT",
+            "CCSR_LOG_LEVEL",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
             "NO_COLOR",
             "CLICOLOR",
             "CLICOLOR_FORCE",
