@@ -73,8 +73,6 @@ def found(options):
 def copies(options, folder):
     """The table of copies, for each shape and size."""
     present = list(found(options))
-    if options.venv:
-        os.environ["PATH"] = os.path.join(options.venv, "bin") + ":" + os.environ["PATH"]
     say("| tool | version |\n|---|---|")
     for tool in present:
         say(f"| {tool.name} | {tool.version()} |")
@@ -141,6 +139,8 @@ def main():
     """Everything that was asked for."""
     options = arguments()
     options.program = os.path.abspath(options.program)
+    if options.venv:
+        os.environ["PATH"] = os.path.join(options.venv, "bin") + ":" + os.environ["PATH"]
     say(f"{datetime.date.today()}; {machine()}\n")
     with tempfile.TemporaryDirectory(prefix="ccsr-bench-", dir=options.folder) as folder:
         for what, measure in (("copies", copies), ("scale", scale.measure),
