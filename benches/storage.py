@@ -87,7 +87,7 @@ def large_file(options, folder):
             "  big:\n    uses: command\n    from: rows\n    with:\n      stdin: none\n")
     with open(os.path.join(ours, "hash.yaml"), "w") as file:
         file.write(head + "      argv: [\"true\"]\n      inputs: [big.bin]\n"
-                   "      files: {}\n      columns: {}\n      rows: many\n")
+                   "      columns: {found: int}\n      rows: many\n")
     with open(os.path.join(ours, "store.yaml"), "w") as file:
         file.write(head + "      argv: [cp, \"{file}\", \"{out.copy}\"]\n      inputs: [big.bin]\n"
                    "      files: {copy: {type: blob}}\n")

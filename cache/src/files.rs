@@ -17,13 +17,15 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::ledger::Durability;
 use crate::seal::{Seal, seal};
-use crate::{Access, Digest, FileError, Store};
+use crate::{Access, Digest, FileError, Store, tree};
 
 /// A file that changed so shortly before it was read may change again without looking different: the
 /// clocks of file systems tick at up to two seconds.
 const TICK: Duration = Duration::from_secs(2);
 /// How much of a file is read at a time, in bytes.
 const CHUNK: usize = 4 << 20;
+/// Files of at least this many bytes are read and hashed by several threads.
+const LARGE: u64 = 1 << 20;
 /// Chunks of at least this many bytes are hashed by several threads.
 const PARALLEL: usize = 256 << 10;
 
@@ -258,12 +260,21 @@ fn hash(path: &Path) -> Result<Hashed, FileError> {
     })
 }
 
-/// The digest of an open file, from where it stands. A chunk of it is in memory at a time.
+/// The digest of an open file that nothing was read of yet. Little of it is in memory at a time.
 pub(crate) fn digest_of(file: &mut File) -> std::io::Result<Digest> {
+    let size = file.metadata()?.len();
+    if size >= LARGE {
+        match tree::digest(file, size) {
+            // It was truncated meanwhile: what is there now counts.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
+            other => return other,
+        }
+    }
     digest_and(file, |_| Ok(()))
 }
 
-/// The same, and what is done with each chunk.
+/// The digest of an open file, from where it stands, and what is done with each chunk of it. A chunk is
+/// in memory at a time.
 pub(crate) fn digest_and(
     file: &mut File,
     mut also: impl FnMut(&[u8]) -> std::io::Result<()>,

@@ -28,6 +28,7 @@ mod stat;
 mod store;
 mod survey;
 mod transfer;
+mod tree;
 mod value;
 mod verify;
 
