@@ -112,6 +112,7 @@ fn crates_import_only_whom_they_may() {
     let allowed = |name: &str| -> &[&str] {
         match name {
             "ccsr-cache" | "ccsr-world" | "ccsr-nn" | "ccsr-sampling" => &[],
+            "ccsr-clip" | "ccsr-stable-diffusion" => &["ccsr-nn"],
             "ccsr-stage" => &["ccsr-cache"],
             "ccsr-engine" => &["ccsr-stage", "ccsr-cache"],
             "ccsr-stages" => &["ccsr-stage", "ccsr-world", "ccsr-nn", "ccsr-sampling"],

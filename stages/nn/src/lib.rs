@@ -1,0 +1,15 @@
+//! What networks of more than one family use: weights are read here, and what is computed alike is
+//! written once.
+//!
+//! [`Checkpoint`] is the type to read first: a file or folder of safetensors whose tensors go into a
+//! module, every one of them, each once.
+
+mod activation;
+mod checkpoint;
+mod config;
+#[cfg(feature = "testing")]
+pub mod golden;
+
+pub use activation::Activation;
+pub use checkpoint::{Checkpoint, WeightError, keys_of};
+pub use config::{ConfigError, read_config};
