@@ -1,0 +1,164 @@
+//! The transformer that both towers are made of: norms before attention and feed-forward.
+
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::prelude::*;
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use ccsr_nn::Activation;
+
+/// The size of a transformer.
+pub(crate) struct Size {
+    pub(crate) width: usize,
+    pub(crate) intermediate: usize,
+    pub(crate) heads: usize,
+    pub(crate) layers: usize,
+    pub(crate) activation: Activation,
+    pub(crate) epsilon: f64,
+    /// Whether tokens see only what came before them.
+    pub(crate) causal: bool,
+}
+
+/// The layers.
+#[derive(Module, Debug)]
+pub(crate) struct Encoder {
+    layers: Vec<EncoderLayer>,
+}
+
+impl Encoder {
+    pub(crate) fn new(size: &Size, device: &Device) -> Self {
+        let layers = (0..size.layers).map(|_| EncoderLayer::new(size, device));
+        Self {
+            layers: layers.collect(),
+        }
+    }
+
+    /// # Shapes
+    /// `[batch, tokens, width]`, in and out.
+    pub(crate) fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.layers
+            .iter()
+            .fold(hidden, |hidden, layer| layer.forward(hidden))
+    }
+
+    /// What comes out of the layers before the last `skipped`.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_without(&self, hidden: Tensor<3>, skipped: usize) -> Tensor<3> {
+        let used = self.layers.len().saturating_sub(skipped);
+        let layers = self.layers[..used].iter();
+        layers.fold(hidden, |hidden, layer| layer.forward(hidden))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.layers.len()
+    }
+}
+
+#[derive(Module, Debug)]
+struct EncoderLayer {
+    self_attn: Attention,
+    layer_norm1: LayerNorm,
+    mlp: FeedForward,
+    layer_norm2: LayerNorm,
+}
+
+impl EncoderLayer {
+    fn new(size: &Size, device: &Device) -> Self {
+        let norm = || norm(size.width, size.epsilon, device);
+        Self {
+            self_attn: Attention::new(size, device),
+            layer_norm1: norm(),
+            mlp: FeedForward::new(size, device),
+            layer_norm2: norm(),
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let attended = self
+            .self_attn
+            .forward(&self.layer_norm1.forward(hidden.clone()));
+        let hidden = hidden + attended;
+        let fed = self.mlp.forward(self.layer_norm2.forward(hidden.clone()));
+        hidden + fed
+    }
+}
+
+pub(crate) fn norm(width: usize, epsilon: f64, device: &Device) -> LayerNorm {
+    LayerNormConfig::new(width)
+        .with_epsilon(epsilon)
+        .init(device)
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    k_proj: Linear,
+    v_proj: Linear,
+    q_proj: Linear,
+    out_proj: Linear,
+    #[module(skip)]
+    heads: usize,
+    #[module(skip)]
+    causal: bool,
+}
+
+impl Attention {
+    fn new(size: &Size, device: &Device) -> Self {
+        let linear = || LinearConfig::new(size.width, size.width).init(device);
+        Self {
+            k_proj: linear(),
+            v_proj: linear(),
+            q_proj: linear(),
+            out_proj: linear(),
+            heads: size.heads,
+            causal: size.causal,
+        }
+    }
+
+    fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
+        let [batch, tokens, width] = hidden.dims();
+        let split = |linear: &Linear| {
+            let projected = linear.forward(hidden.clone());
+            projected
+                .reshape([batch, tokens, self.heads, width / self.heads])
+                .swap_dims(1, 2)
+        };
+        let options = AttentionModuleOptions {
+            is_causal: self.causal,
+            ..AttentionModuleOptions::default()
+        };
+        let attended = attention(
+            split(&self.q_proj),
+            split(&self.k_proj),
+            split(&self.v_proj),
+            None,
+            None,
+            options,
+        );
+        let joined = attended.swap_dims(1, 2).reshape([batch, tokens, width]);
+        self.out_proj.forward(joined)
+    }
+}
+
+#[derive(Module, Debug)]
+struct FeedForward {
+    fc1: Linear,
+    fc2: Linear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl FeedForward {
+    fn new(size: &Size, device: &Device) -> Self {
+        Self {
+            fc1: LinearConfig::new(size.width, size.intermediate).init(device),
+            fc2: LinearConfig::new(size.intermediate, size.width).init(device),
+            activation: size.activation,
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let inner = self.activation.forward(self.fc1.forward(hidden));
+        self.fc2.forward(inner)
+    }
+}

@@ -1,0 +1,127 @@
+//! Images into pixels for a vision tower: resized, cropped, normalised, as Pillow and `transformers`
+//! do it.
+
+use std::path::Path;
+
+use burn::prelude::*;
+use ccsr_nn::{ConfigError, read_config};
+use image::{RgbImage, imageops};
+use serde::{Deserialize, Serialize};
+
+/// `preprocessor_config.json`, as far as it matters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PreprocessorConfig {
+    /// The shorter side after resizing.
+    pub size: Side,
+    /// The side of the square that is cut out of the middle.
+    pub crop_size: Side,
+    /// Means of red, green and blue.
+    pub image_mean: [f32; 3],
+    /// Standard deviations of red, green and blue.
+    pub image_std: [f32; 3],
+}
+
+/// A side in pixels, as a number or as one of the maps that files have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "u32")]
+pub struct Side(pub u32);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(u32),
+    Shortest { shortest_edge: u32 },
+    Square { height: u32 },
+}
+
+impl From<Written> for Side {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Number(side)
+            | Written::Shortest {
+                shortest_edge: side,
+            }
+            | Written::Square { height: side } => Self(side),
+        }
+    }
+}
+
+impl From<Side> for u32 {
+    fn from(side: Side) -> Self {
+        side.0
+    }
+}
+
+impl Default for PreprocessorConfig {
+    /// What OpenAI trained with.
+    fn default() -> Self {
+        Self {
+            size: Side(224),
+            crop_size: Side(224),
+            image_mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+            image_std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
+        }
+    }
+}
+
+/// Turns images into pixels.
+#[derive(Clone, Debug)]
+pub struct Preprocessor {
+    config: PreprocessorConfig,
+}
+
+impl Preprocessor {
+    /// The preprocessor of a folder, by its `preprocessor_config.json`.
+    pub fn open(folder: &Path) -> Result<Self, ConfigError> {
+        let config = read_config(&folder.join("preprocessor_config.json"))?;
+        Ok(Self::new(config))
+    }
+
+    /// One that is configured so.
+    pub const fn new(config: PreprocessorConfig) -> Self {
+        Self { config }
+    }
+
+    /// The image in bytes, resized and cut.
+    pub fn fit(&self, image: &RgbImage) -> RgbImage {
+        let (width, height) = image.dimensions();
+        let (size, crop) = (self.config.size.0, self.config.crop_size.0);
+        let longer = |side: u32, shorter: u32| {
+            (u64::from(size) * u64::from(side) / u64::from(shorter.max(1))) as u32
+        };
+        let (wide, high) = if width <= height {
+            (size, longer(height, width))
+        } else {
+            (longer(width, height), size)
+        };
+        let resized = imageops::resize(image, wide, high, imageops::FilterType::CatmullRom);
+        let left = wide.saturating_sub(crop) / 2;
+        let top = high.saturating_sub(crop) / 2;
+        imageops::crop_imm(&resized, left, top, crop, crop).to_image()
+    }
+
+    /// # Shapes
+    /// `[images, 3, side, side]`
+    pub fn pixels(&self, images: &[RgbImage], device: &Device) -> Tensor<4> {
+        let side = self.config.crop_size.0 as usize;
+        let mut numbers = Vec::with_capacity(images.len() * 3 * side * side);
+        for image in images {
+            let fitted = self.fit(image);
+            for channel in 0..3 {
+                let (mean, deviation) = (
+                    self.config.image_mean[channel],
+                    self.config.image_std[channel],
+                );
+                let pixels = fitted
+                    .pixels()
+                    .map(|pixel| f32::from(pixel.0[channel]) / 255.0);
+                numbers.extend(pixels.map(|value| (value - mean) / deviation));
+            }
+        }
+        Tensor::from_data(
+            TensorData::new(numbers, [images.len(), 3, side, side]),
+            device,
+        )
+    }
+}

@@ -1,0 +1,56 @@
+//! Checkpoints of CLIP, as the hub and as `transformers` 5 lay them out.
+
+use std::path::Path;
+
+use burn::prelude::*;
+use ccsr_nn::{Checkpoint, ConfigError, WeightError, read_config};
+
+use crate::{Clip, ClipConfig, TextConfig, TextModel, VisionModel};
+
+/// Stems of weight files.
+const STEMS: [&str; 1] = ["model"];
+
+/// Why a checkpoint cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The weights.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+}
+
+/// A tensor's name here. Old files number positions, too; newer ones leave out the tower's name where
+/// there is one tower only.
+fn renamed(name: &str) -> Option<String> {
+    (!name.ends_with(".position_ids")).then(|| name.to_owned())
+}
+
+/// Loads both towers from a folder: `config.json` and `model.safetensors`.
+pub fn load_clip(folder: &Path, device: &Device) -> Result<(Clip, ClipConfig), LoadError> {
+    let config: ClipConfig = read_config(&folder.join("config.json"))?;
+    let weights = Checkpoint::open(folder, &STEMS)?.rename(renamed)?;
+    Ok((weights.load(config.init(device))?, config))
+}
+
+/// Loads a text tower from a folder: a text encoder of its own, as in Stable Diffusion.
+pub fn load_text(folder: &Path, device: &Device) -> Result<(TextModel, TextConfig), LoadError> {
+    let config: TextConfig = read_config(&folder.join("config.json"))?;
+    let weights = Checkpoint::open(folder, &STEMS)?.rename(|name| {
+        let own = name.strip_prefix("text_model.").unwrap_or(name);
+        // A projection is no part of what Stable Diffusion uses.
+        renamed(own).filter(|name| name != "text_projection.weight")
+    })?;
+    Ok((weights.load(config.init(device))?, config))
+}
+
+/// Loads the vision tower of a checkpoint that has both.
+pub fn load_vision(folder: &Path, device: &Device) -> Result<(VisionModel, ClipConfig), LoadError> {
+    let config: ClipConfig = read_config(&folder.join("config.json"))?;
+    let weights = Checkpoint::open(folder, &STEMS)?
+        .rename(renamed)?
+        .below("vision_model.");
+    Ok((weights.load(config.vision_config.init(device))?, config))
+}
