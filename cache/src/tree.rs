@@ -27,7 +27,7 @@ thread_local! {
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
 pub(crate) fn digest(file: &File, size: u64) -> io::Result<Digest> {
     let root = if size <= PART {
-        read(file, 0, size, |bytes| blake3::hash(bytes))?
+        read(file, 0, size, blake3::hash)?
     } else {
         let (left, right) = halves(file, 0, size)?;
         merge_subtrees_root(&left, &right, Mode::Hash)
@@ -78,7 +78,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let bytes: Vec<u8> = (0..5 * PART + 77)
-            .map(|index| (index * index >> 7) as u8)
+            .map(|index| ((index * index) >> 7) as u8)
             .collect();
         let part = PART as usize;
         for size in [

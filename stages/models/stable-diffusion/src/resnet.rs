@@ -129,15 +129,20 @@ impl Upsample {
     /// To twice its sides, or to the sides given: those of a sample whose sides were odd.
     pub(crate) fn forward(&self, sample: Tensor<4>, sides: Option<[usize; 2]>) -> Tensor<4> {
         let [_, _, height, width] = sample.dims();
-        let [high, wide] = sides.unwrap_or([height * 2, width * 2]);
-        let device = sample.device();
-        let nearest = |from: usize, to: usize| {
-            let places: Vec<i64> = (0..to).map(|place| (place * from / to) as i64).collect();
-            Tensor::<1, Int>::from_data(TensorData::new(places, [to]), &device)
-        };
-        let sample = sample
-            .select(2, nearest(height, high))
-            .select(3, nearest(width, wide));
-        self.conv.forward(sample)
+        let sides = sides.unwrap_or([height * 2, width * 2]);
+        self.conv.forward(enlarged(sample, sides))
     }
+}
+
+/// A sample with these sides: each cell is what its nearest one was.
+pub(crate) fn enlarged(sample: Tensor<4>, [high, wide]: [usize; 2]) -> Tensor<4> {
+    let [_, _, height, width] = sample.dims();
+    let device = sample.device();
+    let nearest = |from: usize, to: usize| {
+        let places: Vec<i64> = (0..to).map(|place| (place * from / to) as i64).collect();
+        Tensor::<1, Int>::from_data(TensorData::new(places, [to]), &device)
+    };
+    sample
+        .select(2, nearest(height, high))
+        .select(3, nearest(width, wide))
 }

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use ccsr_nn::{Checkpoint, ConfigError, WeightError, read_config};
 
-use crate::{Autoencoder, AutoencoderConfig, UNet, UNetConfig};
+use crate::tiny;
+use crate::{
+    Autoencoder, AutoencoderConfig, TinyAutoencoder, TinyAutoencoderConfig, UNet, UNetConfig,
+};
 
 /// Stems of weight files.
 const STEMS: [&str; 1] = ["diffusion_pytorch_model"];
@@ -76,5 +79,19 @@ pub fn load_autoencoder(
     let config: AutoencoderConfig = read_config(&folder.join("config.json"))?;
     let weights =
         Checkpoint::open(folder, &STEMS)?.rename(|name| Some(renamed(name, AUTOENCODER)))?;
+    Ok((weights.load(config.init(device))?, config))
+}
+
+/// Loads a tiny autoencoder from its folder.
+pub fn load_tiny_autoencoder(
+    folder: &Path,
+    device: &Device,
+) -> Result<(TinyAutoencoder, TinyAutoencoderConfig), LoadError> {
+    let path = folder.join("config.json");
+    let config: TinyAutoencoderConfig = read_config(&path)?;
+    if let Some(problem) = config.problem() {
+        return Err(LoadError::Contradiction { path, problem });
+    }
+    let weights = Checkpoint::open(folder, &STEMS)?.rename(|name| Some(tiny::renamed(name)))?;
     Ok((weights.load(config.init(device))?, config))
 }

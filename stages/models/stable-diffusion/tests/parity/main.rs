@@ -12,7 +12,7 @@ use burn::prelude::*;
 use ccsr_nn::golden::{Golden, error};
 use ccsr_nn::keys_of;
 use ccsr_stable_diffusion::{
-    AutoencoderConfig, Conditioning, UNetConfig, load_autoencoder, load_unet,
+    AutoencoderConfig, Conditioning, UNetConfig, load_autoencoder, load_tiny_autoencoder, load_unet,
 };
 
 /// The largest error, relative to the largest number (binary32).
@@ -87,6 +87,19 @@ fn autoencoders_are_those_of_diffusers() {
         let decoded = autoencoder.decode(expected.tensor("vae.latents", &device));
         near(&decoded, &expected, "vae.decoded");
     }
+}
+
+#[test]
+fn the_tiny_autoencoder_is_that_of_diffusers() {
+    let (device, expected) = (Device::flex(), expected());
+    let (tiny, _) = load_tiny_autoencoder(&path("tiny"), &device).unwrap();
+    near(
+        &tiny.encode(expected.tensor("vae.images", &device)),
+        &expected,
+        "tiny.latents",
+    );
+    let latents = expected.tensor::<4>("vae.latents", &device).mul_scalar(2.0);
+    near(&tiny.decode(latents), &expected, "tiny.decoded");
 }
 
 #[test]

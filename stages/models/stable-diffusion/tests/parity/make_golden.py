@@ -11,7 +11,7 @@ import pathlib
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import save_file
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -103,6 +103,12 @@ def main():
         expected |= {"vae.images": images, "vae.mean": posterior.mean, "vae.deviation": posterior.std,
                      "vae.latents": latents,
                      "vae.decoded": model.decode(latents / VAE["scaling_factor"]).sample}
+        tiny = randomised(AutoencoderTiny(
+            encoder_block_out_channels=(6, 6, 6), decoder_block_out_channels=(6, 6, 6),
+            num_encoder_blocks=(1, 2, 1), num_decoder_blocks=(2, 1, 1)), 30)
+        store(tiny, GOLDEN / "tiny")
+        expected |= {"tiny.latents": tiny.encode(images).latents,
+                     "tiny.decoded": tiny.decode(latents * 2).sample}
     save_file({key: value.contiguous() for key, value in expected.items()},
               GOLDEN / "expected.safetensors")
 
