@@ -115,7 +115,14 @@ fn crates_import_only_whom_they_may() {
             "ccsr-clip" | "ccsr-stable-diffusion" => &["ccsr-nn"],
             "ccsr-stage" => &["ccsr-cache"],
             "ccsr-engine" => &["ccsr-stage", "ccsr-cache"],
-            "ccsr-stages" => &["ccsr-stage", "ccsr-world", "ccsr-nn", "ccsr-sampling"],
+            "ccsr-stages" => &[
+                "ccsr-stage",
+                "ccsr-world",
+                "ccsr-nn",
+                "ccsr-sampling",
+                "ccsr-clip",
+                "ccsr-stable-diffusion",
+            ],
             // It gives anything to all who read what others wrote.
             "ccsr-fuzz" => &["ccsr-stages", "ccsr-stage", "ccsr-engine", "ccsr-cache"],
             "ccsr-flow" => &[

@@ -1,18 +1,19 @@
 //! `image.generate`: candidates for each prompt, from the suite's drawer.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use ccsr_stage::{
-    Batch, Bound, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
-    Partition, PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schema, Schemas, Stage,
-    StageError, StageKind, Table, Unit, Value,
+    Batch, Bound, ColumnType, Digest, Environment, InputPort, Inputs, Misfit, Misfits, Outcome,
+    OutputPort, Partition, PartitionOutcomes, Resolved, Resource, Roles, Row, RowCounts, Schema,
+    Schemas, Source, Stage, StageError, StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::png;
 use crate::range::within;
-use crate::roles::{DrawRequest, Drawer, Drawing, Role};
+use crate::roles::{DrawRequest, Drawer, Drawing, Role, SamplerName, Sampling};
 use crate::row_id::{RowId, shortened};
 
 /// The most candidates a prompt.
@@ -32,6 +33,34 @@ pub struct Params {
     pub seeds: Option<Vec<u32>>,
     /// What to do with a prompt that is listed again: `error`, or `drop` the repetition.
     pub on_duplicate: OnDuplicate,
+    // What follows came later: it is left out of keys while it says what was done before.
+    /// How a diffusion model gets from noise to an image; the sampler that its checkpoint was published
+    /// with if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<SamplerName>,
+    /// Steps of the sampler, from 1 to 1,000; 50 as in the paper.
+    #[serde(skip_serializing_if = "is_paper_steps")]
+    pub steps: u32,
+    /// How much more the prompt counts than its absence, from 0 to 100; up to 1, it alone is looked at.
+    #[serde(skip_serializing_if = "is_paper_guidance")]
+    pub guidance: f64,
+    /// What not to draw, in words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub negative_prompt: String,
+}
+
+/// Steps of the paper.
+const STEPS: u32 = 50;
+/// Guidance of the paper.
+const GUIDANCE: f64 = 7.5;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_paper_steps(steps: &u32) -> bool {
+    *steps == STEPS
+}
+
+fn is_paper_guidance(guidance: &f64) -> bool {
+    guidance.to_bits() == GUIDANCE.to_bits()
 }
 
 impl Default for Params {
@@ -41,6 +70,21 @@ impl Default for Params {
             size: 512,
             seeds: None,
             on_duplicate: OnDuplicate::Error,
+            sampler: None,
+            steps: STEPS,
+            guidance: GUIDANCE,
+            negative_prompt: String::new(),
+        }
+    }
+}
+
+impl Params {
+    fn sampling(&self) -> Sampling {
+        Sampling {
+            sampler: self.sampler,
+            steps: self.steps,
+            guidance: self.guidance,
+            negative_prompt: self.negative_prompt.clone(),
         }
     }
 }
@@ -146,6 +190,10 @@ impl Stage for GenerateImages {
         Ok(vec![OutputPort::new("images", schema)])
     }
 
+    fn sources(&self) -> Vec<Source> {
+        self.drawer.object.sources()
+    }
+
     fn bound(&self, rows: &RowCounts) -> Bound {
         let prompts = rows.get("prompts").copied().unwrap_or(0);
         let images = prompts.saturating_mul(self.candidates().len() as u64);
@@ -161,26 +209,42 @@ impl Stage for GenerateImages {
         if !so_far.is_empty() {
             return Ok(Vec::new());
         }
-        let candidates = self.candidates();
+        let (candidates, sampling) = (self.candidates(), self.params.sampling());
+        let resource = self.drawer.object.resource();
         let mut units = Vec::new();
         for (group, row) in self.prompts(inputs)?.into_iter().enumerate() {
             let prompt = row.text("prompt")?;
             for candidate in &candidates {
-                let reads = self.drawer.object.input(&DrawRequest {
+                let request = DrawRequest {
                     prompt,
                     noise: noise(inputs.seed, prompt, *candidate),
                     size: self.params.size,
-                });
+                    sampling: &sampling,
+                };
+                let reads = self.drawer.object.input(&request, inputs)?;
                 let input = self.drawer.keyed("drawer", reads);
                 let hint = Value::map([("candidate", Value::Int(i64::from(*candidate)))]);
-                units.push(Unit::new(input).with_group(group as u64).with_hint(hint));
+                let mut unit = Unit::new(input).with_group(group as u64).with_hint(hint);
+                if let Some((name, _)) = resource {
+                    unit = unit.with_resource(name);
+                }
+                units.push(unit);
             }
         }
         Ok(units)
     }
 
     fn batch(&self) -> usize {
-        128
+        self.drawer.object.batch()
+    }
+
+    fn resource_identity(&self, _: &str) -> Value {
+        let resource = self.drawer.object.resource();
+        resource.map(|(_, identity)| identity).unwrap_or_default()
+    }
+
+    fn load(&self, _: &str, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        self.drawer.object.load(environment)
     }
 
     fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
@@ -263,11 +327,12 @@ impl StageKind for GenerateImages {
                 }
             }
         }
+        misfits.add(within("steps", params.steps, &(1..=1000), ""));
+        misfits.add(within("guidance", params.guidance, &(0.0..=100.0), ""));
         misfits.check()?;
-        Ok(Self {
-            params,
-            drawer: Role::get(roles, "drawer")?,
-        })
+        let drawer: Role<dyn Drawer> = Role::get(roles, "drawer")?;
+        drawer.object.check(params.size, &params.sampling())?;
+        Ok(Self { params, drawer })
     }
 }
 

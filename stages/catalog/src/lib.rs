@@ -33,6 +33,7 @@ pub mod run_command;
 mod samples;
 pub mod score_answers;
 pub mod select_pairs;
+pub mod stable_diffusion;
 mod template;
 pub mod template_prompts;
 pub mod world;
@@ -69,6 +70,8 @@ pub fn registry() -> Registry {
         .with_role::<world::WorldJudge>()
         .with_role::<world::WorldDetector>()
         .with::<measure_truth::MeasureTruth>()
+        // Networks in the roles.
+        .with_role::<stable_diffusion::StableDiffusion>()
 }
 
 /// Plain parameters, as they enter a stage's identity.

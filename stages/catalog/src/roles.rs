@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use ccsr_stage::{Batch, ColumnType, Digest, Roles, Row, StageError, Value};
+use ccsr_stage::{
+    Batch, ColumnType, Digest, Environment, Inputs, Misfits, Resource, Roles, Row, Source,
+    StageError, Value,
+};
 use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,6 +70,43 @@ pub struct DrawRequest<'a> {
     pub noise: Digest,
     /// Width and height in pixels.
     pub size: u32,
+    /// How to get from noise to an image.
+    pub sampling: &'a Sampling,
+}
+
+/// How a diffusion model gets from noise to an image. Drawers that are none pass it over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
+    /// The sampler; the one that the checkpoint was published with if not said.
+    pub sampler: Option<SamplerName>,
+    /// Steps.
+    pub steps: u32,
+    /// How much more the prompt counts than its absence; up to 1, it alone is looked at.
+    pub guidance: f64,
+    /// What not to draw.
+    pub negative_prompt: String,
+}
+
+/// The names of samplers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SamplerName {
+    /// Pseudo numerical methods (PLMS), what Stable Diffusion was published with.
+    Pndm,
+    /// Denoising diffusion implicit models, without noise on the way.
+    Ddim,
+    /// DPM-Solver++ of order 2, multistep.
+    DpmSolver,
+    /// The same with the noise levels of Karras et al.
+    DpmSolverKarras,
+    /// Euler's method.
+    Euler,
+    /// Euler's method with noise on the way.
+    EulerAncestral,
+    /// UniPC.
+    UniPc,
+    /// Latent consistency models.
+    Lcm,
 }
 
 /// A drawn candidate.
@@ -82,8 +122,35 @@ pub type Reads = Vec<(&'static str, Value)>;
 
 /// Draws candidates.
 pub trait Drawer: Send + Sync {
-    /// What of the request the drawing depends on.
-    fn input(&self, request: &DrawRequest<'_>) -> Reads;
+    /// That it can draw so.
+    fn check(&self, size: u32, sampling: &Sampling) -> Result<(), Misfits> {
+        let _ = (size, sampling);
+        Ok(())
+    }
+
+    /// The files that it reads: its model.
+    fn sources(&self) -> Vec<Source> {
+        Vec::new()
+    }
+
+    /// What of the request, and of its files, the drawing depends on.
+    fn input(&self, request: &DrawRequest<'_>, inputs: &Inputs<'_>) -> Result<Reads, StageError>;
+
+    /// The resource that drawing needs, by a name for people and by what tells it from others.
+    fn resource(&self) -> Option<(&'static str, Value)> {
+        None
+    }
+
+    /// Brings the resource into memory.
+    fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        let _ = environment;
+        Err(StageError::failed("this drawer needs no resource"))
+    }
+
+    /// How many drawings make a good batch.
+    fn batch(&self) -> usize {
+        128
+    }
 
     /// Whether its drawings come with their truth.
     fn knows_scene(&self) -> bool {

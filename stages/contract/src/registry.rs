@@ -53,6 +53,16 @@ pub trait RoleKind: 'static {
     /// What stage kinds get: as a rule an `Arc<dyn …>`.
     type Object: Any + Send + Sync;
 
+    /// What of the settings enters keys: all of them, unless an implementation says otherwise. A path
+    /// says nothing about what lies there: it is left out, and what lies there is a source of the stage
+    /// that the role works for.
+    ///
+    /// # Errors
+    /// Settings that no key can hold.
+    fn settings(params: &Self::Params) -> Result<Value, Misfits> {
+        Value::of(params).map_err(|error| error.to_string().into())
+    }
+
     /// Builds it. `identity` is what enters keys: the name, the revision and the settings.
     ///
     /// # Errors
@@ -211,7 +221,7 @@ fn build_role<R: RoleKind>(
 ) -> Result<BoundRole, Vec<Problem>> {
     let params = read_block::<R::Params>(with, documents)?;
     let place = |misfits: Misfits| misfits.placed(with, documents);
-    let settings = Value::of(&params).map_err(|error| place(error.to_string().into()))?;
+    let settings = R::settings(&params).map_err(place)?;
     let identity = Value::map([
         ("use", Value::from(R::NAME)),
         ("revision", Value::Int(i64::from(R::REVISION))),

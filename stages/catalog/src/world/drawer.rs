@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ccsr_stage::{Batch, Digest, Misfits, RoleKind, StageError, Unit, Value};
+use ccsr_stage::{Batch, Digest, Inputs, Misfits, RoleKind, StageError, Unit, Value};
 use ccsr_world::{Rates, Wish};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -57,13 +57,13 @@ impl WorldDrawer {
 }
 
 impl Drawer for WorldDrawer {
-    fn input(&self, request: &DrawRequest<'_>) -> Reads {
-        vec![
+    fn input(&self, request: &DrawRequest<'_>, _: &Inputs<'_>) -> Result<Reads, StageError> {
+        Ok(vec![
             ("prompt", Value::from(request.prompt)),
             // As text: it names no blob.
             ("noise", Value::from(request.noise.to_string())),
             ("size", Value::Int(i64::from(request.size))),
-        ]
+        ])
     }
 
     fn knows_scene(&self) -> bool {

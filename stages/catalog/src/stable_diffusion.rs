@@ -1,0 +1,261 @@
+//! `stable-diffusion`: a drawer that is a latent diffusion model, from a folder as the hub lays it out.
+
+mod model;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use burn::prelude::Device;
+use ccsr_nn::read_config;
+use ccsr_sampling::noise::Noise;
+use ccsr_sampling::{SamplerKind, SchedulerConfig};
+use ccsr_stage::params::FolderPath;
+use ccsr_stage::{
+    Batch, Environment, Inputs, Misfit, Misfits, Resource, RoleKind, Source, StageError, Unit,
+    Value,
+};
+use image::RgbImage;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::model::{Model, Wish, factor_of};
+use crate::roles::{DrawRequest, Drawer, Drawing, Reads, SamplerName, Sampling};
+
+/// Candidates that are drawn together: as many as the paper draws of a prompt, twice with guidance.
+const TOGETHER: usize = 10;
+/// The resource's name.
+const MODEL: &str = "stable-diffusion";
+/// The parts of a model, each a folder, all of whose files enter keys.
+const PARTS: [&str; 5] = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"];
+
+/// Parameters of `stable-diffusion`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// The model's folder, as the hub lays it out: `scheduler`, `text_encoder`, `tokenizer`, `unet` and
+    /// `vae`, with weights as safetensors.
+    pub weights: FolderPath,
+}
+
+/// Draws with Stable Diffusion.
+pub struct StableDiffusion {
+    folder: PathBuf,
+    display: String,
+    scheduler: SchedulerConfig,
+    /// Pixels a latent cell's side.
+    factor: usize,
+}
+
+/// What the model says of itself, as the failure of a unit.
+fn failed(error: impl std::error::Error) -> StageError {
+    StageError::failed(error.to_string())
+}
+
+/// The sampler of a request.
+fn kind(
+    sampler: Option<SamplerName>,
+    config: &SchedulerConfig,
+) -> Result<SamplerKind, ccsr_sampling::SamplingError> {
+    Ok(match sampler {
+        None => SamplerKind::of(config)?,
+        Some(SamplerName::Pndm) => SamplerKind::Pndm,
+        Some(SamplerName::Ddim) => SamplerKind::Ddim { eta: 0.0 },
+        Some(SamplerName::DpmSolver) => SamplerKind::DpmSolver { karras: None },
+        Some(SamplerName::DpmSolverKarras) => SamplerKind::DpmSolver { karras: Some(true) },
+        Some(SamplerName::Euler) => SamplerKind::Euler,
+        Some(SamplerName::EulerAncestral) => SamplerKind::EulerAncestral,
+        Some(SamplerName::UniPc) => SamplerKind::UniPc,
+        Some(SamplerName::Lcm) => SamplerKind::Lcm,
+    })
+}
+
+/// The digest of the model's files, by their names.
+fn digest(inputs: &Inputs<'_>) -> Result<Value, StageError> {
+    let part = |part: &'static str| {
+        let files = inputs.source(part)?.iter();
+        let listed = files.map(|file| (file.name.clone(), Value::from(file.digest.to_string())));
+        Ok((part, Value::map(listed)))
+    };
+    let parts: Result<Vec<_>, StageError> = PARTS.into_iter().map(part).collect();
+    // As text: it names no blob.
+    Ok(Value::from(Value::map(parts?).digest().to_string()))
+}
+
+impl RoleKind for StableDiffusion {
+    const ROLE: &'static str = "drawer";
+    const NAME: &'static str = "stable-diffusion";
+    const REVISION: u32 = 1;
+    type Params = Params;
+    type Object = Arc<dyn Drawer>;
+
+    /// Its files count, not where they lie.
+    fn settings(_: &Params) -> Result<Value, Misfits> {
+        Ok(Value::map::<&str>([]))
+    }
+
+    fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
+        let (folder, display) = (params.weights.0.path, params.weights.0.display);
+        let misfit = |message: String| Misfits::from(Misfit::new(["weights"], message));
+        if let Some(missing) = PARTS.into_iter().find(|part| !folder.join(part).is_dir()) {
+            return Err(misfit(format!(
+                "`{display}` has no folder `{missing}`; expected a model as the hub lays it out: {}",
+                PARTS.join(", ")
+            )));
+        }
+        let scheduler: SchedulerConfig =
+            read_config(&folder.join("scheduler/scheduler_config.json"))
+                .map_err(|error| misfit(error.to_string()))?;
+        let factor = factor_of(&folder.join("vae")).map_err(|error| misfit(error.to_string()))?;
+        Ok(Arc::new(Self {
+            folder,
+            display,
+            scheduler,
+            factor,
+        }))
+    }
+}
+
+impl Drawer for StableDiffusion {
+    fn check(&self, size: u32, sampling: &Sampling) -> Result<(), Misfits> {
+        let mut misfits = Misfits::new();
+        if !(size as usize).is_multiple_of(self.factor) {
+            let factor = self.factor;
+            let message =
+                format!("`size: {size}` is no multiple of {factor}, the pixels of a latent cell");
+            misfits.add(Misfit::new(["size"], message));
+        }
+        let built = kind(sampling.sampler, &self.scheduler)
+            .and_then(|kind| kind.build(&self.scheduler, sampling.steps as usize));
+        if let Err(error) = built {
+            misfits.add(Misfit::new(["sampler"], error.to_string()));
+        }
+        misfits.check()
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let source = |name: &'static str| Source {
+            name,
+            path: self.folder.join(name),
+            display: format!("{}/{name}", self.display),
+            folder: true,
+        };
+        PARTS.into_iter().map(source).collect()
+    }
+
+    fn input(&self, request: &DrawRequest<'_>, inputs: &Inputs<'_>) -> Result<Reads, StageError> {
+        let sampling = request.sampling;
+        let guided = sampling.guidance > 1.0;
+        let sampler = kind(sampling.sampler, &self.scheduler).map_err(failed)?;
+        let sampler = Value::of(&sampler).map_err(failed)?;
+        let mut reads = vec![
+            ("prompt", Value::from(request.prompt)),
+            // As text: it names no blob.
+            ("noise", Value::from(request.noise.to_string())),
+            ("size", Value::Int(i64::from(request.size))),
+            ("model", digest(inputs)?),
+            ("sampler", sampler),
+            ("steps", Value::Int(i64::from(sampling.steps))),
+        ];
+        if guided {
+            reads.push(("guidance", Value::Float(sampling.guidance)));
+            reads.push((
+                "negative_prompt",
+                Value::from(sampling.negative_prompt.as_str()),
+            ));
+        }
+        Ok(reads)
+    }
+
+    fn resource(&self) -> Option<(&'static str, Value)> {
+        let path = self.folder.to_string_lossy();
+        Some((
+            MODEL,
+            Value::list([Value::from(MODEL), Value::from(&*path)]),
+        ))
+    }
+
+    fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        if environment.device != "cpu" {
+            let device = &environment.device;
+            return Err(StageError::failed(format!(
+                "this program cannot draw on the device `{device}`"
+            )));
+        }
+        Ok(Arc::new(Model::load(
+            &self.folder,
+            &self.scheduler,
+            Device::flex(),
+        )?))
+    }
+
+    fn batch(&self) -> usize {
+        TOGETHER
+    }
+
+    fn draw(&self, batch: &Batch<'_>) -> Vec<Result<Drawing, StageError>> {
+        let alike = |a: &Arc<Unit>, b: &Arc<Unit>| wish(a).ok() == wish(b).ok();
+        let drawn = |together: &[Arc<Unit>]| -> Result<Vec<RgbImage>, StageError> {
+            let noises = together.iter().map(|unit| noise(unit));
+            let noises = noises.collect::<Result<_, _>>()?;
+            batch
+                .resource::<Model>()?
+                .draw(&wish(&together[0])?, noises)
+        };
+        let mut drawings = Vec::with_capacity(batch.units.len());
+        for together in batch.units.chunk_by(alike) {
+            match drawn(together) {
+                Ok(images) => drawings.extend(
+                    images
+                        .into_iter()
+                        .map(|image| Ok(Drawing { image, scene: None })),
+                ),
+                Err(error) => {
+                    let each = || Err(StageError::failed(error.to_string()));
+                    drawings.extend(together.iter().map(|_| each()));
+                }
+            }
+        }
+        drawings
+    }
+}
+
+/// What a unit asks for.
+fn wish(unit: &Unit) -> Result<Wish<'_>, StageError> {
+    let input = &unit.input;
+    let unread = |name: &str| StageError::failed(format!("a unit came without its `{name}`"));
+    let text = |name: &str| {
+        input
+            .get(name)
+            .and_then(Value::as_text)
+            .ok_or_else(|| unread(name))
+    };
+    let number = |name: &str| {
+        input
+            .get(name)
+            .and_then(Value::as_int)
+            .ok_or_else(|| unread(name))
+    };
+    let sampler = input.get("sampler").ok_or_else(|| unread("sampler"))?;
+    let guidance = match input.get("guidance") {
+        Some(Value::Float(guidance)) => Some((*guidance, text("negative_prompt")?)),
+        _ => None,
+    };
+    Ok(Wish {
+        prompt: text("prompt")?,
+        side: number("size")? as usize,
+        sampler: sampler.read().map_err(failed)?,
+        steps: number("steps")? as usize,
+        guidance,
+    })
+}
+
+/// The noise of a unit.
+fn noise(unit: &Unit) -> Result<Noise, StageError> {
+    let noise = unit.input.get("noise").and_then(Value::as_text);
+    let noise: Option<ccsr_stage::Digest> = noise.and_then(|text| text.parse().ok());
+    let noise = noise.ok_or_else(|| StageError::failed("a unit's noise cannot be read"))?;
+    Ok(Noise::new(*noise.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;

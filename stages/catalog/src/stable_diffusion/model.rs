@@ -1,0 +1,227 @@
+//! The model in memory: from texts and noises to images.
+//!
+//! Candidates of a prompt are drawn together: the text is encoded once, and what the UNet looks at of it
+//! is computed once, not at every step; that of the negative prompt once as long as the model is in
+//! memory. Each candidate's noise is its own.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use burn::prelude::*;
+use ccsr_clip::{Padding, TextModel, Tokenizer, load_text};
+use ccsr_nn::{ConfigError, read_config};
+use ccsr_sampling::noise::{self, Noise};
+use ccsr_sampling::{Sampler, SamplerKind, SchedulerConfig};
+use ccsr_stable_diffusion::{
+    Autoencoder, AutoencoderConfig, Conditioning, TinyAutoencoder, TinyAutoencoderConfig, UNet,
+    load_autoencoder, load_tiny_autoencoder, load_unet,
+};
+use ccsr_stage::{Resource, StageError};
+use image::RgbImage;
+use serde::Deserialize;
+
+use super::failed;
+
+/// Tokens of a text.
+const TOKENS: usize = 77;
+
+/// The model in memory.
+pub(super) struct Model {
+    device: Device,
+    tokenizer: Tokenizer,
+    text: TextModel,
+    unet: UNet,
+    decoder: Decoder,
+    channels: usize,
+    factor: usize,
+    scheduler: SchedulerConfig,
+    /// What the UNet looks at of texts that come again and again: negative prompts.
+    known: Mutex<HashMap<String, Conditioning>>,
+}
+
+/// What makes images of latents.
+enum Decoder {
+    Full(Autoencoder),
+    Tiny(TinyAutoencoder),
+}
+
+/// Which autoencoder a folder holds.
+#[derive(Deserialize)]
+struct AutoencoderKind {
+    #[serde(rename = "_class_name", default)]
+    class_name: Option<String>,
+}
+
+impl Resource for Model {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What candidates that are drawn together have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Wish<'a> {
+    pub(super) prompt: &'a str,
+    /// Width and height in pixels.
+    pub(super) side: usize,
+    pub(super) sampler: SamplerKind,
+    pub(super) steps: usize,
+    /// With its negative prompt, if there is any.
+    pub(super) guidance: Option<(f64, &'a str)>,
+}
+
+impl Model {
+    /// Reads a model from its folder.
+    pub(super) fn load(
+        folder: &Path,
+        scheduler: &SchedulerConfig,
+        device: Device,
+    ) -> Result<Self, StageError> {
+        let part = |part: &str| folder.join(part);
+        let (text, _) = load_text(&part("text_encoder"), &device).map_err(failed)?;
+        let (unet, config) = load_unet(&part("unet"), &device).map_err(failed)?;
+        let vae = part("vae");
+        let decoder = if is_tiny(&vae).map_err(failed)? {
+            Decoder::Tiny(load_tiny_autoencoder(&vae, &device).map_err(failed)?.0)
+        } else {
+            Decoder::Full(load_autoencoder(&vae, &device).map_err(failed)?.0)
+        };
+        Ok(Self {
+            tokenizer: Tokenizer::open(&part("tokenizer"), TOKENS).map_err(failed)?,
+            text,
+            unet,
+            decoder,
+            channels: config.in_channels,
+            factor: factor_of(&vae).map_err(failed)?,
+            scheduler: scheduler.clone(),
+            known: Mutex::default(),
+            device,
+        })
+    }
+
+    /// Images of noises, one each.
+    pub(super) fn draw(
+        &self,
+        wish: &Wish<'_>,
+        mut noises: Vec<Noise>,
+    ) -> Result<Vec<RgbImage>, StageError> {
+        let side = wish.side / self.factor;
+        let shape = [self.channels, side, side];
+        let noise = noise::batch(&mut noises, shape, &self.device);
+        let mut sampler = wish
+            .sampler
+            .build(&self.scheduler, wish.steps)
+            .map_err(failed)?;
+        let latents = self.sample(wish, sampler.as_mut(), noise, |_| {
+            noise::batch(&mut noises, shape, &self.device)
+        })?;
+        Ok(images(&self.decode(latents)))
+    }
+
+    /// Latents of noise.
+    ///
+    /// # Shapes
+    /// `[candidates, channels, height, width]`, in and out.
+    pub(super) fn sample(
+        &self,
+        wish: &Wish<'_>,
+        sampler: &mut dyn Sampler,
+        noise: Tensor<4>,
+        mut more: impl FnMut(usize) -> Tensor<4>,
+    ) -> Result<Tensor<4>, StageError> {
+        let [count, ..] = noise.dims();
+        let prompt = self.condition(wish.prompt)?.repeat(count);
+        let conditioning = match wish.guidance {
+            None => prompt,
+            Some((_, negative)) => {
+                let negative = self.negative(negative)?.repeat(count);
+                Conditioning::cat(&[&negative, &prompt])
+            }
+        };
+        let mut sample = noise.mul_scalar(sampler.initial_sigma());
+        for (evaluation, timestep) in sampler.timesteps().to_vec().into_iter().enumerate() {
+            let input = sampler.scale_input(sample.clone(), evaluation);
+            let output = match wish.guidance {
+                None => self.unet.forward(input, timestep, &conditioning),
+                Some((guidance, _)) => {
+                    let twice = input.repeat_dim(0, 2);
+                    let both = self.unet.forward(twice, timestep, &conditioning);
+                    let without = both.clone().slice(0..count);
+                    let with = both.slice(count..count * 2);
+                    without.clone() + (with - without).mul_scalar(guidance)
+                }
+            };
+            let draw = sampler.draws(evaluation).then(|| more(evaluation));
+            sample = sampler.step(evaluation, output, sample, draw);
+        }
+        Ok(sample)
+    }
+
+    /// What the UNet looks at of a text.
+    fn condition(&self, text: &str) -> Result<Conditioning, StageError> {
+        let tokens = self
+            .tokenizer
+            .tokenise(text, Padding::Checkpoint)
+            .map_err(failed)?;
+        let tokens = TensorData::new(tokens.ids, [1, TOKENS]);
+        let tokens = Tensor::<2, Int>::from_data(tokens, &self.device);
+        Ok(self.unet.condition(&self.text.forward(tokens)))
+    }
+
+    /// The same of a text that comes again and again.
+    fn negative(&self, text: &str) -> Result<Conditioning, StageError> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(text) {
+            return Ok(found.clone());
+        }
+        let made = self.condition(text)?;
+        known().insert(text.to_owned(), made.clone());
+        Ok(made)
+    }
+
+    /// What latents show, `[images, 3, height, width]` in −1 … 1.
+    pub(super) fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
+        match &self.decoder {
+            Decoder::Full(autoencoder) => autoencoder.decode(latents),
+            Decoder::Tiny(autoencoder) => autoencoder.decode(latents),
+        }
+    }
+}
+
+/// Whether a folder holds a tiny autoencoder.
+fn is_tiny(folder: &Path) -> Result<bool, ConfigError> {
+    let kind: AutoencoderKind = read_config(&folder.join("config.json"))?;
+    Ok(kind.class_name.as_deref() == Some("AutoencoderTiny"))
+}
+
+/// Pixels a latent cell's side.
+pub(super) fn factor_of(folder: &Path) -> Result<usize, ConfigError> {
+    let path = folder.join("config.json");
+    if is_tiny(folder)? {
+        let config: TinyAutoencoderConfig = read_config(&path)?;
+        return Ok(1 << (config.decoder_block_out_channels.len().max(1) - 1));
+    }
+    Ok(read_config::<AutoencoderConfig>(&path)?.factor())
+}
+
+/// Pictures of decoded images, in −1 … 1; halves are rounded to even numbers, as numpy does.
+pub(super) fn images(decoded: &Tensor<4>) -> Vec<RgbImage> {
+    let [count, _, height, width] = decoded.dims();
+    // `[images, height, width, colours]`
+    let levels = decoded
+        .clone()
+        .permute([0, 2, 3, 1])
+        .into_data()
+        .convert::<f32>();
+    let levels = levels.try_to_vec::<f32>().expect("it was converted above");
+    let byte = |level: &f32| ((level / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
+    let bytes: Vec<u8> = levels.iter().map(byte).collect();
+    let each = height * width * 3;
+    let image = |bytes: &[u8]| {
+        RgbImage::from_raw(width as u32, height as u32, bytes.to_vec())
+            .expect("three bytes a pixel")
+    };
+    bytes.chunks(each).take(count).map(image).collect()
+}

@@ -1,0 +1,181 @@
+//! What the drawer draws beside what diffusers draws with the same model and noise:
+//! `golden/make_stable_diffusion.py` wrote both.
+
+use std::fs;
+use std::path::Path;
+
+use ccsr_nn::golden::Golden;
+use ccsr_sampling::noise;
+use ccsr_stage::testing::bind;
+use serde_json::json;
+
+use super::*;
+
+const PROMPT: &str = "Photo of an elephant, wow!!!";
+
+fn checkpoint() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/stable_diffusion/checkpoint")
+}
+
+fn golden() -> Golden {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/stable_diffusion.safetensors");
+    Golden::open(path.to_str().unwrap())
+}
+
+fn scheduler() -> SchedulerConfig {
+    read_config(&checkpoint().join("scheduler/scheduler_config.json")).unwrap()
+}
+
+fn model() -> Model {
+    Model::load(&checkpoint(), &scheduler(), Device::flex()).unwrap()
+}
+
+fn wish(sampler: SamplerKind, steps: usize, guidance: Option<(f64, &str)>) -> Wish<'_> {
+    Wish {
+        prompt: PROMPT,
+        side: 32,
+        sampler,
+        steps,
+        guidance,
+    }
+}
+
+/// The largest difference between two images, in levels of 256.
+fn farthest(found: &[u8], expected: &[u8]) -> u8 {
+    assert_eq!(found.len(), expected.len());
+    let pairs = found.iter().zip(expected);
+    pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+}
+
+#[test]
+fn images_are_those_of_diffusers() {
+    let (model, golden, scheduler) = (model(), golden(), scheduler());
+    let cases = [
+        ("pndm", wish(SamplerKind::Pndm, 6, Some((7.5, "rain!")))),
+        ("unguided", wish(SamplerKind::Pndm, 3, None)),
+        ("euler", wish(SamplerKind::Euler, 4, Some((3.0, "")))),
+    ];
+    for (name, wish) in cases {
+        let mut sampler = wish.sampler.build(&scheduler, wish.steps).unwrap();
+        let noise = golden.tensor::<4>("noise", &Device::flex());
+        let latents = model
+            .sample(&wish, sampler.as_mut(), noise, |_| unreachable!())
+            .unwrap();
+        let found = model::images(&model.decode(latents));
+        assert_eq!((found.len(), found[1].dimensions()), (2, (32, 32)));
+        let found: Vec<u8> = found.into_iter().flat_map(RgbImage::into_raw).collect();
+        let expected = golden.numbers(name).0;
+        let expected: Vec<u8> = expected.into_iter().map(|level| level as u8).collect();
+        let off = farthest(&found, &expected);
+        assert!(off <= 1, "{name} is off by {off} levels");
+        // Not one grey: the comparison says something.
+        assert!(farthest(&found, &vec![found[0]; found.len()]) > 60);
+    }
+}
+
+#[test]
+fn a_candidate_is_the_same_alone_and_among_others() {
+    let model = model();
+    let noises = |seeds: &[u8]| seeds.iter().map(|seed| Noise::new([*seed; 32])).collect();
+    for sampler in [SamplerKind::Pndm, SamplerKind::EulerAncestral] {
+        let wish = wish(sampler, 4, Some((7.5, "")));
+        let together = model.draw(&wish, noises(&[1, 2, 3])).unwrap();
+        assert_ne!(together[0], together[1]);
+        for (seed, among) in [1, 2, 3].into_iter().zip(&together) {
+            let alone = model.draw(&wish, noises(&[seed])).unwrap();
+            assert!(farthest(&alone[0], among) <= 1, "{sampler:?}, {seed}");
+        }
+    }
+}
+
+#[test]
+fn another_prompt_negative_prompt_or_sampler_is_another_image() {
+    let model = model();
+    let draw = |wish: Wish<'_>| {
+        let noises = vec![Noise::new([7; 32])];
+        model.draw(&wish, noises).unwrap().remove(0)
+    };
+    let plain = wish(SamplerKind::Pndm, 4, Some((7.5, "")));
+    let first = draw(plain.clone());
+    assert_eq!(draw(plain.clone()), first);
+    let others = [
+        Wish {
+            prompt: "Photo of a giraffe",
+            ..plain.clone()
+        },
+        Wish {
+            sampler: SamplerKind::Euler,
+            ..plain.clone()
+        },
+        wish(SamplerKind::Pndm, 4, Some((7.5, "rain"))),
+        wish(SamplerKind::Pndm, 4, Some((2.0, ""))),
+        wish(SamplerKind::Pndm, 5, Some((7.5, ""))),
+        wish(SamplerKind::Pndm, 4, None),
+    ];
+    for other in others {
+        assert_ne!(draw(other.clone()), first, "{other:?}");
+    }
+    let wide = Wish { side: 64, ..plain };
+    assert_eq!(draw(wide).dimensions(), (64, 64));
+}
+
+#[test]
+fn a_seed_has_one_noise() {
+    let shape = [4, 2, 2];
+    let draw = |seed: u8| {
+        let noise = noise::batch(&mut [Noise::new([seed; 32])], shape, &Device::flex());
+        noise.into_data().try_to_vec::<f32>().unwrap()
+    };
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+}
+
+fn bound(folder: &Path) -> Result<(), String> {
+    let with = json!({"weights": folder});
+    let binding = ("drawer", StableDiffusion::NAME, with);
+    bind(&crate::registry(), &[binding]).map(drop)
+}
+
+#[test]
+fn a_folder_that_is_no_model_is_refused_by_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in PARTS {
+        let error = bound(folder.path()).unwrap_err();
+        assert!(
+            error.contains(&format!("has no folder `{part}`")),
+            "{error}"
+        );
+        fs::create_dir(folder.path().join(part)).unwrap();
+    }
+    let error = bound(folder.path()).unwrap_err();
+    assert!(error.contains("scheduler_config.json"), "{error}");
+    let copied = |part: &str, file: &str| {
+        let name = format!("{part}/{file}");
+        fs::copy(checkpoint().join(&name), folder.path().join(&name)).unwrap();
+    };
+    copied("scheduler", "scheduler_config.json");
+    let error = bound(folder.path()).unwrap_err();
+    assert!(error.contains("vae/config.json"), "{error}");
+    copied("vae", "config.json");
+    bound(folder.path()).unwrap();
+}
+
+#[test]
+fn what_it_cannot_draw_is_said_before_anything_runs() {
+    let weights = FolderPath(ccsr_stage::params::ResolvedPath {
+        path: checkpoint(),
+        display: "checkpoint".to_owned(),
+    });
+    let drawer = StableDiffusion::new(Params { weights }, &Value::Null).unwrap();
+    let sampling = |steps| Sampling {
+        sampler: Some(SamplerName::Pndm),
+        steps,
+        guidance: 7.5,
+        negative_prompt: String::new(),
+    };
+    drawer.check(64, &sampling(50)).unwrap();
+    let refused = drawer.check(66, &sampling(50)).unwrap_err();
+    let text = format!("{refused:?}");
+    assert!(text.contains("no multiple of 4"), "{text}");
+    assert!(drawer.check(64, &sampling(1001)).is_err());
+}
