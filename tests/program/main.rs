@@ -22,6 +22,7 @@ mod cache_trouble;
 mod command_stages;
 mod commands;
 mod crashes;
+mod diffusion;
 mod doctor;
 mod documents;
 mod events;

@@ -59,6 +59,7 @@ const fn is_paper_steps(steps: &u32) -> bool {
     *steps == STEPS
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_paper_guidance(guidance: &f64) -> bool {
     guidance.to_bits() == GUIDANCE.to_bits()
 }

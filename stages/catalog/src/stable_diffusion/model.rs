@@ -43,7 +43,7 @@ pub(super) struct Model {
 
 /// What makes images of latents.
 enum Decoder {
-    Full(Autoencoder),
+    Full(Box<Autoencoder>),
     Tiny(TinyAutoencoder),
 }
 
@@ -86,7 +86,8 @@ impl Model {
         let decoder = if is_tiny(&vae).map_err(failed)? {
             Decoder::Tiny(load_tiny_autoencoder(&vae, &device).map_err(failed)?.0)
         } else {
-            Decoder::Full(load_autoencoder(&vae, &device).map_err(failed)?.0)
+            let (autoencoder, _) = load_autoencoder(&vae, &device).map_err(failed)?;
+            Decoder::Full(Box::new(autoencoder))
         };
         Ok(Self {
             tokenizer: Tokenizer::open(&part("tokenizer"), TOKENS).map_err(failed)?,
