@@ -1,0 +1,13 @@
+//! Convolution (by Winograd's method where it applies) and linear layers, on blocked matrix products whose operands may
+//! be half-size.
+
+pub mod conv;
+mod gemm;
+pub mod linear;
+mod simd;
+#[cfg(test)]
+mod tests;
+mod tiles;
+mod transform;
+pub mod weights;
+mod winograd;
