@@ -1,8 +1,11 @@
 //! Activations, by the names that configurations call them.
 
+use burn::nn::GroupNorm;
 use burn::prelude::*;
 use burn::tensor::activation;
 use serde::{Deserialize, Serialize};
+
+use crate::ops::{Pointwise, group_norm, pointwise};
 
 /// What a network does to each number between two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +27,6 @@ pub enum Activation {
     Relu,
 }
 
-/// The factor in [`Activation::QuickGelu`].
-const QUICK: f64 = 1.702;
-
 impl Activation {
     /// The activation of each number.
     ///
@@ -34,14 +34,22 @@ impl Activation {
     /// Any; the same comes out.
     pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         match self {
-            Self::Gelu => activation::gelu(input),
-            Self::QuickGelu => {
-                let gate = activation::sigmoid(input.clone().mul_scalar(QUICK));
-                input * gate
-            }
+            Self::Gelu => pointwise(Pointwise::Gelu, input),
+            Self::QuickGelu => pointwise(Pointwise::QuickGelu, input),
             Self::GeluTanh => activation::gelu_approximate(input),
-            Self::Silu => activation::silu(input),
+            Self::Silu => pointwise(Pointwise::Silu, input),
             Self::Relu => activation::relu(input),
+        }
+    }
+
+    /// The activation of group-normalised numbers: SiLU is done in the same walk.
+    ///
+    /// # Shapes
+    /// `[batch, channels, height, width]`, in and out.
+    pub fn after_norm(self, norm: &GroupNorm, input: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Silu => group_norm(norm, input, true),
+            other => other.forward(group_norm(norm, input, false)),
         }
     }
 }

@@ -9,6 +9,7 @@ mod checkpoint;
 mod config;
 #[cfg(feature = "testing")]
 pub mod golden;
+pub mod ops;
 
 pub use activation::Activation;
 pub use checkpoint::{Checkpoint, WeightError, keys_of};

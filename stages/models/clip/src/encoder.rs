@@ -2,9 +2,8 @@
 
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::prelude::*;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 use ccsr_nn::Activation;
+use ccsr_nn::ops::{attend, linear};
 
 /// The size of a transformer.
 pub(crate) struct Size {
@@ -104,12 +103,12 @@ struct Attention {
 
 impl Attention {
     fn new(size: &Size, device: &Device) -> Self {
-        let linear = || LinearConfig::new(size.width, size.width).init(device);
+        let layer = || LinearConfig::new(size.width, size.width).init(device);
         Self {
-            k_proj: linear(),
-            v_proj: linear(),
-            q_proj: linear(),
-            out_proj: linear(),
+            k_proj: layer(),
+            v_proj: layer(),
+            q_proj: layer(),
+            out_proj: layer(),
             heads: size.heads,
             causal: size.causal,
         }
@@ -117,26 +116,15 @@ impl Attention {
 
     fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
         let [batch, tokens, width] = hidden.dims();
-        let split = |linear: &Linear| {
-            let projected = linear.forward(hidden.clone());
+        let split = |layer: &Linear| {
+            let projected = linear(layer, hidden.clone());
             projected
                 .reshape([batch, tokens, self.heads, width / self.heads])
                 .swap_dims(1, 2)
         };
-        let options = AttentionModuleOptions {
-            is_causal: self.causal,
-            ..AttentionModuleOptions::default()
-        };
-        let attended = attention(
-            split(&self.q_proj),
-            split(&self.k_proj),
-            split(&self.v_proj),
-            None,
-            None,
-            options,
-        );
-        let joined = attended.swap_dims(1, 2).reshape([batch, tokens, width]);
-        self.out_proj.forward(joined)
+        let parted = [&self.q_proj, &self.k_proj, &self.v_proj].map(split);
+        let [queries, keys, values] = parted;
+        linear(&self.out_proj, attend(queries, keys, values, self.causal))
     }
 }
 
@@ -158,7 +146,7 @@ impl FeedForward {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let inner = self.activation.forward(self.fc1.forward(hidden));
-        self.fc2.forward(inner)
+        let inner = self.activation.forward(linear(&self.fc1, hidden));
+        linear(&self.fc2, inner)
     }
 }

@@ -2,8 +2,7 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
+use ccsr_nn::ops::{attend, linear};
 
 /// Keys and values, parted into heads: `[batch, heads, tokens, numbers]`.
 pub(crate) type KeysValues = (Tensor<4>, Tensor<4>);
@@ -30,11 +29,11 @@ impl Attention {
         bias: bool,
         device: &Device,
     ) -> Self {
-        let linear = |from| LinearConfig::new(from, width).with_bias(bias).init(device);
+        let layer = |from| LinearConfig::new(from, width).with_bias(bias).init(device);
         Self {
-            to_q: linear(width),
-            to_k: linear(context),
-            to_v: linear(context),
+            to_q: layer(width),
+            to_k: layer(context),
+            to_v: layer(context),
             to_out: vec![LinearConfig::new(width, width).init(device)],
             heads,
         }
@@ -45,22 +44,19 @@ impl Attention {
     /// # Shapes
     /// `context`: `[batch, tokens, numbers]`.
     pub(crate) fn project(&self, context: Tensor<3>) -> KeysValues {
-        let keys = self.parted(self.to_k.forward(context.clone()));
-        let values = self.parted(self.to_v.forward(context));
+        let keys = self.parted(linear(&self.to_k, context.clone()));
+        let values = self.parted(linear(&self.to_v, context));
         (keys, values)
     }
 
     /// # Shapes
     /// `hidden`: `[batch, tokens, width]`, in and out.
     pub(crate) fn forward(&self, hidden: Tensor<3>, (keys, values): KeysValues) -> Tensor<3> {
-        let [batch, tokens, width] = hidden.dims();
-        let queries = self.parted(self.to_q.forward(hidden));
-        let options = AttentionModuleOptions::default();
-        let attended = attention(queries, keys, values, None, None, options);
-        let joined = attended.swap_dims(1, 2).reshape([batch, tokens, width]);
+        let queries = self.parted(linear(&self.to_q, hidden));
+        let joined = attend(queries, keys, values, false);
         self.to_out
             .iter()
-            .fold(joined, |joined, linear| linear.forward(joined))
+            .fold(joined, |joined, layer| linear(layer, joined))
     }
 
     fn parted(&self, projected: Tensor<3>) -> Tensor<4> {

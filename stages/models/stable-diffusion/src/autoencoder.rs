@@ -4,6 +4,7 @@ use burn::nn::GroupNorm;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use ccsr_nn::Activation;
+use ccsr_nn::ops::{self, conv2d};
 
 use crate::attention::Attention;
 use crate::config::AutoencoderConfig;
@@ -105,7 +106,7 @@ impl Autoencoder {
     /// # Shapes
     /// `images`: `[batch, 3, height, width]` in −1 … 1.
     pub fn encode(&self, images: Tensor<4>) -> Posterior {
-        let moments = self.quant_conv.forward(self.encoder.forward(images));
+        let moments = conv2d(&self.quant_conv, self.encoder.forward(images));
         let mut parts = moments.chunk(2, 1).into_iter();
         let mean = parts.next().expect("two parts");
         let log_variance = parts
@@ -125,7 +126,7 @@ impl Autoencoder {
     /// −1 … 1.
     pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
         let latents = latents.div_scalar(self.scaling_factor);
-        self.decoder.forward(self.post_quant_conv.forward(latents))
+        self.decoder.forward(conv2d(&self.post_quant_conv, latents))
     }
 
     /// What latents are multiplied with before the UNet sees them.
@@ -174,7 +175,7 @@ impl Encoder {
     }
 
     fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let mut hidden = self.conv_in.forward(images);
+        let mut hidden = conv2d(&self.conv_in, images);
         for block in &self.down_blocks {
             hidden = through(&block.resnets, hidden);
             for downsampler in block.downsamplers.iter().flatten() {
@@ -182,8 +183,8 @@ impl Encoder {
             }
         }
         let hidden = self.mid_block.forward(hidden);
-        let normal = self.activation.forward(self.conv_norm_out.forward(hidden));
-        self.conv_out.forward(normal)
+        let normal = self.activation.after_norm(&self.conv_norm_out, hidden);
+        conv2d(&self.conv_out, normal)
     }
 }
 
@@ -209,15 +210,15 @@ impl Decoder {
     }
 
     fn forward(&self, latents: Tensor<4>) -> Tensor<4> {
-        let mut hidden = self.mid_block.forward(self.conv_in.forward(latents));
+        let mut hidden = self.mid_block.forward(conv2d(&self.conv_in, latents));
         for block in &self.up_blocks {
             hidden = through(&block.resnets, hidden);
             for upsampler in block.upsamplers.iter().flatten() {
                 hidden = upsampler.forward(hidden, None);
             }
         }
-        let normal = self.activation.forward(self.conv_norm_out.forward(hidden));
-        self.conv_out.forward(normal)
+        let normal = self.activation.after_norm(&self.conv_norm_out, hidden);
+        conv2d(&self.conv_out, normal)
     }
 }
 
@@ -250,7 +251,7 @@ impl MidBlock {
 impl CellAttention {
     fn forward(&self, hidden: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = hidden.dims();
-        let normal = self.group_norm.forward(hidden.clone());
+        let normal = ops::group_norm(&self.group_norm, hidden.clone(), false);
         let cells = normal
             .reshape([batch, channels, height * width])
             .swap_dims(1, 2);

@@ -4,6 +4,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::prelude::*;
 use ccsr_nn::Activation;
+use ccsr_nn::ops::{conv2d, linear};
 
 /// What residual networks of one model have in common.
 #[derive(Clone, Copy)]
@@ -70,16 +71,16 @@ impl Resnet {
     /// # Shapes
     /// `sample`: `[batch, channels, height, width]`; `time`: `[batch, numbers]`.
     pub(crate) fn forward(&self, sample: Tensor<4>, time: Option<Tensor<2>>) -> Tensor<4> {
-        let active = |norm: &GroupNorm, sample| self.activation.forward(norm.forward(sample));
-        let mut hidden = self.conv1.forward(active(&self.norm1, sample.clone()));
+        let active = |norm: &GroupNorm, sample| self.activation.after_norm(norm, sample);
+        let mut hidden = conv2d(&self.conv1, active(&self.norm1, sample.clone()));
         if let (Some(projection), Some(time)) = (&self.time_emb_proj, time) {
-            let time = projection.forward(self.activation.forward(time));
+            let time = linear(projection, self.activation.forward(time));
             let [batch, channels] = time.dims();
             hidden = hidden + time.reshape([batch, channels, 1, 1]);
         }
-        let hidden = self.conv2.forward(active(&self.norm2, hidden));
+        let hidden = conv2d(&self.conv2, active(&self.norm2, hidden));
         let carried = match &self.conv_shortcut {
-            Some(shortcut) => shortcut.forward(sample),
+            Some(shortcut) => conv2d(shortcut, sample),
             None => sample,
         };
         carried + hidden
@@ -109,7 +110,7 @@ impl Downsample {
     }
 
     pub(crate) fn forward(&self, sample: Tensor<4>) -> Tensor<4> {
-        self.conv.forward(sample)
+        conv2d(&self.conv, sample)
     }
 }
 
@@ -130,7 +131,7 @@ impl Upsample {
     pub(crate) fn forward(&self, sample: Tensor<4>, sides: Option<[usize; 2]>) -> Tensor<4> {
         let [_, _, height, width] = sample.dims();
         let sides = sides.unwrap_or([height * 2, width * 2]);
-        self.conv.forward(enlarged(sample, sides))
+        conv2d(&self.conv, enlarged(sample, sides))
     }
 }
 

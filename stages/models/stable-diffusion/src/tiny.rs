@@ -6,6 +6,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::prelude::*;
 use burn::tensor::activation::relu;
 use ccsr_nn::Activation;
+use ccsr_nn::ops::conv2d;
 use serde::{Deserialize, Serialize};
 
 use crate::resnet::{conv1, conv3, enlarged};
@@ -142,10 +143,10 @@ impl Block {
             if index > 0 {
                 hidden = self.activation.forward(hidden);
             }
-            hidden = conv.forward(hidden);
+            hidden = conv2d(conv, hidden);
         }
         let carried = match &self.skip {
-            Some(skip) => skip.forward(sample),
+            Some(skip) => conv2d(skip, sample),
             None => sample,
         };
         relu(hidden + carried)
@@ -179,7 +180,7 @@ impl Layer {
 
     fn forward(&self, sample: Tensor<4>) -> Tensor<4> {
         if let Some(conv) = &self.plain {
-            return conv.forward(sample);
+            return conv2d(conv, sample);
         }
         if let Some(block) = &self.block {
             return block.forward(sample);

@@ -5,7 +5,7 @@ use std::slice::Iter;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::prelude::*;
-use burn::tensor::activation::gelu;
+use ccsr_nn::ops;
 
 use crate::attention::{Attention, KeysValues};
 use crate::resnet::{conv1, group_norm};
@@ -95,16 +95,16 @@ impl Transformer {
     /// `sample`: `[batch, channels, height, width]`, in and out.
     pub(crate) fn forward(&self, sample: Tensor<4>, text: &mut Iter<'_, KeysValues>) -> Tensor<4> {
         let [_, _, height, width] = sample.dims();
-        let normal = self.norm.forward(sample.clone());
+        let normal = ops::group_norm(&self.norm, sample.clone(), false);
         let hidden = match &self.proj_in {
-            Projection::Linear(linear) => linear.forward(tokens(normal)),
-            Projection::Convolution(conv) => tokens(conv.forward(normal)),
+            Projection::Linear(linear) => ops::linear(linear, tokens(normal)),
+            Projection::Convolution(conv) => tokens(ops::conv2d(conv, normal)),
         };
         let blocks = self.transformer_blocks.iter();
         let hidden = blocks.fold(hidden, |hidden, block| block.forward(hidden, text));
         let out = match &self.proj_out {
-            Projection::Linear(linear) => cells(linear.forward(hidden), [height, width]),
-            Projection::Convolution(conv) => conv.forward(cells(hidden, [height, width])),
+            Projection::Linear(linear) => cells(ops::linear(linear, hidden), [height, width]),
+            Projection::Convolution(conv) => ops::conv2d(conv, cells(hidden, [height, width])),
         };
         out + sample
     }
@@ -181,11 +181,7 @@ impl FeedForward {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let mut parts = self.gated.forward(hidden).chunk(2, 2).into_iter();
-        let (value, gate) = (
-            parts.next().expect("two parts"),
-            parts.next().expect("two parts"),
-        );
-        self.out.forward(value * gelu(gate))
+        let inner = ops::geglu(ops::linear(&self.gated, hidden));
+        ops::linear(&self.out, inner)
     }
 }

@@ -5,6 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, Linear, LinearConfig};
 use burn::prelude::*;
 use ccsr_nn::Activation;
+use ccsr_nn::ops::{conv2d, linear};
 
 use crate::attention::KeysValues;
 use crate::block::{DownBlock, MidBlock, UpBlock};
@@ -203,11 +204,11 @@ impl UNet {
     ) -> Tensor<4> {
         let time = self.sines.of(timesteps, &sample.device());
         let embedding = &self.time_embedding;
-        let time = self.activation.forward(embedding.linear_1.forward(time));
-        let time = embedding.linear_2.forward(time);
+        let time = self.activation.forward(linear(&embedding.linear_1, time));
+        let time = linear(&embedding.linear_2, time);
         let text = &mut text.0.iter();
 
-        let mut sample = self.conv_in.forward(sample);
+        let mut sample = conv2d(&self.conv_in, sample);
         let mut skips = vec![sample.clone()];
         for block in &self.down_blocks {
             sample = block.forward(sample, &time, text, &mut skips);
@@ -218,8 +219,8 @@ impl UNet {
         for block in &self.up_blocks {
             sample = block.forward(sample, &time, text, &mut skips);
         }
-        let normal = self.activation.forward(self.conv_norm_out.forward(sample));
-        self.conv_out.forward(normal)
+        let normal = self.activation.after_norm(&self.conv_norm_out, sample);
+        conv2d(&self.conv_out, normal)
     }
 }
 

@@ -1,0 +1,137 @@
+//! Operations that Burn's CPU backend is slow at, by our own kernels there.
+//!
+//! Each has a body of Burn's primitives, for half precision and for backends to come, and one of [`ccsr_kernels`] for single
+//! precision on the CPU.
+
+mod composed;
+mod extension;
+
+use burn::backend::{Dispatch, DispatchTensor};
+use burn::module::Param;
+use burn::nn::conv::Conv2d;
+use burn::nn::{GroupNorm, Linear, PaddingConfig2d};
+use burn::prelude::*;
+
+use self::extension::Kernels as _;
+
+/// What stands between two layers, by its number in [`extension`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pointwise {
+    Silu,
+    Gelu,
+    QuickGelu,
+}
+
+fn into<const D: usize>(tensor: Tensor<D>) -> DispatchTensor {
+    tensor.into_dispatch()
+}
+
+/// A layer's bias; zeros if it has none, since an extension takes no optional tensors.
+fn bias<const D: usize>(
+    bias: Option<&Param<Tensor<1>>>,
+    outputs: usize,
+    input: &Tensor<D>,
+) -> Tensor<1> {
+    match bias {
+        Some(bias) => bias.val(),
+        None => Tensor::zeros([outputs], (&input.device(), input.dtype())),
+    }
+}
+
+/// A pointwise function of each number.
+pub(crate) fn pointwise<const D: usize>(function: Pointwise, input: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(match function {
+        Pointwise::Silu => Dispatch::ccsr_silu(into(input)),
+        Pointwise::Gelu => Dispatch::ccsr_gelu(into(input)),
+        Pointwise::QuickGelu => Dispatch::ccsr_quick_gelu(into(input)),
+    })
+}
+
+/// The first half of each row, times GELU of the second (GEGLU; Shazeer, 2020).
+///
+/// # Shapes
+/// `[.., 2 n]` to `[.., n]`.
+pub fn geglu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::ccsr_geglu(into(input)))
+}
+
+/// Group normalisation (Wu and He, 2018), with SiLU after it if `silu`.
+///
+/// # Shapes
+/// `[batch, channels, height, width]`, in and out.
+pub fn group_norm(norm: &GroupNorm, input: Tensor<4>, silu: bool) -> Tensor<4> {
+    let (Some(gamma), Some(beta)) = (&norm.gamma, &norm.beta) else {
+        let normal = norm.forward(input);
+        return if silu {
+            pointwise(Pointwise::Silu, normal)
+        } else {
+            normal
+        };
+    };
+    Tensor::from_dispatch(Dispatch::ccsr_group_norm(
+        into(input),
+        into(gamma.val()),
+        into(beta.val()),
+        norm.num_groups,
+        norm.epsilon,
+        silu,
+    ))
+}
+
+/// Attention of queries to keys and values, whose heads are joined again. With `causal`, a query sees the keys up to its
+/// own place.
+///
+/// # Shapes
+/// `queries`: `[batch, heads, queries, numbers]`, `keys` and `values`: `[batch, heads, keys, numbers]`; the result is
+/// `[batch, queries, heads * numbers]`.
+pub fn attend(queries: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, causal: bool) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::ccsr_attend(
+        into(queries),
+        into(keys),
+        into(values),
+        causal,
+    ))
+}
+
+/// A linear layer.
+///
+/// # Shapes
+/// `[.., inputs]` to `[.., outputs]`.
+pub fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
+    let [_, outputs] = layer.weight.dims();
+    let bias = bias(layer.bias.as_ref(), outputs, &input);
+    let weight = into(layer.weight.val());
+    Tensor::from_dispatch(Dispatch::ccsr_linear(into(input), weight, into(bias)))
+}
+
+/// A convolution.
+///
+/// # Shapes
+/// `[batch, inputs, height, width]` to `[batch, outputs, height, width]`.
+pub fn conv2d(layer: &Conv2d, input: Tensor<4>) -> Tensor<4> {
+    let padding = match layer.padding {
+        PaddingConfig2d::Valid => Some((0, 0)),
+        PaddingConfig2d::Explicit(top, left, bottom, right) if top == left && bottom == right => {
+            Some((top, bottom))
+        }
+        _ => None,
+    };
+    let square = |sides: [usize; 2]| sides[0] == sides[1];
+    let plain = square(layer.kernel_size)
+        && square(layer.stride)
+        && layer.dilation == [1, 1]
+        && layer.groups == 1;
+    let Some((before, after)) = padding.filter(|_| plain) else {
+        return layer.forward(input);
+    };
+    let [outputs, ..] = layer.weight.dims();
+    let bias = bias(layer.bias.as_ref(), outputs, &input);
+    Tensor::from_dispatch(Dispatch::ccsr_conv2d(
+        into(input),
+        into(layer.weight.val()),
+        into(bias),
+        layer.stride[0],
+        before,
+        after,
+    ))
+}

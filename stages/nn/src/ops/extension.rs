@@ -1,0 +1,267 @@
+//! The operations as an extension of Burn's backends, and their bodies on the CPU.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Flex, TensorMetadata as _, backend_extension};
+use burn::prelude::*;
+use burn::tensor::DType;
+use ccsr_kernels::activation;
+use ccsr_kernels::attention::{Attention, Heads, Layout, Strides};
+use ccsr_kernels::convolution::conv::{self, Conv2d};
+use ccsr_kernels::convolution::linear;
+use ccsr_kernels::group_norm::GroupNorm;
+
+use super::composed;
+
+/// Names begin with `ccsr_`: they stand beside Burn's own.
+#[backend_extension(Flex)]
+pub(super) trait Kernels: Backend {
+    fn ccsr_silu(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::silu::<Self>(input)
+    }
+
+    fn ccsr_gelu(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::gelu::<Self>(input)
+    }
+
+    fn ccsr_quick_gelu(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::quick_gelu::<Self>(input)
+    }
+
+    fn ccsr_geglu(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::geglu::<Self>(input)
+    }
+
+    fn ccsr_group_norm(
+        input: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f64,
+        silu: bool,
+    ) -> FloatTensor<Self> {
+        composed::group_norm::<Self>(input, gamma, beta, groups, epsilon, silu)
+    }
+
+    fn ccsr_attend(
+        queries: FloatTensor<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        causal: bool,
+    ) -> FloatTensor<Self> {
+        composed::attend::<Self>(queries, keys, values, causal)
+    }
+
+    fn ccsr_linear(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::linear::<Self>(input, weight, bias)
+    }
+
+    fn ccsr_conv2d(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+        before: usize,
+        after: usize,
+    ) -> FloatTensor<Self> {
+        composed::conv2d::<Self>(input, weight, bias, stride, before, after)
+    }
+}
+
+type Flat = FloatTensor<Flex>;
+
+/// Whether all are of single precision: what the kernels take.
+fn single(tensors: &[&Flat]) -> bool {
+    tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
+}
+
+/// A tensor on the CPU.
+fn made(numbers: Vec<f32>, shape: impl Into<Shape>) -> Flat {
+    Flat::from_data(TensorData::new(numbers, shape.into()))
+}
+
+/// A function from slice to slice that keeps the shape.
+fn mapped(input: &Flat, kernel: impl Fn(&[f32], &mut [f32])) -> Flat {
+    let input = input.to_contiguous();
+    let numbers = input.storage::<f32>();
+    let mut out = vec![0.0; numbers.len()];
+    kernel(numbers, &mut out);
+    made(out, input.shape())
+}
+
+/// The numbers of heads and where they lie; copied only if the numbers of a row do not lie side by side.
+fn rows_side_by_side(tensor: Flat) -> Flat {
+    let strides = tensor.layout().strides();
+    if strides[3] == 1 && strides.iter().all(|stride| *stride >= 0) {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
+}
+
+fn heads(tensor: &Flat) -> Heads<'_> {
+    let layout = tensor.layout();
+    let stride = |dim: usize| layout.strides()[dim].unsigned_abs();
+    Heads {
+        data: &tensor.storage::<f32>()[layout.start_offset()..],
+        strides: Strides {
+            batch: stride(0),
+            head: stride(1),
+            row: stride(2),
+        },
+    }
+}
+
+impl Kernels for Flex {
+    fn ccsr_silu(input: Flat) -> Flat {
+        if !single(&[&input]) {
+            return composed::silu::<Self>(input);
+        }
+        mapped(&input, activation::silu)
+    }
+
+    fn ccsr_gelu(input: Flat) -> Flat {
+        if !single(&[&input]) {
+            return composed::gelu::<Self>(input);
+        }
+        mapped(&input, activation::gelu)
+    }
+
+    fn ccsr_quick_gelu(input: Flat) -> Flat {
+        if !single(&[&input]) {
+            return composed::quick_gelu::<Self>(input);
+        }
+        mapped(&input, activation::quick_gelu)
+    }
+
+    fn ccsr_geglu(input: Flat) -> Flat {
+        if !single(&[&input]) {
+            return composed::geglu::<Self>(input);
+        }
+        let input = input.to_contiguous();
+        let mut dims = input.shape().to_vec();
+        let last = dims.len() - 1;
+        dims[last] /= 2;
+        let mut out = vec![0.0; dims.iter().product()];
+        activation::geglu(input.storage::<f32>(), dims[last], &mut out);
+        made(out, dims)
+    }
+
+    fn ccsr_group_norm(
+        input: Flat,
+        gamma: Flat,
+        beta: Flat,
+        groups: usize,
+        epsilon: f64,
+        silu: bool,
+    ) -> Flat {
+        if !single(&[&input, &gamma, &beta]) {
+            return composed::group_norm::<Self>(input, gamma, beta, groups, epsilon, silu);
+        }
+        let (gamma, beta) = (gamma.to_contiguous(), beta.to_contiguous());
+        let cells = input.shape().iter().skip(2).product();
+        let norm = GroupNorm {
+            groups,
+            gamma: gamma.storage::<f32>(),
+            beta: beta.storage::<f32>(),
+            epsilon,
+            shift: None,
+            silu,
+        };
+        mapped(&input, |numbers, out| norm.forward(numbers, cells, out))
+    }
+
+    fn ccsr_attend(queries: Flat, keys: Flat, values: Flat, causal: bool) -> Flat {
+        if !single(&[&queries, &keys, &values]) {
+            return composed::attend::<Self>(queries, keys, values, causal);
+        }
+        let [q, k, v] = [queries, keys, values].map(rows_side_by_side);
+        let (dims, seen) = (q.shape(), k.shape());
+        let (batch, count, rows, dim) = (dims[0], dims[1], dims[2], dims[3]);
+        let attention = Attention {
+            batch,
+            heads: count,
+            kv_heads: seen[1],
+            queries: rows,
+            keys: seen[2],
+            dim,
+            scale: 1.0 / (dim as f32).sqrt(),
+            causal: causal.then_some(0),
+            mask: None,
+        };
+        let mut out = vec![0.0; batch * rows * count * dim];
+        let layout = Layout::RowsFirst;
+        attention.forward(heads(&q), heads(&k), heads(&v), layout, &mut out, None);
+        made(out, [batch, rows, count * dim])
+    }
+
+    fn ccsr_linear(input: Flat, weight: Flat, bias: Flat) -> Flat {
+        if !single(&[&input, &weight, &bias]) {
+            return composed::linear::<Self>(input, weight, bias);
+        }
+        let sizes = weight.shape();
+        let (inputs, outputs) = (sizes[0], sizes[1]);
+        // Read from a file, weights are a view of what PyTorch holds the other way round.
+        let turned = weight.layout().strides() == [1, inputs as isize]
+            && weight.layout().start_offset() == 0
+            && weight.storage::<f32>().len() == inputs * outputs;
+        let (weight, layout) = if turned {
+            (weight, linear::Layout::OutIn)
+        } else {
+            (weight.to_contiguous(), linear::Layout::InOut)
+        };
+        let (input, bias) = (input.to_contiguous(), bias.to_contiguous());
+        let mut dims = input.shape().to_vec();
+        let last = dims.len() - 1;
+        dims[last] = outputs;
+        let mut out = vec![0.0; dims.iter().product()];
+        linear::linear(
+            input.storage::<f32>(),
+            weight.storage::<f32>().into(),
+            layout,
+            Some(bias.storage::<f32>()),
+            (inputs, outputs),
+            &mut out,
+        );
+        made(out, dims)
+    }
+
+    fn ccsr_conv2d(
+        input: Flat,
+        weight: Flat,
+        bias: Flat,
+        stride: usize,
+        before: usize,
+        after: usize,
+    ) -> Flat {
+        if !single(&[&input, &weight, &bias]) {
+            return composed::conv2d::<Self>(input, weight, bias, stride, before, after);
+        }
+        let (input, weight) = (input.to_contiguous(), weight.to_contiguous());
+        let bias = bias.to_contiguous();
+        let (dims, sizes) = (input.shape(), weight.shape());
+        let (batch, height, width) = (dims[0], dims[2], dims[3]);
+        let conv = Conv2d {
+            inputs: sizes[1],
+            outputs: sizes[0],
+            kernel: sizes[2],
+            stride,
+            pad_before: before,
+            pad_after: after,
+        };
+        let sides = [conv.output_side(height), conv.output_side(width)];
+        let mut out = vec![0.0; batch * conv.outputs * sides[0] * sides[1]];
+        conv::conv2d(
+            input.storage::<f32>(),
+            weight.storage::<f32>().into(),
+            Some(bias.storage::<f32>()),
+            conv,
+            (height, width),
+            &mut out,
+        );
+        made(out, [batch, conv.outputs, sides[0], sides[1]])
+    }
+}
