@@ -135,3 +135,6 @@ pub fn conv2d(layer: &Conv2d, input: Tensor<4>) -> Tensor<4> {
         after,
     ))
 }
+
+#[cfg(test)]
+mod tests;
