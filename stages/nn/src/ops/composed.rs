@@ -23,7 +23,7 @@ pub(super) fn quick_gelu<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
     B::float_mul(input, gate)
 }
 
-pub(super) fn geglu<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
+pub(super) fn geglu<B: Backend>(input: &FloatTensor<B>) -> FloatTensor<B> {
     let dims = input.shape().to_vec();
     let width = dims[dims.len() - 1] / 2;
     let half = |from: usize| {

@@ -28,7 +28,7 @@ pub(super) trait Kernels: Backend {
     }
 
     fn ccsr_geglu(input: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::geglu::<Self>(input)
+        composed::geglu::<Self>(&input)
     }
 
     fn ccsr_group_norm(
@@ -139,7 +139,7 @@ impl Kernels for Flex {
 
     fn ccsr_geglu(input: Flat) -> Flat {
         if !single(&[&input]) {
-            return composed::geglu::<Self>(input);
+            return composed::geglu::<Self>(&input);
         }
         let input = input.to_contiguous();
         let mut dims = input.shape().to_vec();
