@@ -5,8 +5,6 @@ pub mod conv;
 mod gemm;
 pub mod linear;
 mod simd;
-#[cfg(test)]
-mod tests;
 mod tiles;
 mod transform;
 pub mod weights;

@@ -122,29 +122,27 @@ impl<'a> GroupNorm<'a> {
     /// - x, grad_out, grad_in: `[batch, channels, cells]`
     pub fn backward(&self, x: &[f32], cells: usize, grad_out: &[f32], grad_in: &mut [f32]) {
         self.check(cells, x.len());
-        assert_eq!(
-            x.len(),
-            grad_out.len(),
-            "a gradient is as large as what it is of"
-        );
-        assert_eq!(
-            x.len(),
-            grad_in.len(),
-            "a gradient is as large as what it is of"
-        );
         let width = self.channels_per_group() * cells;
         let arch = Arch::new();
-        parallel::rows(grad_in, width, |first, grad_in| {
-            for (i, grad_in) in grad_in.chunks_mut(width).enumerate() {
-                let index = first + i;
-                arch.dispatch(Backward {
-                    group: self.group(index, cells),
-                    x: &x[index * width..][..width],
-                    grad_out: &grad_out[index * width..][..width],
-                    grad_in,
-                });
-            }
-        });
+        parallel::gradient_rows(
+            x,
+            grad_out,
+            grad_in,
+            width,
+            |first, x, grad_out, grad_in| {
+                let groups = x.chunks(width).zip(grad_out.chunks(width));
+                for (i, ((x, grad_out), grad_in)) in
+                    groups.zip(grad_in.chunks_mut(width)).enumerate()
+                {
+                    arch.dispatch(Backward {
+                        group: self.group(first + i, cells),
+                        x,
+                        grad_out,
+                        grad_in,
+                    });
+                }
+            },
+        );
     }
 
     /// The gradients with respect to gamma and beta, each `[channels]`, summed over the batch in its order.

@@ -37,24 +37,9 @@ pub fn layer_norm_backward(
     grad_out: &[f32],
     grad_in: &mut [f32],
 ) {
-    assert_eq!(
-        x.len(),
-        grad_out.len(),
-        "a gradient is as large as what it is of"
-    );
-    assert_eq!(
-        x.len(),
-        grad_in.len(),
-        "a gradient is as large as what it is of"
-    );
     let width = gamma.len();
     let arch = Arch::new();
-    parallel::rows(grad_in, width, |first, grad_in| {
-        let from = first * width;
-        let (x, grad_out) = (
-            &x[from..][..grad_in.len()],
-            &grad_out[from..][..grad_in.len()],
-        );
+    parallel::gradient_rows(x, grad_out, grad_in, width, |_, x, grad_out, grad_in| {
         arch.dispatch(LayerNormBackward {
             x,
             gamma,
@@ -88,24 +73,9 @@ pub fn rms_norm_backward(
     grad_out: &[f32],
     grad_in: &mut [f32],
 ) {
-    assert_eq!(
-        x.len(),
-        grad_out.len(),
-        "a gradient is as large as what it is of"
-    );
-    assert_eq!(
-        x.len(),
-        grad_in.len(),
-        "a gradient is as large as what it is of"
-    );
     let width = gamma.len();
     let arch = Arch::new();
-    parallel::rows(grad_in, width, |first, grad_in| {
-        let from = first * width;
-        let (x, grad_out) = (
-            &x[from..][..grad_in.len()],
-            &grad_out[from..][..grad_in.len()],
-        );
+    parallel::gradient_rows(x, grad_out, grad_in, width, |_, x, grad_out, grad_in| {
         arch.dispatch(RmsNormBackward {
             x,
             gamma,

@@ -175,6 +175,28 @@ pub(crate) fn rows(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32
         .for_each(|(i, out)| work(i * block, out));
 }
 
+/// As [`rows`], for gradients: `work` gets the rows of the input, of the gradient behind and of the gradient to be found,
+/// all of `width` numbers, with the index of the first.
+///
+/// # Panics
+///
+/// When the slices differ in length, or are no whole number of rows.
+pub(crate) fn gradient_rows(
+    x: &[f32],
+    grad_out: &[f32],
+    grad_in: &mut [f32],
+    width: usize,
+    work: impl Fn(usize, &[f32], &[f32], &mut [f32]) + Send + Sync,
+) {
+    for given in [grad_out.len(), grad_in.len()] {
+        assert_eq!(x.len(), given, "a gradient is as large as what it is of");
+    }
+    rows(grad_in, width, |first, grad_in| {
+        let at = first * width..first * width + grad_in.len();
+        work(first, &x[at.clone()], &grad_out[at], grad_in);
+    });
+}
+
 /// As [`rows`], for work that only reads shared slices and answers one value a group.
 pub(crate) fn groups<T: Send>(
     count: usize,

@@ -24,23 +24,8 @@ pub fn softmax(x: &[f32], width: usize, out: &mut [f32]) {
 
 /// The gradient of [`softmax`], from its result `y`: `y (g - Σ g y)`.
 pub fn softmax_backward(y: &[f32], width: usize, grad_out: &[f32], grad_in: &mut [f32]) {
-    assert_eq!(
-        y.len(),
-        grad_out.len(),
-        "a gradient is as large as what it is of"
-    );
-    assert_eq!(
-        y.len(),
-        grad_in.len(),
-        "a gradient is as large as what it is of"
-    );
     let arch = Arch::new();
-    parallel::rows(grad_in, width, |first, grad_in| {
-        let from = first * width;
-        let (y, grad_out) = (
-            &y[from..][..grad_in.len()],
-            &grad_out[from..][..grad_in.len()],
-        );
+    parallel::gradient_rows(y, grad_out, grad_in, width, |_, y, grad_out, grad_in| {
         arch.dispatch(SoftmaxBackward {
             y,
             width,

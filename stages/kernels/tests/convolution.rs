@@ -1,32 +1,17 @@
-//! Every routine against a plain double-precision reference.
+//! Convolutions and linear layers against a plain double-precision reference.
 
+mod support;
+
+use ccsr_kernels::convolution::conv::{Conv2d, conv2d, conv2d_input_grad};
+use ccsr_kernels::convolution::linear::{Layout, linear, linear_input_grad};
+use ccsr_kernels::convolution::weights::Weights;
 use half::{bf16, f16};
+use support::{error, numbers, with_threads};
 
-use super::conv::{Conv2d, conv2d, conv2d_input_grad};
-use super::linear::{Layout, linear, linear_input_grad};
-use super::weights::Weights;
-
-/// Approximately normal values.
-fn normal(n: usize, seed: u64) -> Vec<f32> {
-    let mut s = seed.wrapping_mul(2).wrapping_add(1);
-    let mut next = || {
-        s = s
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f32::from((s >> 48) as u16) / 65536.0 - 0.5
-    };
-    (0..n).map(|_| (0..12).map(|_| next()).sum()).collect()
-}
-
-/// max |difference| / max |reference|.
-fn error(got: &[f32], want: &[f64]) -> f64 {
-    assert_eq!(got.len(), want.len());
-    let largest = want.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-    let off = got.iter().zip(want).fold(0.0, |m: f64, (g, w)| {
-        assert!(g.is_finite());
-        m.max((f64::from(*g) - w).abs())
-    });
-    if largest == 0.0 { off } else { off / largest }
+#[track_caller]
+fn assert_same_bits(found: &[f32], expected: &[f32], what: &str) {
+    let bits = |numbers: &[f32]| -> Vec<u32> { numbers.iter().map(|x| x.to_bits()).collect() };
+    assert!(bits(found) == bits(expected), "{what}");
 }
 
 /// Calls `f(output index, input index, weight index)` for every product.
@@ -69,13 +54,13 @@ fn products(
     }
 }
 
-fn check_conv(conv: Conv2d, batch: usize, size: (usize, usize)) -> (f64, f64) {
+fn check_conv(conv: Conv2d, batch: usize, size: (usize, usize)) {
     let pixels = size.0 * size.1;
     let out_pixels = conv.output_side(size.0) * conv.output_side(size.1);
-    let x = normal(batch * conv.inputs * pixels, 1);
-    let w = normal(conv.inputs * conv.outputs * conv.kernel * conv.kernel, 2);
-    let b = normal(conv.outputs, 3);
-    let dy = normal(batch * conv.outputs * out_pixels, 4);
+    let x = numbers(batch * conv.inputs * pixels, 1);
+    let w = numbers(conv.inputs * conv.outputs * conv.kernel * conv.kernel, 2);
+    let b = numbers(conv.outputs, 3);
+    let dy = numbers(batch * conv.outputs * out_pixels, 4);
 
     let mut want: Vec<f64> = (0..dy.len())
         .map(|i| f64::from(b[i / out_pixels % conv.outputs]))
@@ -90,27 +75,16 @@ fn check_conv(conv: Conv2d, batch: usize, size: (usize, usize)) -> (f64, f64) {
     let forward = error(&y, &want);
 
     // Each image alone, on one thread, gives the same bits.
-    let one = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build()
-        .unwrap();
-    let three = rayon::ThreadPoolBuilder::new()
-        .num_threads(3)
-        .build()
-        .unwrap();
-    for pool in [&one, &three] {
+    for threads in [1, 3] {
         let mut again = vec![f32::NAN; y.len()];
         for n in 0..batch {
             let x = &x[n * conv.inputs * pixels..][..conv.inputs * pixels];
             let y = &mut again[n * conv.outputs * out_pixels..][..conv.outputs * out_pixels];
-            pool.install(|| conv2d(x, Weights::F32(&w), Some(&b), conv, size, y));
+            with_threads(threads, || {
+                conv2d(x, Weights::F32(&w), Some(&b), conv, size, y);
+            });
         }
-        assert!(
-            y.iter()
-                .zip(&again)
-                .all(|(a, b)| a.to_bits() == b.to_bits()),
-            "{conv:?}"
-        );
+        assert_same_bits(&y, &again, &format!("{conv:?}"));
     }
 
     let has_grad = matches!((conv.kernel, conv.stride), (1, 1) | (3, 1 | 2))
@@ -119,13 +93,10 @@ fn check_conv(conv: Conv2d, batch: usize, size: (usize, usize)) -> (f64, f64) {
         let mut dx = vec![f32::NAN; x.len()];
         conv2d_input_grad(&dy, Weights::F32(&w), conv, size, &mut dx);
         let mut again = vec![f32::NAN; x.len()];
-        one.install(|| conv2d_input_grad(&dy, Weights::F32(&w), conv, size, &mut again));
-        assert!(
-            dx.iter()
-                .zip(&again)
-                .all(|(a, b)| a.to_bits() == b.to_bits()),
-            "{conv:?}"
-        );
+        with_threads(1, || {
+            conv2d_input_grad(&dy, Weights::F32(&w), conv, size, &mut again);
+        });
+        assert_same_bits(&dx, &again, &format!("{conv:?}"));
         error(&dx, &want_dx)
     } else {
         0.0
@@ -134,7 +105,6 @@ fn check_conv(conv: Conv2d, batch: usize, size: (usize, usize)) -> (f64, f64) {
         forward < 1e-5 && backward < 1e-5,
         "{conv:?} {size:?}: {forward:e} {backward:e}"
     );
-    (forward, backward)
 }
 
 #[test]
@@ -215,7 +185,7 @@ fn linear_of_any_size() {
         (154, 600, 320),
         (200, 5, 7),
     ] {
-        let (x, w, b) = (normal(m * k, 1), normal(k * n, 2), normal(n, 3));
+        let (x, w, b) = (numbers(m * k, 1), numbers(k * n, 2), numbers(n, 3));
         let h: Vec<f16> = w.iter().map(|&v| f16::from_f32(v)).collect();
         let g: Vec<bf16> = w.iter().map(|&v| bf16::from_f32(v)).collect();
         let h32: Vec<f32> = h.iter().map(|v| v.to_f32()).collect();
@@ -252,13 +222,9 @@ fn linear_of_any_size() {
                     &mut row,
                 );
                 let last = &y[(m - 1) * n..];
-                assert!(
-                    last.iter()
-                        .zip(&row)
-                        .all(|(a, b)| a.to_bits() == b.to_bits())
-                );
+                assert_same_bits(last, &row, "a row alone");
                 // The gradient is the product with the transposed weights.
-                let dy = normal(m * n, 5);
+                let dy = numbers(m * n, 5);
                 let want: Vec<f64> = (0..m * k)
                     .map(|i| {
                         let (r, c) = (i / k, i % k);
@@ -280,8 +246,8 @@ fn linear_of_any_size() {
 )]
 fn convolution_with_half_precision_weights() {
     let (conv, size) = (Conv2d::same(20, 36, 3, 1), (13, 10));
-    let x = normal(20 * 130, 1);
-    let h: Vec<f16> = normal(20 * 36 * 9, 2)
+    let x = numbers(20 * 130, 1);
+    let h: Vec<f16> = numbers(20 * 36 * 9, 2)
         .into_iter()
         .map(f16::from_f32)
         .collect();
