@@ -5,7 +5,7 @@ use burn::prelude::*;
 use burn::tensor::activation;
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{Pointwise, group_norm, pointwise};
+use crate::ops::{self, group_norm};
 
 /// What a network does to each number between two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +34,10 @@ impl Activation {
     /// Any; the same comes out.
     pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         match self {
-            Self::Gelu => pointwise(Pointwise::Gelu, input),
-            Self::QuickGelu => pointwise(Pointwise::QuickGelu, input),
+            Self::Gelu => ops::gelu(input),
+            Self::QuickGelu => ops::quick_gelu(input),
             Self::GeluTanh => activation::gelu_approximate(input),
-            Self::Silu => pointwise(Pointwise::Silu, input),
+            Self::Silu => ops::silu(input),
             Self::Relu => activation::relu(input),
         }
     }

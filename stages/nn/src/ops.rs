@@ -14,14 +14,6 @@ use burn::prelude::*;
 
 use self::extension::Kernels as _;
 
-/// What stands between two layers, by its number in [`extension`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pointwise {
-    Silu,
-    Gelu,
-    QuickGelu,
-}
-
 fn into<const D: usize>(tensor: Tensor<D>) -> DispatchTensor {
     tensor.into_dispatch()
 }
@@ -38,13 +30,19 @@ fn bias<const D: usize>(
     }
 }
 
-/// A pointwise function of each number.
-pub(crate) fn pointwise<const D: usize>(function: Pointwise, input: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(match function {
-        Pointwise::Silu => Dispatch::ccsr_silu(into(input)),
-        Pointwise::Gelu => Dispatch::ccsr_gelu(into(input)),
-        Pointwise::QuickGelu => Dispatch::ccsr_quick_gelu(into(input)),
-    })
+/// SiLU of each number.
+pub(crate) fn silu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::ccsr_silu(into(input)))
+}
+
+/// GELU of each number.
+pub(crate) fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::ccsr_gelu(into(input)))
+}
+
+/// Quick GELU of each number.
+pub(crate) fn quick_gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::ccsr_quick_gelu(into(input)))
 }
 
 /// The first half of each row, times GELU of the second (GEGLU; Shazeer, 2020).
@@ -62,11 +60,7 @@ pub fn geglu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
 pub fn group_norm(norm: &GroupNorm, input: Tensor<4>, silu: bool) -> Tensor<4> {
     let (Some(gamma), Some(beta)) = (&norm.gamma, &norm.beta) else {
         let normal = norm.forward(input);
-        return if silu {
-            pointwise(Pointwise::Silu, normal)
-        } else {
-            normal
-        };
+        return if silu { self::silu(normal) } else { normal };
     };
     Tensor::from_dispatch(Dispatch::ccsr_group_norm(
         into(input),

@@ -92,6 +92,19 @@ fn mapped(input: &Flat, kernel: impl Fn(&[f32], &mut [f32])) -> Flat {
     made(out, input.shape())
 }
 
+/// A function of each number, by the kernel if it takes the input.
+fn pointwise(
+    input: Flat,
+    kernel: impl Fn(&[f32], &mut [f32]),
+    composed: impl Fn(Flat) -> Flat,
+) -> Flat {
+    if single(&[&input]) {
+        mapped(&input, kernel)
+    } else {
+        composed(input)
+    }
+}
+
 /// The numbers of heads and where they lie; copied only if the numbers of a row do not lie side by side.
 fn rows_side_by_side(tensor: Flat) -> Flat {
     let strides = tensor.layout().strides();
@@ -117,24 +130,15 @@ fn heads(tensor: &Flat) -> Heads<'_> {
 
 impl Kernels for Flex {
     fn ccsr_silu(input: Flat) -> Flat {
-        if !single(&[&input]) {
-            return composed::silu::<Self>(input);
-        }
-        mapped(&input, activation::silu)
+        pointwise(input, activation::silu, composed::silu::<Self>)
     }
 
     fn ccsr_gelu(input: Flat) -> Flat {
-        if !single(&[&input]) {
-            return composed::gelu::<Self>(input);
-        }
-        mapped(&input, activation::gelu)
+        pointwise(input, activation::gelu, composed::gelu::<Self>)
     }
 
     fn ccsr_quick_gelu(input: Flat) -> Flat {
-        if !single(&[&input]) {
-            return composed::quick_gelu::<Self>(input);
-        }
-        mapped(&input, activation::quick_gelu)
+        pointwise(input, activation::quick_gelu, composed::quick_gelu::<Self>)
     }
 
     fn ccsr_geglu(input: Flat) -> Flat {

@@ -73,7 +73,7 @@ fn norms_and_activations_are_those_of_burn() {
     let expected = activation::silu(expected);
     assert_near(group_norm(&norm, input.clone(), true), expected, 1e-5);
     let expected = activation::gelu(input.clone());
-    assert_near(pointwise(Pointwise::Gelu, input.clone()), expected, 1e-5);
+    assert_near(gelu(input.clone()), expected, 1e-5);
     let parts = input.clone().chunk(2, 3);
     let expected = parts[0].clone() * activation::gelu(parts[1].clone());
     assert_near(geglu(input), expected, 1e-5);
@@ -108,9 +108,9 @@ fn half_precision_goes_burns_way() {
     let input = random([2, 6, 4, 8]);
     let half = input.clone().cast(DType::F16);
     let whole = |tensor: Tensor<4>| tensor.cast(DType::F32);
-    for function in [Pointwise::Silu, Pointwise::Gelu, Pointwise::QuickGelu] {
-        let found = whole(pointwise(function, half.clone()));
-        assert_near(found, pointwise(function, input.clone()), 4e-3);
+    for function in [silu, gelu, quick_gelu] {
+        let found = whole(function(half.clone()));
+        assert_near(found, function(input.clone()), 4e-3);
     }
     assert_near(whole(geglu(half)), geglu(input), 4e-3);
 }
