@@ -9,6 +9,7 @@ is random and none is zero: it draws noise. Made with diffusers 0.42.1, transfor
 
 import json
 import pathlib
+import sys
 
 import numpy
 import torch
@@ -18,25 +19,16 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE / "../../models/stable-diffusion/tests/parity"))
+
+from make_golden import randomised  # noqa: E402
+
 CHECKPOINT = HERE / "../../../examples/stable_diffusion/checkpoint"
 MERGES = ["e l", "el e", "ele p", "elep h", "eleph a", "elepha n", "elephan t</w>", "g i", "gi r",
           "gir a", "gira f", "giraf f", "giraff e</w>", "a n</w>", "r a", "ra i", "rai n</w>"]
 SCHEDULER = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
              "beta_schedule": "scaled_linear", "skip_prk_steps": True, "set_alpha_to_one": False,
              "steps_offset": 1}
-
-
-def randomised(model, seed):
-    """Every parameter random, none zero, none too large; each a binary16 number."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            value = torch.randn(parameter.shape, generator=generator) * 0.15
-            value += 0.02 * torch.sign(value)
-            if "norm" in name and name.endswith("weight"):
-                value += 1
-            parameter.copy_(value.half().float())
-    return model.eval()
 
 
 def store(model, folder, stem, prefix=""):
