@@ -211,6 +211,7 @@ impl Stage for GenerateImages {
             return Ok(Vec::new());
         }
         let (candidates, sampling) = (self.candidates(), self.params.sampling());
+        let model = self.drawer.object.model(inputs)?;
         let resource = self.drawer.object.resource();
         let mut units = Vec::new();
         for (group, row) in self.prompts(inputs)?.into_iter().enumerate() {
@@ -221,8 +222,9 @@ impl Stage for GenerateImages {
                     noise: noise(inputs.seed, prompt, *candidate),
                     size: self.params.size,
                     sampling: &sampling,
+                    model: &model,
                 };
-                let reads = self.drawer.object.input(&request, inputs)?;
+                let reads = self.drawer.object.input(&request)?;
                 let input = self.drawer.keyed("drawer", reads);
                 let hint = Value::map([("candidate", Value::Int(i64::from(*candidate)))]);
                 let mut unit = Unit::new(input).with_group(group as u64).with_hint(hint);

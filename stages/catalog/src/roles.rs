@@ -72,6 +72,8 @@ pub struct DrawRequest<'a> {
     pub size: u32,
     /// How to get from noise to an image.
     pub sampling: &'a Sampling,
+    /// What [`Drawer::model`] answered.
+    pub model: &'a Value,
 }
 
 /// How a diffusion model gets from noise to an image. Drawers that are none pass it over.
@@ -133,8 +135,14 @@ pub trait Drawer: Send + Sync {
         Vec::new()
     }
 
-    /// What of the request, and of its files, the drawing depends on.
-    fn input(&self, request: &DrawRequest<'_>, inputs: &Inputs<'_>) -> Result<Reads, StageError>;
+    /// What its files are, for [`DrawRequest::model`]: asked once for all requests.
+    fn model(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        let _ = inputs;
+        Ok(Value::Null)
+    }
+
+    /// What of the request the drawing depends on.
+    fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError>;
 
     /// The resource that drawing needs, by a name for people and by what tells it from others.
     fn resource(&self) -> Option<(&'static str, Value)> {

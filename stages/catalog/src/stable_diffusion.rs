@@ -142,7 +142,11 @@ impl Drawer for StableDiffusion {
         PARTS.into_iter().map(source).collect()
     }
 
-    fn input(&self, request: &DrawRequest<'_>, inputs: &Inputs<'_>) -> Result<Reads, StageError> {
+    fn model(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        digest(inputs)
+    }
+
+    fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError> {
         let sampling = request.sampling;
         let guided = sampling.guidance > 1.0;
         let sampler = kind(sampling.sampler, &self.scheduler).map_err(failed)?;
@@ -152,7 +156,7 @@ impl Drawer for StableDiffusion {
             // As text: it names no blob.
             ("noise", Value::from(request.noise.to_string())),
             ("size", Value::Int(i64::from(request.size))),
-            ("model", digest(inputs)?),
+            ("model", request.model.clone()),
             ("sampler", sampler),
             ("steps", Value::Int(i64::from(sampling.steps))),
         ];

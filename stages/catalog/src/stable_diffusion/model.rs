@@ -83,11 +83,12 @@ impl Model {
         let (text, _) = load_text(&part("text_encoder"), &device).map_err(failed)?;
         let (unet, config) = load_unet(&part("unet"), &device).map_err(failed)?;
         let vae = part("vae");
-        let decoder = if is_tiny(&vae).map_err(failed)? {
-            Decoder::Tiny(load_tiny_autoencoder(&vae, &device).map_err(failed)?.0)
+        let (decoder, factor) = if is_tiny(&vae).map_err(failed)? {
+            let (autoencoder, config) = load_tiny_autoencoder(&vae, &device).map_err(failed)?;
+            (Decoder::Tiny(autoencoder), config.factor())
         } else {
-            let (autoencoder, _) = load_autoencoder(&vae, &device).map_err(failed)?;
-            Decoder::Full(Box::new(autoencoder))
+            let (autoencoder, config) = load_autoencoder(&vae, &device).map_err(failed)?;
+            (Decoder::Full(Box::new(autoencoder)), config.factor())
         };
         Ok(Self {
             tokenizer: Tokenizer::open(&part("tokenizer"), TOKENS).map_err(failed)?,
@@ -95,7 +96,7 @@ impl Model {
             unet,
             decoder,
             channels: config.in_channels,
-            factor: factor_of(&vae).map_err(failed)?,
+            factor,
             scheduler: scheduler.clone(),
             known: Mutex::default(),
             device,
@@ -201,8 +202,7 @@ fn is_tiny(folder: &Path) -> Result<bool, ConfigError> {
 pub(super) fn factor_of(folder: &Path) -> Result<usize, ConfigError> {
     let path = folder.join("config.json");
     if is_tiny(folder)? {
-        let config: TinyAutoencoderConfig = read_config(&path)?;
-        return Ok(1 << (config.decoder_block_out_channels.len().max(1) - 1));
+        return Ok(read_config::<TinyAutoencoderConfig>(&path)?.factor());
     }
     Ok(read_config::<AutoencoderConfig>(&path)?.factor())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ccsr_stage::{Batch, Digest, Inputs, Misfits, RoleKind, StageError, Unit, Value};
+use ccsr_stage::{Batch, Digest, Misfits, RoleKind, StageError, Unit, Value};
 use ccsr_world::{Rates, Wish};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -57,7 +57,7 @@ impl WorldDrawer {
 }
 
 impl Drawer for WorldDrawer {
-    fn input(&self, request: &DrawRequest<'_>, _: &Inputs<'_>) -> Result<Reads, StageError> {
+    fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError> {
         Ok(vec![
             ("prompt", Value::from(request.prompt)),
             // As text: it names no blob.

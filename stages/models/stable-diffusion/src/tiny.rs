@@ -78,6 +78,11 @@ impl TinyAutoencoderConfig {
         })
     }
 
+    /// Pixels a latent cell's side: 8 for four parts.
+    pub fn factor(&self) -> usize {
+        1 << (self.decoder_block_out_channels.len().max(1) - 1)
+    }
+
     /// An autoencoder of this size, without weights.
     pub fn init(&self, device: &Device) -> TinyAutoencoder {
         TinyAutoencoder::new(self, device)
