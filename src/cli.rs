@@ -2,6 +2,7 @@
 
 mod cache;
 mod log;
+mod models;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cache::{CacheCommand, GcArgs};
 pub(crate) use log::{LogArgs, LogFormat, LogLevel};
+pub(crate) use models::{ModelsCommand, PullArgs};
 
 /// A declarative workflow engine for self-rewarding text-to-image research.
 ///
@@ -72,6 +74,9 @@ pub(crate) enum Command {
     /// Look after the cache: what is in it, whether it is sound, what may go.
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Models from a hub: download, list, verify, find.
+    #[command(subcommand)]
+    Models(ModelsCommand),
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod doctor;
 mod graph;
 mod init;
 mod man;
+mod models;
 mod plan;
 mod run;
 mod runs;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Trace(args) => trace::trace(cli, args, ui),
         Command::Schema(args) => schema::schema(args, ui),
         Command::Cache(command) => cache::cache(cli, command, ui),
+        Command::Models(command) => models::models(command, ui),
         Command::Sweep(SweepCommand::Run(args)) => sweep::run(cli, args, ui),
         Command::Sweep(SweepCommand::Table(args)) => sweep::table(cli, args, ui),
         Command::Runs(command) => runs::runs(cli, command, ui),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use ccsr_cache::StoreError;
 use ccsr_engine::CompileError;
+use ccsr_hub::HubError;
 
 /// How the program ends. The numbers are part of its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,9 @@ pub(crate) enum Failure {
     /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] StoreError),
+    /// A model cannot be found or fetched.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// Nobody listens on stdout any more.
     #[error("cannot write to stdout: {0}")]
     Output(#[from] std::io::Error),
@@ -55,7 +59,7 @@ impl Failure {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Pipeline(_) | Self::Usage(_) => Exit::Invalid,
-            Self::Missing(_) | Self::Output(_) => Exit::Failed,
+            Self::Missing(_) | Self::Hub(_) | Self::Output(_) => Exit::Failed,
             Self::Cache(_) => Exit::Cache,
         }
     }

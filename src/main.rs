@@ -5,6 +5,7 @@ mod cli;
 mod command;
 mod exit;
 mod host;
+mod hub;
 mod interrupts;
 mod log;
 #[cfg(feature = "otel")]

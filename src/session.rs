@@ -9,6 +9,7 @@ use ccsr_stage::params;
 
 use crate::cli::{Cli, PipelineArgs};
 use crate::exit::Failure;
+use crate::hub;
 
 /// The suites that the program brings along.
 const SUITES: &[(&str, &str)] = &[("world", include_str!("../pipelines/suites/world.yaml"))];
@@ -115,11 +116,10 @@ pub(crate) fn located(cli: &Cli, args: &PipelineArgs) -> Result<(PathBuf, Projec
             Failure::Usage(format!("cannot look at `{}`: {error}", args.file.display()))
         })?,
     };
-    let project = match &cli.cache {
+    let project = hub::surrounded(match &cli.cache {
         Some(cache) => project.with_cache(working.join(cache)),
         None => project,
-    }
-    .with_variables(std::env::vars_os());
+    });
     if !file.starts_with(project.root()) {
         return Err(Failure::Usage(format!(
             "the pipeline `{}` lies outside the project `{}`",

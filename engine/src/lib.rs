@@ -57,7 +57,7 @@ pub use origin::{Origin, OriginText};
 pub use pipeline::{
     Binding, Execution, Export, ExportFormat, Pipeline, Retry, StageNode, TableFormat,
 };
-pub use project::{CACHE, Project};
+pub use project::{CACHE, Models, Project};
 pub use provenance::Provenance;
 pub use run::{RunOptions, run};
 pub use show::{Shown, ShownTable, show};

@@ -121,6 +121,11 @@ impl Documents for Loader<'_> {
         self.path(path, span).map_err(Problem::from)
     }
 
+    fn model(&self, id: &str) -> Result<PathBuf, String> {
+        let nowhere = || format!("this program knows no place for the model `{id}`");
+        self.project.models().ok_or_else(nowhere)?.folder(id)
+    }
+
     fn load(&self, path: &ResolvedPath, span: Span) -> Result<Node, Vec<Problem>> {
         if !self.is_file(&path.path) {
             let problem = Problem::new(Some(span), format!("there is no file `{}`", path.display));

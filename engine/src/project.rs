@@ -3,20 +3,31 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::{fmt, io};
 
 use ccsr_stage::params::ResolvedPath;
 
-/// A project's folder, absolute.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A project's folder, absolute, and what is around it.
+#[derive(Clone, Debug)]
 pub struct Project {
     root: PathBuf,
     cache: PathBuf,
     variables: Variables,
+    models: Option<Arc<dyn Models>>,
+}
+
+/// Where models of a hub are.
+pub trait Models: fmt::Debug + Send + Sync {
+    /// The folder of `owner/name`, or `owner/name@revision`. Nothing is downloaded.
+    ///
+    /// # Errors
+    /// A sentence: why it is not to be had, and what to do.
+    fn folder(&self, id: &str) -> Result<PathBuf, String>;
 }
 
 /// Variables of the environment. Their values may be secrets, so only their names are shown.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 struct Variables(BTreeMap<OsString, OsString>);
 
 impl fmt::Debug for Variables {
@@ -55,6 +66,7 @@ impl Project {
             root,
             cache,
             variables: Variables::default(),
+            models: None,
         }
     }
 
@@ -74,6 +86,20 @@ impl Project {
             variables: Variables(variables.into_iter().collect()),
             ..self
         }
+    }
+
+    /// The same project, in which `hf://owner/name` names a folder of these.
+    #[must_use]
+    pub fn with_models(self, models: Arc<dyn Models>) -> Self {
+        Self {
+            models: Some(models),
+            ..self
+        }
+    }
+
+    /// Where models of a hub are, if somebody knows.
+    pub(crate) fn models(&self) -> Option<&dyn Models> {
+        self.models.as_deref()
     }
 
     /// A variable of the environment that external programs are started in.

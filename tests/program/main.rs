@@ -19,6 +19,7 @@ mod warm;
 mod bundles;
 mod cache_care;
 mod cache_trouble;
+mod command_models;
 mod command_stages;
 mod commands;
 mod crashes;

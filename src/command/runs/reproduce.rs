@@ -12,6 +12,7 @@ use super::find;
 use crate::cli::{Cli, ReproduceArgs};
 use crate::command::run::options;
 use crate::exit::{Exit, Failure};
+use crate::hub;
 use crate::interrupts::Interrupts;
 use crate::progress::Progress;
 use crate::report;
@@ -69,7 +70,7 @@ fn compile(
     let files = Files::gather(record, store, Some(project))?;
     files.put_into(scratch)?;
     let registry = ccsr_stages::registry();
-    let project = Project::at(scratch).with_variables(std::env::vars_os());
+    let project = hub::surrounded(Project::at(scratch));
     let mut pipeline = files.compile(record, &project, &registry, DEVICES)?;
     for stage in &mut pipeline.stages {
         stage.exports.clear();

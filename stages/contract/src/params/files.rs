@@ -16,10 +16,22 @@ pub(super) const FILE: &str = "$ccsr.file";
 pub(super) const FOLDER: &str = "$ccsr.folder";
 pub(super) const DOCUMENT: &str = "$ccsr.document";
 
+/// What a folder's path begins with that is a model of a hub, as Hugging Face's own programs write it:
+/// `hf://owner/name@revision`.
+pub(super) const HUB: &str = "hf://";
+
 /// What the reader needs to turn a path in the tree into a file.
 pub trait Documents {
     /// Resolves `path`, written at `span`, against the file it stands in.
     fn resolve(&self, path: &str, span: Span) -> Result<ResolvedPath, Problem>;
+
+    /// The folder of a model of a hub: `owner/name`, or `owner/name@revision`. Nothing is downloaded.
+    ///
+    /// # Errors
+    /// A sentence: why it is not to be had, and what to do.
+    fn model(&self, id: &str) -> Result<PathBuf, String> {
+        Err(format!("this program knows no place for the model `{id}`"))
+    }
 
     /// The tree of a document.
     fn load(&self, path: &ResolvedPath, span: Span) -> Result<Node, Vec<Problem>>;
@@ -31,12 +43,12 @@ pub trait Documents {
     }
 }
 
-/// A path inside the project.
+/// A path inside the project; or outside, that of a model of a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedPath {
     /// Where it is.
     pub path: PathBuf,
-    /// How people write it: relative to the project, with `/`.
+    /// How people write it: relative to the project, with `/`; `hf://owner/name`.
     pub display: String,
 }
 

@@ -15,8 +15,8 @@ use serde::de::{self, DeserializeOwned, Visitor};
 use access::{List, Map, Variant};
 use error::Error;
 
-use super::files::{DOCUMENT, FILE, FOLDER};
-use super::{Documents, Entry, Node, NodeKind, Problem, Span};
+use super::files::{DOCUMENT, FILE, FOLDER, HUB};
+use super::{Documents, Entry, Node, NodeKind, Problem, ResolvedPath, Span};
 
 /// Reads `node` as a `T`.
 ///
@@ -178,7 +178,16 @@ impl<'a> Reader<'a> {
             problem: Some(problem),
             culprit: None,
         };
-        let resolved = self.context.documents.resolve(text, span).map_err(failed)?;
+        let documents = self.context.documents;
+        let resolved = match text.strip_prefix(HUB).filter(|_| folder) {
+            None => documents.resolve(text, span).map_err(failed)?,
+            Some(id) => ResolvedPath {
+                path: documents
+                    .model(id)
+                    .map_err(|message| failed(Problem::new(Some(span), message)))?,
+                display: text.to_owned(),
+            },
+        };
         let expected = if folder { "folder" } else { "file" };
         let path = &resolved.display;
         let problem = match std::fs::metadata(&resolved.path) {
