@@ -18,11 +18,25 @@ fn project() -> Project {
 /// Images that a run drew.
 #[track_caller]
 fn drawn(project: &Project, set: &[&str]) -> u64 {
+    executed(project, set).0
+}
+
+/// Images that a run drew, and scored.
+#[track_caller]
+fn executed(project: &Project, set: &[&str]) -> (u64, u64) {
     let mut arguments = vec![FILE];
     for set in set {
         arguments.extend(["--set", set]);
     }
-    project.summary(arguments).of("images")
+    let summary = project.summary(arguments);
+    (summary.of("images"), summary.of("scores"))
+}
+
+/// Changes a number of the last tensor.
+fn change_a_weight(weights: &Path) {
+    let mut bytes = fs::read(weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(weights, bytes).unwrap();
 }
 
 #[test]
@@ -61,12 +75,38 @@ fn the_weights_are_in_the_key_and_where_they_lie_is_not() {
     let suite = "stable_diffusion/suite.yaml";
     project.edit(suite, "weights: checkpoint", "weights: elsewhere");
     assert_eq!(drawn(&project, &[]), 0);
-    // A number of the last tensor.
-    let weights = folder.join("elsewhere/unet/diffusion_pytorch_model.safetensors");
-    let mut bytes = fs::read(&weights).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&weights, bytes).unwrap();
+    change_a_weight(&folder.join("elsewhere/unet/diffusion_pytorch_model.safetensors"));
     assert_eq!(drawn(&project, &[]), 12);
+}
+
+#[test]
+fn scores_are_computed_for_what_was_not_scored() {
+    let project = project();
+    assert_eq!(executed(&project, &[]), (12, 12));
+    let more = "stages.images.with.candidates=4";
+    assert_eq!(executed(&project, &[more]), (4, 4));
+    // A definition is arithmetic; other words are other questions.
+    let scores = |with: &str| executed(&project, &[more, &format!("stages.scores.with.{with}")]);
+    assert_eq!(scores("measure=torchmetrics"), (0, 0));
+    assert_eq!(scores("text=a photo of {class}"), (0, 16));
+    assert_eq!(scores("measure=clip-s"), (0, 16));
+    // What the folder holds beside the model is not looked at; the model is.
+    project.write("stable_diffusion/clip/README.md", "# CLIP");
+    assert_eq!(executed(&project, &[more]), (0, 0));
+    change_a_weight(&project.path("stable_diffusion/clip/model.safetensors"));
+    assert_eq!(executed(&project, &[more]), (0, 16));
+    let table = project.read("stable_diffusion/out/clip-scores.csv");
+    let scores: Vec<f64> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit(',').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(scores.len(), 16);
+    assert!(
+        scores
+            .iter()
+            .all(|score| score.abs() <= 1.0 && *score != 0.0)
+    );
 }
 
 #[test]

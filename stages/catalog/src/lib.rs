@@ -7,8 +7,10 @@
 //!
 //! To add a kind, write its file and its line in [`registry`].
 
+pub mod clip_scorer;
 pub mod compare_wins;
 pub mod detect_objects;
+mod device;
 pub mod export_dataset;
 mod file_name;
 pub mod generate_images;
@@ -17,7 +19,9 @@ pub mod import_images;
 pub mod import_table;
 pub mod judge_images;
 pub mod lay_out_sheets;
+pub mod measure_clip_score;
 pub mod measure_truth;
+mod model_folder;
 #[cfg(test)]
 mod pinned;
 #[cfg(test)]
@@ -58,6 +62,7 @@ pub fn registry() -> Registry {
         .with::<score_answers::ScoreAnswers>()
         .with::<select_pairs::SelectPairs>()
         // How good a trained model is.
+        .with::<measure_clip_score::MeasureClipScore>()
         .with::<compare_wins::CompareWins>()
         // Programs in other languages.
         .with::<run_command::RunCommand>()
@@ -72,6 +77,7 @@ pub fn registry() -> Registry {
         .with::<measure_truth::MeasureTruth>()
         // Networks in the roles.
         .with_role::<stable_diffusion::StableDiffusion>()
+        .with_role::<clip_scorer::ClipScorer>()
 }
 
 /// Plain parameters, as they enter a stage's identity.
@@ -118,6 +124,7 @@ mod tests {
             [
                 "command",
                 "dataset.export",
+                "eval.clip-score",
                 "eval.winrate",
                 "image.detect",
                 "image.generate",
@@ -134,7 +141,7 @@ mod tests {
         );
         assert_eq!(
             registry.role_names(),
-            ["detector", "drawer", "judge", "writer"]
+            ["detector", "drawer", "judge", "scorer", "writer"]
         );
     }
 }

@@ -72,7 +72,7 @@ pub struct DrawRequest<'a> {
     pub size: u32,
     /// How to get from noise to an image.
     pub sampling: &'a Sampling,
-    /// What [`Drawer::model`] answered.
+    /// What [`Network::model`] answered.
     pub model: &'a Value,
 }
 
@@ -122,29 +122,20 @@ pub struct Drawing {
 /// What a role reads of a piece of work: the entries of the unit's input.
 pub type Reads = Vec<(&'static str, Value)>;
 
-/// Draws candidates.
-pub trait Drawer: Send + Sync {
-    /// That it can draw so.
-    fn check(&self, size: u32, sampling: &Sampling) -> Result<(), Misfits> {
-        let _ = (size, sampling);
-        Ok(())
-    }
-
+/// The network behind a role; one that has none leaves everything as it is.
+pub trait Network: Send + Sync {
     /// The files that it reads: its model.
     fn sources(&self) -> Vec<Source> {
         Vec::new()
     }
 
-    /// What its files are, for [`DrawRequest::model`]: asked once for all requests.
+    /// What its files are, for keys: asked once for all units.
     fn model(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
         let _ = inputs;
         Ok(Value::Null)
     }
 
-    /// What of the request the drawing depends on.
-    fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError>;
-
-    /// The resource that drawing needs, by a name for people and by what tells it from others.
+    /// The resource that units need, by a name for people and by what tells it from others.
     fn resource(&self) -> Option<(&'static str, Value)> {
         None
     }
@@ -152,8 +143,20 @@ pub trait Drawer: Send + Sync {
     /// Brings the resource into memory.
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
         let _ = environment;
-        Err(StageError::failed("this drawer needs no resource"))
+        Err(StageError::failed("nothing is there to be loaded"))
     }
+}
+
+/// Draws candidates.
+pub trait Drawer: Network {
+    /// That it can draw so.
+    fn check(&self, size: u32, sampling: &Sampling) -> Result<(), Misfits> {
+        let _ = (size, sampling);
+        Ok(())
+    }
+
+    /// What of the request the drawing depends on.
+    fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError>;
 
     /// How many drawings make a good batch.
     fn batch(&self) -> usize {
@@ -234,4 +237,14 @@ pub trait Detector: Send + Sync {
     /// Looks at the images of the batch's units, whose inputs hold what [`input`](Self::input)
     /// said and `image`, `vocabulary` and `floor`.
     fn detect(&self, batch: &Batch<'_>) -> Vec<Result<Vec<Found>, StageError>>;
+}
+
+/// Says how well images fit texts.
+pub trait Scorer: Network {
+    /// How many images make a good batch.
+    fn batch(&self) -> usize;
+
+    /// The cosine of the angle between image and text, `-1.0..=1.0`, for the units of the batch, whose
+    /// inputs hold `image` and `text`.
+    fn score(&self, batch: &Batch<'_>) -> Vec<Result<f64, StageError>>;
 }

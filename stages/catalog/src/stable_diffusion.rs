@@ -2,10 +2,8 @@
 
 mod model;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use burn::prelude::Device;
 use ccsr_nn::read_config;
 use ccsr_sampling::noise::Noise;
 use ccsr_sampling::{SamplerKind, SchedulerConfig};
@@ -19,14 +17,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::model::{Model, Wish, factor_of};
-use crate::roles::{DrawRequest, Drawer, Drawing, Reads, SamplerName, Sampling};
+use crate::model_folder::ModelFolder;
+use crate::roles::{DrawRequest, Drawer, Drawing, Network, Reads, SamplerName, Sampling};
 
 /// Candidates that are drawn together: as many as the paper draws of a prompt, twice with guidance.
 const TOGETHER: usize = 10;
 /// The resource's name.
 const MODEL: &str = "stable-diffusion";
-/// The parts of a model, each a folder, all of whose files enter keys.
-const PARTS: [&str; 5] = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"];
+/// The parts of a model, each a folder.
+const PARTS: &[&str] = &["scheduler", "text_encoder", "tokenizer", "unet", "vae"];
 
 /// Parameters of `stable-diffusion`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +38,7 @@ pub struct Params {
 
 /// Draws with Stable Diffusion.
 pub struct StableDiffusion {
-    folder: PathBuf,
-    display: String,
+    folder: ModelFolder,
     scheduler: SchedulerConfig,
     /// Pixels a latent cell's side.
     factor: usize,
@@ -69,18 +67,6 @@ fn kind(
     })
 }
 
-/// The digest of the model's files, by their names.
-fn digest(inputs: &Inputs<'_>) -> Result<Value, StageError> {
-    let part = |part: &'static str| {
-        let files = inputs.source(part)?.iter();
-        let listed = files.map(|file| (file.name.clone(), Value::from(file.digest.to_string())));
-        Ok((part, Value::map(listed)))
-    };
-    let parts: Result<Vec<_>, StageError> = PARTS.into_iter().map(part).collect();
-    // As text: it names no blob.
-    Ok(Value::from(Value::map(parts?).digest().to_string()))
-}
-
 impl RoleKind for StableDiffusion {
     const ROLE: &'static str = "drawer";
     const NAME: &'static str = "stable-diffusion";
@@ -94,24 +80,44 @@ impl RoleKind for StableDiffusion {
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
-        let (folder, display) = (params.weights.0.path, params.weights.0.display);
+        let folder = ModelFolder::new(params.weights, PARTS);
+        let part = |part: &str| folder.path.join(part);
         let misfit = |message: String| Misfits::from(Misfit::new(["weights"], message));
-        if let Some(missing) = PARTS.into_iter().find(|part| !folder.join(part).is_dir()) {
+        if let Some(missing) = PARTS.iter().find(|name| !part(name).is_dir()) {
+            let display = &folder.display;
             return Err(misfit(format!(
                 "`{display}` has no folder `{missing}`; expected a model as the hub lays it out: {}",
                 PARTS.join(", ")
             )));
         }
-        let scheduler: SchedulerConfig =
-            read_config(&folder.join("scheduler/scheduler_config.json"))
-                .map_err(|error| misfit(error.to_string()))?;
-        let factor = factor_of(&folder.join("vae")).map_err(|error| misfit(error.to_string()))?;
+        let scheduler: SchedulerConfig = read_config(&part("scheduler/scheduler_config.json"))
+            .map_err(|error| misfit(error.to_string()))?;
+        let factor = factor_of(&part("vae")).map_err(|error| misfit(error.to_string()))?;
         Ok(Arc::new(Self {
             folder,
-            display,
             scheduler,
             factor,
         }))
+    }
+}
+
+impl Network for StableDiffusion {
+    fn sources(&self) -> Vec<Source> {
+        self.folder.sources()
+    }
+
+    fn model(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        self.folder.digest(inputs)
+    }
+
+    fn resource(&self) -> Option<(&'static str, Value)> {
+        Some((MODEL, self.folder.identity(MODEL)))
+    }
+
+    fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        let device = crate::device::named(&environment.device)?;
+        let model = Model::load(&self.folder.path, &self.scheduler, device)?;
+        Ok(Arc::new(model))
     }
 }
 
@@ -130,20 +136,6 @@ impl Drawer for StableDiffusion {
             misfits.add(Misfit::new(["sampler"], error.to_string()));
         }
         misfits.check()
-    }
-
-    fn sources(&self) -> Vec<Source> {
-        let source = |name: &'static str| Source {
-            name,
-            path: self.folder.join(name),
-            display: format!("{}/{name}", self.display),
-            folder: true,
-        };
-        PARTS.into_iter().map(source).collect()
-    }
-
-    fn model(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
-        digest(inputs)
     }
 
     fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError> {
@@ -168,28 +160,6 @@ impl Drawer for StableDiffusion {
             ));
         }
         Ok(reads)
-    }
-
-    fn resource(&self) -> Option<(&'static str, Value)> {
-        let path = self.folder.to_string_lossy();
-        Some((
-            MODEL,
-            Value::list([Value::from(MODEL), Value::from(&*path)]),
-        ))
-    }
-
-    fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
-        if environment.device != "cpu" {
-            let device = &environment.device;
-            return Err(StageError::failed(format!(
-                "this program cannot draw on the device `{device}`"
-            )));
-        }
-        Ok(Arc::new(Model::load(
-            &self.folder,
-            &self.scheduler,
-            Device::flex(),
-        )?))
     }
 
     fn batch(&self) -> usize {

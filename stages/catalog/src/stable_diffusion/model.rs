@@ -23,6 +23,7 @@ use image::RgbImage;
 use serde::Deserialize;
 
 use super::failed;
+use crate::device::bytes_of;
 
 /// Tokens of a text.
 const TOKENS: usize = 77;
@@ -55,6 +56,14 @@ struct AutoencoderKind {
 }
 
 impl Resource for Model {
+    fn bytes(&self) -> u64 {
+        let decoder = match &self.decoder {
+            Decoder::Full(autoencoder) => bytes_of(autoencoder.as_ref()),
+            Decoder::Tiny(autoencoder) => bytes_of(autoencoder),
+        };
+        bytes_of(&self.text) + bytes_of(&self.unet) + decoder
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -2,8 +2,9 @@
 //! `golden/make_stable_diffusion.py` wrote both.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use burn::prelude::Device;
 use ccsr_nn::golden::Golden;
 use ccsr_sampling::noise;
 use ccsr_stage::testing::bind;

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::roles::{DrawRequest, Drawer, Drawing, Reads};
+use crate::roles::{DrawRequest, Drawer, Drawing, Network, Reads};
 
 /// Parameters of `world.drawer`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +55,8 @@ impl WorldDrawer {
         })
     }
 }
+
+impl Network for WorldDrawer {}
 
 impl Drawer for WorldDrawer {
     fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError> {

@@ -103,9 +103,14 @@ impl Preprocessor {
 
     /// # Shapes
     /// `[images, 3, side, side]`
-    pub fn pixels(&self, images: &[RgbImage], device: &Device) -> Tensor<4> {
+    pub fn pixels<'a>(
+        &self,
+        images: impl ExactSizeIterator<Item = &'a RgbImage>,
+        device: &Device,
+    ) -> Tensor<4> {
         let side = self.config.crop_size.0 as usize;
-        let mut numbers = Vec::with_capacity(images.len() * 3 * side * side);
+        let shape = [images.len(), 3, side, side];
+        let mut numbers = Vec::with_capacity(shape.iter().product());
         for image in images {
             let fitted = self.fit(image);
             for channel in 0..3 {
@@ -119,9 +124,6 @@ impl Preprocessor {
                 numbers.extend(pixels.map(|value| (value - mean) / deviation));
             }
         }
-        Tensor::from_data(
-            TensorData::new(numbers, [images.len(), 3, side, side]),
-            device,
-        )
+        Tensor::from_data(TensorData::new(numbers, shape), device)
     }
 }

@@ -146,7 +146,7 @@ fn images_are_fitted_as_pillow_does() {
         let bytes = numbers.into_iter().map(|number| number as u8).collect();
         let image = RgbImage::from_raw(shape[1] as u32, shape[0] as u32, bytes).unwrap();
         let found = preprocessor
-            .pixels(&[image], &device)
+            .pixels(std::iter::once(&image), &device)
             .into_data()
             .try_to_vec::<f32>()
             .unwrap();

@@ -1,0 +1,203 @@
+//! `clip`: a scorer that is CLIP, from a folder as the hub lays it out.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::prelude::*;
+use ccsr_clip::{Clip, Padding, Preprocessor, Tokenizer, load_clip};
+use ccsr_nn::read_config;
+use ccsr_stage::params::FolderPath;
+use ccsr_stage::{
+    Batch, Environment, Inputs, Misfit, Misfits, Resource, RoleKind, Source, StageError, Unit,
+    Value,
+};
+use image::RgbImage;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model_folder::ModelFolder;
+use crate::png;
+use crate::roles::{Network, Scorer};
+
+/// Images that are looked at together.
+const TOGETHER: usize = 32;
+/// The resource's name.
+const MODEL: &str = "clip";
+
+/// Parameters of `clip`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// The model's folder, as the hub lays it out: both towers as safetensors, the tokenizer, and
+    /// `preprocessor_config.json`.
+    pub weights: FolderPath,
+}
+
+/// Scores with CLIP.
+pub struct ClipScorer {
+    folder: ModelFolder,
+}
+
+fn failed(error: impl std::error::Error) -> StageError {
+    StageError::failed(error.to_string())
+}
+
+impl RoleKind for ClipScorer {
+    const ROLE: &'static str = "scorer";
+    const NAME: &'static str = "clip";
+    const REVISION: u32 = 1;
+    type Params = Params;
+    type Object = Arc<dyn Scorer>;
+
+    /// Its files count, not where they lie.
+    fn settings(_: &Params) -> Result<Value, Misfits> {
+        Ok(Value::map::<&str>([]))
+    }
+
+    fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
+        let folder = ModelFolder::new(params.weights, ModelFolder::WHOLE);
+        let misfit = |message: String| Misfits::from(Misfit::new(["weights"], message));
+        let parts: BTreeMap<String, serde_json::Value> =
+            read_config(&folder.path.join("config.json"))
+                .map_err(|error| misfit(error.to_string()))?;
+        let towers = ["text_config", "vision_config"];
+        if let Some(missing) = towers.into_iter().find(|tower| !parts.contains_key(*tower)) {
+            return Err(misfit(format!(
+                "`{}/config.json` has no `{missing}`; expected a CLIP with both towers, such as \
+                 openai/clip-vit-base-patch32",
+                folder.display
+            )));
+        }
+        let read = ["preprocessor_config.json", "vocab.json", "merges.txt"];
+        if let Some(missing) = read
+            .into_iter()
+            .find(|name| !folder.path.join(name).is_file())
+        {
+            return Err(misfit(format!(
+                "`{}` has no `{missing}`; expected a CLIP as the hub lays it out",
+                folder.display
+            )));
+        }
+        Ok(Arc::new(Self { folder }))
+    }
+}
+
+impl Network for ClipScorer {
+    fn sources(&self) -> Vec<Source> {
+        self.folder.sources()
+    }
+
+    fn model(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        self.folder.digest(inputs)
+    }
+
+    fn resource(&self) -> Option<(&'static str, Value)> {
+        Some((MODEL, self.folder.identity(MODEL)))
+    }
+
+    fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        let device = crate::device::named(&environment.device)?;
+        Ok(Arc::new(Model::load(&self.folder.path, device)?))
+    }
+}
+
+impl Scorer for ClipScorer {
+    fn batch(&self) -> usize {
+        TOGETHER
+    }
+
+    fn score(&self, batch: &Batch<'_>) -> Vec<Result<f64, StageError>> {
+        let read: Vec<_> = batch.units.iter().map(|unit| pair(batch, unit)).collect();
+        let pairs: Vec<_> = read.iter().flatten().collect();
+        let cosines = batch
+            .resource::<Model>()
+            .and_then(|model| model.cosines(&pairs));
+        let mut cosines = match cosines {
+            Ok(cosines) => cosines.into_iter(),
+            Err(error) => {
+                let each = || Err(StageError::failed(error.to_string()));
+                return batch.units.iter().map(|_| each()).collect();
+            }
+        };
+        let mut next = || cosines.next().expect("there is one a pair");
+        read.into_iter().map(|read| read.map(|_| next())).collect()
+    }
+}
+
+/// The image and the text of a unit.
+fn pair<'a>(batch: &Batch<'_>, unit: &'a Unit) -> Result<(RgbImage, &'a str), StageError> {
+    let text = unit.input.get("text").and_then(Value::as_text);
+    let image = unit.input.get("image").and_then(Value::as_blob);
+    let (Some(text), Some(image)) = (text, image) else {
+        return Err(StageError::failed("a unit came without its image or text"));
+    };
+    let image = png::decode(&batch.blobs.read(&image)?).map_err(failed)?;
+    Ok((image, text))
+}
+
+/// The model in memory.
+struct Model {
+    device: Device,
+    clip: Clip,
+    tokenizer: Tokenizer,
+    preprocessor: Preprocessor,
+}
+
+impl Resource for Model {
+    fn bytes(&self) -> u64 {
+        crate::device::bytes_of(&self.clip)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Model {
+    fn load(folder: &Path, device: Device) -> Result<Self, StageError> {
+        let (clip, config) = load_clip(folder, &device).map_err(failed)?;
+        let tokens = config.text_config.max_position_embeddings;
+        Ok(Self {
+            clip,
+            tokenizer: Tokenizer::open(folder, tokens).map_err(failed)?,
+            preprocessor: Preprocessor::open(folder).map_err(failed)?,
+            device,
+        })
+    }
+
+    /// The cosine of the angle between each image and its text. A text that several images share is
+    /// encoded once.
+    fn cosines(&self, pairs: &[&(RgbImage, &str)]) -> Result<Vec<f64>, StageError> {
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut texts, mut ids) = (HashMap::new(), Vec::new());
+        let mut text_of = Vec::with_capacity(pairs.len());
+        for (_, text) in pairs {
+            let known = texts.len();
+            let row = *texts.entry(*text).or_insert(known);
+            if row == known {
+                let tokens = self.tokenizer.tokenise(text, Padding::Checkpoint);
+                ids.extend(tokens.map_err(failed)?.ids);
+            }
+            text_of.push(row as i64);
+        }
+        let shape = [texts.len(), self.tokenizer.length()];
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
+        let rows = Tensor::<1, Int>::from_data(text_of.as_slice(), &self.device);
+        // `[pairs, space]`, both.
+        let texts = self.clip.text_features(ids).select(0, rows);
+        let images = pairs.iter().map(|(image, _)| image);
+        let images = self.preprocessor.pixels(images, &self.device);
+        let cosines = (self.clip.image_features(images) * texts).sum_dim(1);
+        let cosines = cosines.into_data().convert::<f64>();
+        Ok(cosines
+            .try_to_vec()
+            .expect("it was converted in the line before"))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,228 @@
+//! `eval.clip-score`: how well each image fits its text, by CLIP.
+//!
+//! What the model answers is a cosine, and the definition of the score is arithmetic on it: another
+//! definition with the same words looks at no image again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ccsr_stage::{
+    Batch, Bound, ColumnType, Environment, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
+    Partition, PartitionOutcomes, Resolved, Resource, Roles, Row, RowCounts, Schemas, Source,
+    Stage, StageError, StageKind, Table, Unit, Value,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::roles::{Role, Scorer};
+use crate::row_id::described;
+use crate::template::{self, Piece};
+
+/// The column of scores, as `eval.winrate` looks for it.
+const SCORE: &str = "score";
+
+/// Parameters of `eval.clip-score`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// The definition: `cosine`, `torchmetrics` or `clip-s`.
+    pub measure: Measure,
+    /// What the image is compared with; `{prompt}` and `{class}` stand for the row's. By default
+    /// `{prompt}`, and for `clip-s` `A photo depicts {prompt}`, as in its paper.
+    pub text: Option<String>,
+}
+
+/// Definitions of the score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// The cosine of the angle between image and text, `-1.0..=1.0`, as the paper's code has it.
+    #[default]
+    Cosine,
+    /// A hundred times the cosine, 0 where it is negative: `CLIPScore` of torchmetrics.
+    Torchmetrics,
+    /// Two and a half times the cosine, 0 where it is negative: CLIP-S of Hessel et al., 2021,
+    /// <https://arxiv.org/abs/2104.08718>.
+    ClipS,
+}
+
+impl Measure {
+    fn of(self, cosine: f64) -> f64 {
+        match self {
+            Self::Cosine => cosine,
+            Self::Torchmetrics => 100.0 * cosine.max(0.0),
+            Self::ClipS => 2.5 * cosine.max(0.0),
+        }
+    }
+}
+
+impl Params {
+    fn text(&self) -> &str {
+        match (&self.text, self.measure) {
+            (Some(text), _) => text,
+            (None, Measure::ClipS) => "A photo depicts {prompt}",
+            (None, Measure::Cosine | Measure::Torchmetrics) => "{prompt}",
+        }
+    }
+
+    /// Columns that the text is made of.
+    fn slots(&self) -> impl Iterator<Item = &str> {
+        let pieces = template::pieces(self.text()).unwrap_or_default();
+        pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Slot(name) => Some(name),
+            Piece::Text(_) => None,
+        })
+    }
+}
+
+/// The stage.
+pub struct MeasureClipScore {
+    params: Params,
+    scorer: Role<dyn Scorer>,
+}
+
+impl MeasureClipScore {
+    fn text(&self, row: Row<'_>) -> Result<String, StageError> {
+        template::render(self.params.text(), |column| Ok(row.text(column)?))
+    }
+}
+
+impl Stage for MeasureClipScore {
+    fn identity(&self) -> Value {
+        crate::identity_of(&self.params)
+    }
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let mut columns = vec![("image", ColumnType::Image)];
+        for known in ["prompt", "class"] {
+            if self.params.slots().any(|slot| slot == known) {
+                columns.push((known, ColumnType::Text));
+            }
+        }
+        vec![InputPort::new("images", columns)]
+    }
+
+    fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
+        let images = inputs
+            .get("images")
+            .map(|schema| (**schema).clone())
+            .unwrap_or_default();
+        if images.get(SCORE).is_some() {
+            return Err(StageError::input(format!(
+                "the images have a column `{SCORE}`, which is what this stage calls one of its own"
+            )));
+        }
+        Ok(vec![OutputPort::new(
+            "scores",
+            images.with(SCORE, ColumnType::Float),
+        )])
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        self.scorer.object.sources()
+    }
+
+    fn bound(&self, rows: &RowCounts) -> Bound {
+        let images = rows.get("images").copied().unwrap_or(0);
+        Bound::new(images, "scores", images)
+    }
+
+    fn units(
+        &self,
+        inputs: &Inputs<'_>,
+        _: &Partition,
+        so_far: &[Resolved],
+    ) -> Result<Vec<Unit>, StageError> {
+        if !so_far.is_empty() {
+            return Ok(Vec::new());
+        }
+        let model = self.scorer.object.model(inputs)?;
+        let resource = self.scorer.object.resource();
+        let unit = |row: Row<'_>| {
+            let reads = vec![
+                ("image", Value::Blob(row.blob("image")?)),
+                ("text", Value::from(self.text(row)?)),
+                ("model", model.clone()),
+            ];
+            let unit = Unit::new(self.scorer.keyed("scorer", reads));
+            let unit = unit.with_hint(Value::from(described(row)));
+            Ok(match resource {
+                Some((name, _)) => unit.with_resource(name),
+                None => unit,
+            })
+        };
+        inputs.table("images")?.rows().map(unit).collect()
+    }
+
+    fn batch(&self) -> usize {
+        self.scorer.object.batch()
+    }
+
+    fn resource_identity(&self, _: &str) -> Value {
+        let resource = self.scorer.object.resource();
+        resource.map(|(_, identity)| identity).unwrap_or_default()
+    }
+
+    fn load(&self, _: &str, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        self.scorer.object.load(environment)
+    }
+
+    fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
+        let outcome = |cosine: f64| {
+            if cosine.is_finite() {
+                Ok(Outcome::of(Value::Float(cosine)))
+            } else {
+                Err(StageError::failed(format!(
+                    "the model's cosine is {cosine}: its weights, or what it computes, are no numbers"
+                )))
+            }
+        };
+        let cosines = self.scorer.object.score(batch).into_iter();
+        cosines.map(|cosine| cosine.and_then(outcome)).collect()
+    }
+
+    fn collect(
+        &self,
+        inputs: &Inputs<'_>,
+        outcomes: &[PartitionOutcomes],
+    ) -> Result<BTreeMap<&'static str, Table>, StageError> {
+        let images = inputs.table("images")?;
+        let schemas = Schemas::from([("images", images.schema().into())]);
+        let schema = self.outputs(&schemas)?.remove(0).schema;
+        let mut table = Table::builder(schema.clone());
+        let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
+        for (row, resolved) in images.rows().zip(resolved) {
+            let cosine: f64 = resolved.outcome.read()?;
+            table.push(schema.columns().map(|(name, _)| match name {
+                SCORE => Value::Float(self.params.measure.of(cosine)),
+                other => row.find(other).cloned().unwrap_or_default(),
+            }))?;
+        }
+        Ok(BTreeMap::from([("scores", table.finish())]))
+    }
+
+    fn describe(&self, unit: &Unit) -> Option<String> {
+        unit.hint.as_text().map(str::to_owned)
+    }
+}
+
+impl StageKind for MeasureClipScore {
+    const NAME: &'static str = "eval.clip-score";
+    const SUMMARY: &'static str = "Says how well each image fits its prompt, by CLIP.";
+    const REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 1;
+    const ROLES: &'static [&'static str] = &["scorer"];
+    type Params = Params;
+
+    fn new(params: Params, roles: &Roles) -> Result<Self, Misfits> {
+        template::check(params.text(), &["prompt", "class"])
+            .map_err(|message| Misfit::new(["text"], message))?;
+        Ok(Self {
+            params,
+            scorer: Role::get(roles, "scorer")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! A folder with a network that plays a role: which of its files are read, and what they are in keys.
+
+use std::path::PathBuf;
+
+use ccsr_stage::params::FolderPath;
+use ccsr_stage::{Inputs, Source, StageError, Value};
+
+/// What loaders read: configurations and tokenizers, tokenizers' lists, weights.
+const READ: [&str; 3] = [".json", ".txt", ".safetensors"];
+
+/// A model's folder, as the hub lays it out.
+pub(crate) struct ModelFolder {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// How people write it.
+    pub(crate) display: String,
+    parts: &'static [&'static str],
+}
+
+impl ModelFolder {
+    /// The part that a model without folders in it has: all of it.
+    pub(crate) const WHOLE: &'static [&'static str] = &["model"];
+
+    /// A folder whose model lies in folders of these names, or in itself ([`WHOLE`](Self::WHOLE)).
+    pub(crate) fn new(weights: FolderPath, parts: &'static [&'static str]) -> Self {
+        let FolderPath(found) = weights;
+        Self {
+            path: found.path,
+            display: found.display,
+            parts,
+        }
+    }
+
+    /// The folders, for the engine to look at.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        let source = |name: &'static str| {
+            let (path, display) = if self.parts == Self::WHOLE {
+                (self.path.clone(), self.display.clone())
+            } else {
+                (self.path.join(name), format!("{}/{name}", self.display))
+            };
+            Source {
+                name,
+                path,
+                display,
+                folder: true,
+            }
+        };
+        self.parts.iter().copied().map(source).collect()
+    }
+
+    /// The digest of the files that are read, by their names: where they lie is no part of it.
+    pub(crate) fn digest(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        let is_read = |name: &str| READ.iter().any(|ending| name.ends_with(ending));
+        let part = |part: &'static str| {
+            let files = inputs.source(part)?.iter();
+            let files = files.filter(|file| is_read(&file.name));
+            let listed = files.map(|file| (file.name.clone(), file.digest.to_string().into()));
+            Ok((part, Value::map::<String>(listed)))
+        };
+        let parts: Result<Vec<_>, StageError> = self.parts.iter().copied().map(part).collect();
+        // As text: it names no blob.
+        Ok(Value::from(Value::map(parts?).digest().to_string()))
+    }
+
+    /// What tells the network in memory from others.
+    pub(crate) fn identity(&self, name: &str) -> Value {
+        let path = self.path.to_string_lossy();
+        Value::list([Value::from(name), Value::from(&*path)])
+    }
+}
