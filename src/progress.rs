@@ -104,6 +104,7 @@ impl<'a> Progress<'a> {
                 }
             }
             Event::BatchCommitted { stage, units, .. } => self.advance(stage, *units),
+            Event::Noted { stage, note } => self.line(stage, note),
             Event::UnitRetried {
                 stage,
                 failures,

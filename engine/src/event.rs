@@ -62,6 +62,13 @@ pub enum Event {
         /// Where and when.
         span: BatchSpan,
     },
+    /// Units were computed, and people should know something about them.
+    Noted {
+        /// The stage.
+        stage: String,
+        /// What, as a sentence. Each is told once.
+        note: String,
+    },
     /// A unit failed and is tried again.
     UnitRetried {
         /// The stage.

@@ -61,6 +61,9 @@ pub(crate) fn log(event: &Event) {
                 stage, units, seconds, worker, "committed a batch"
             );
         }
+        Event::Noted { stage, note } => {
+            warn!(event = "noted", stage, note, "`{stage}`: {note}");
+        }
         Event::UnitRetried {
             stage,
             failures,

@@ -211,6 +211,9 @@ pub struct StageRecord {
     pub value: Value,
     /// What went wrong, unit by unit.
     pub errors: Vec<String>,
+    /// What people should know about what was computed.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// What became of a stage.

@@ -224,6 +224,7 @@ pub(crate) struct StageProgress {
     pub(crate) written: Option<Written>,
     pub(crate) exports: Vec<String>,
     pub(crate) errors: Vec<String>,
+    pub(crate) notes: BTreeSet<String>,
 }
 
 impl StageProgress {
@@ -234,6 +235,7 @@ impl StageProgress {
             because: std::mem::take(&mut self.because),
             executed: self.executed,
             seconds: self.seconds,
+            notes: std::mem::take(&mut self.notes),
             ..Self::default()
         };
     }
@@ -439,6 +441,7 @@ impl Run<'_> {
             exports: progress.exports.clone(),
             value: progress.value.clone(),
             errors: progress.errors.clone(),
+            notes: progress.notes.iter().cloned().collect(),
         }
     }
 }

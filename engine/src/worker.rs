@@ -44,6 +44,8 @@ pub(crate) struct Executed {
     pub(crate) results: Vec<Result<Value, StageError>>,
     /// Seconds for the whole batch, loading not counted.
     pub(crate) seconds: f64,
+    /// What people should know about the good ones.
+    pub(crate) notes: Vec<String>,
     /// The cache refused the blobs: nothing of the batch counts.
     pub(crate) refused: Option<StoreError>,
 }
@@ -147,10 +149,11 @@ impl Workshop<'_> {
                 return all_failed(job, &StageError::Panicked(panic_text(panic.as_ref())));
             }
         };
-        let mut bytes = Vec::new();
+        let (mut bytes, mut notes) = (Vec::new(), Vec::new());
         let mut results = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
-            results.push(outcome.and_then(|outcome| {
+            results.push(outcome.and_then(|mut outcome| {
+                notes.extend(outcome.take_note());
                 let (value, blobs) = outcome.into_parts();
                 check_blobs(&value, &blobs, self.store)?;
                 bytes.extend(blobs.into_iter().map(|(_, bytes)| bytes));
@@ -163,6 +166,7 @@ impl Workshop<'_> {
             job,
             results,
             seconds,
+            notes,
             refused,
         }
     }
@@ -216,6 +220,7 @@ fn all_failed(job: Job, error: &StageError) -> Executed {
         job,
         results,
         seconds: 0.0,
+        notes: Vec::new(),
         refused: None,
     }
 }

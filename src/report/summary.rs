@@ -200,6 +200,9 @@ pub(crate) fn record(record: &RunRecord) -> String {
         for error in &stage.errors {
             line(format_args!("{:width$}    error: {error}", ""));
         }
+        for note in &stage.notes {
+            line(format_args!("{:width$}    note: {note}", ""));
+        }
     }
     text
 }

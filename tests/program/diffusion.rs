@@ -110,6 +110,33 @@ fn scores_are_computed_for_what_was_not_scored() {
 }
 
 #[test]
+fn what_a_model_does_not_see_of_a_prompt_is_told() {
+    let project = project();
+    let long = format!("an elephant {}in the rain", "and a giraffe ".repeat(40));
+    project.write(
+        "stable_diffusion/prompts.csv",
+        format!("prompt\nan elephant\n{long}\n"),
+    );
+    let pipeline = "version: 1
+name: long
+suite: suite.yaml
+stages:
+  prompts: {uses: table.import, with: {path: prompts.csv}}
+  images: {uses: image.generate, from: prompts, with: {candidates: 3, size: 16, steps: 1}}
+";
+    project.write("stable_diffusion/long.yaml", pipeline);
+    let run = || project.run(["run", "stable_diffusion/long.yaml"]);
+    let note = "is longer than the 77 tokens that the model reads; it does not see";
+    let first = run();
+    first.succeeded().says(note);
+    // Once, for three candidates, and nothing about the prompt that fits.
+    assert_eq!(first.stderr.matches(note).count(), 1, "{}", first.stderr);
+    let shown = project.run(["runs", "show", "latest"]);
+    assert!(shown.succeeded().stdout.contains(note), "{}", shown.stdout);
+    assert!(!run().succeeded().stderr.contains(note));
+}
+
+#[test]
 fn weights_that_cannot_be_read_are_named() {
     let project = project();
     let weights =

@@ -169,6 +169,7 @@ impl Attempt<'_, '_> {
             job,
             results,
             seconds,
+            notes,
             refused,
         } = executed;
         let id = job.stage;
@@ -213,6 +214,13 @@ impl Attempt<'_, '_> {
             span: times.span(self.run.started),
         };
         self.story.tell(id, committed);
+        for note in notes {
+            // Candidates of one prompt have the same to say.
+            if self.run.progress[id.0].notes.insert(note.clone()) {
+                let stage = node.name.clone();
+                self.story.tell(id, Event::Noted { stage, note });
+            }
+        }
 
         let mut touched = BTreeSet::from([id]);
         let mut failed = Vec::new();

@@ -19,6 +19,7 @@ fn line(event: &Event) -> Option<String> {
             reused,
             ..
         } => format!("{stage}: executed {executed}, reused {reused}"),
+        Event::Noted { stage, note } => format!("{stage}: note: {note}"),
         Event::UnitRetried {
             stage,
             failures,

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model_folder::ModelFolder;
 use crate::png;
-use crate::roles::{Network, Scorer};
+use crate::prompt_length::note_of_cut;
+use crate::roles::{Network, Scored, Scorer};
 
 /// Images that are looked at together.
 const TOGETHER: usize = 32;
@@ -108,20 +109,20 @@ impl Scorer for ClipScorer {
         TOGETHER
     }
 
-    fn score(&self, batch: &Batch<'_>) -> Vec<Result<f64, StageError>> {
+    fn score(&self, batch: &Batch<'_>) -> Vec<Result<Scored, StageError>> {
         let read: Vec<_> = batch.units.iter().map(|unit| pair(batch, unit)).collect();
         let pairs: Vec<_> = read.iter().flatten().collect();
-        let cosines = batch
+        let scored = batch
             .resource::<Model>()
-            .and_then(|model| model.cosines(&pairs));
-        let mut cosines = match cosines {
-            Ok(cosines) => cosines.into_iter(),
+            .and_then(|model| model.score(&pairs));
+        let mut scored = match scored {
+            Ok(scored) => scored.into_iter(),
             Err(error) => {
                 let each = || Err(StageError::failed(error.to_string()));
                 return batch.units.iter().map(|_| each()).collect();
             }
         };
-        let mut next = || cosines.next().expect("there is one a pair");
+        let mut next = || scored.next().expect("there is one a pair");
         read.into_iter().map(|read| read.map(|_| next())).collect()
     }
 }
@@ -169,33 +170,40 @@ impl Model {
 
     /// The cosine of the angle between each image and its text. A text that several images share is
     /// encoded once.
-    fn cosines(&self, pairs: &[&(RgbImage, &str)]) -> Result<Vec<f64>, StageError> {
+    fn score(&self, pairs: &[&(RgbImage, &str)]) -> Result<Vec<Scored>, StageError> {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let (mut texts, mut ids) = (HashMap::new(), Vec::new());
+        let (mut texts, mut ids, mut notes) = (HashMap::new(), Vec::new(), Vec::new());
         let mut text_of = Vec::with_capacity(pairs.len());
         for (_, text) in pairs {
             let known = texts.len();
             let row = *texts.entry(*text).or_insert(known);
             if row == known {
                 let tokens = self.tokenizer.tokenise(text, Padding::Checkpoint);
-                ids.extend(tokens.map_err(failed)?.ids);
+                let tokens = tokens.map_err(failed)?;
+                notes.push(note_of_cut(text, &tokens));
+                ids.extend(tokens.ids);
             }
-            text_of.push(row as i64);
+            text_of.push(row);
         }
         let shape = [texts.len(), self.tokenizer.length()];
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
-        let rows = Tensor::<1, Int>::from_data(text_of.as_slice(), &self.device);
+        let rows: Vec<i64> = text_of.iter().map(|row| *row as i64).collect();
+        let rows = Tensor::<1, Int>::from_data(rows.as_slice(), &self.device);
         // `[pairs, space]`, both.
         let texts = self.clip.text_features(ids).select(0, rows);
         let images = pairs.iter().map(|(image, _)| image);
         let images = self.preprocessor.pixels(images, &self.device);
         let cosines = (self.clip.image_features(images) * texts).sum_dim(1);
         let cosines = cosines.into_data().convert::<f64>();
-        Ok(cosines
-            .try_to_vec()
-            .expect("it was converted in the line before"))
+        let cosines: Vec<f64> = cosines.try_to_vec().expect("it was converted above");
+        let scored = cosines.into_iter().zip(text_of);
+        let scored = scored.map(|(cosine, row)| Scored {
+            cosine,
+            note: notes[row].clone(),
+        });
+        Ok(scored.collect())
     }
 }
 

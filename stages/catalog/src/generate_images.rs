@@ -254,10 +254,11 @@ impl Stage for GenerateImages {
         let outcome = |drawing: Drawing| {
             let mut outcome = Outcome::default();
             let image = outcome.add_blob(png::encode(&drawing.image));
-            outcome.with_value(Value::map([
+            let value = Value::map([
                 ("image", Value::Blob(image)),
                 ("scene", Value::from(drawing.scene)),
-            ]))
+            ]);
+            outcome.with_value(value).with_note(drawing.note)
         };
         let drawings = self.drawer.object.draw(batch);
         drawings

@@ -27,6 +27,7 @@ mod pinned;
 #[cfg(test)]
 mod pipelines;
 pub mod png;
+mod prompt_length;
 mod prompt_rules;
 pub mod questions;
 mod range;

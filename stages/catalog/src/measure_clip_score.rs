@@ -14,7 +14,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::roles::{Role, Scorer};
+use crate::roles::{Role, Scored, Scorer};
 use crate::row_id::described;
 use crate::template::{self, Piece};
 
@@ -168,17 +168,18 @@ impl Stage for MeasureClipScore {
     }
 
     fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
-        let outcome = |cosine: f64| {
+        let outcome = |scored: Scored| {
+            let cosine = scored.cosine;
             if cosine.is_finite() {
-                Ok(Outcome::of(Value::Float(cosine)))
+                Ok(Outcome::of(Value::Float(cosine)).with_note(scored.note))
             } else {
                 Err(StageError::failed(format!(
                     "the model's cosine is {cosine}: its weights, or what it computes, are no numbers"
                 )))
             }
         };
-        let cosines = self.scorer.object.score(batch).into_iter();
-        cosines.map(|cosine| cosine.and_then(outcome)).collect()
+        let scored = self.scorer.object.score(batch).into_iter();
+        scored.map(|scored| scored.and_then(outcome)).collect()
     }
 
     fn collect(

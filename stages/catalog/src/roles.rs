@@ -117,6 +117,8 @@ pub struct Drawing {
     pub image: RgbImage,
     /// What is on it, if the drawer knows ([`Drawer::knows_scene`]).
     pub scene: Option<String>,
+    /// What people should know about it.
+    pub note: Option<String>,
 }
 
 /// What a role reads of a piece of work: the entries of the unit's input.
@@ -239,12 +241,19 @@ pub trait Detector: Send + Sync {
     fn detect(&self, batch: &Batch<'_>) -> Vec<Result<Vec<Found>, StageError>>;
 }
 
+/// How well an image fits a text.
+pub struct Scored {
+    /// The cosine of the angle between them, `-1.0..=1.0`.
+    pub cosine: f64,
+    /// What people should know about it.
+    pub note: Option<String>,
+}
+
 /// Says how well images fit texts.
 pub trait Scorer: Network {
     /// How many images make a good batch.
     fn batch(&self) -> usize;
 
-    /// The cosine of the angle between image and text, `-1.0..=1.0`, for the units of the batch, whose
-    /// inputs hold `image` and `text`.
-    fn score(&self, batch: &Batch<'_>) -> Vec<Result<f64, StageError>>;
+    /// Scores the units of the batch, whose inputs hold `image` and `text`.
+    fn score(&self, batch: &Batch<'_>) -> Vec<Result<Scored, StageError>>;
 }

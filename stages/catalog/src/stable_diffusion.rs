@@ -12,7 +12,6 @@ use ccsr_stage::{
     Batch, Environment, Inputs, Misfit, Misfits, Resource, RoleKind, Source, StageError, Unit,
     Value,
 };
-use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -168,21 +167,23 @@ impl Drawer for StableDiffusion {
 
     fn draw(&self, batch: &Batch<'_>) -> Vec<Result<Drawing, StageError>> {
         let alike = |a: &Arc<Unit>, b: &Arc<Unit>| wish(a).ok() == wish(b).ok();
-        let drawn = |together: &[Arc<Unit>]| -> Result<Vec<RgbImage>, StageError> {
+        let drawn = |together: &[Arc<Unit>]| -> Result<Vec<Drawing>, StageError> {
             let noises = together.iter().map(|unit| noise(unit));
             let noises = noises.collect::<Result<_, _>>()?;
-            batch
-                .resource::<Model>()?
-                .draw(&wish(&together[0])?, noises)
+            let (model, wish) = (batch.resource::<Model>()?, wish(&together[0])?);
+            let note = model.note(wish.prompt)?;
+            let images = model.draw(&wish, noises)?.into_iter();
+            let drawing = |image| Drawing {
+                image,
+                scene: None,
+                note: note.clone(),
+            };
+            Ok(images.map(drawing).collect())
         };
         let mut drawings = Vec::with_capacity(batch.units.len());
         for together in batch.units.chunk_by(alike) {
             match drawn(together) {
-                Ok(images) => drawings.extend(
-                    images
-                        .into_iter()
-                        .map(|image| Ok(Drawing { image, scene: None })),
-                ),
+                Ok(drawn) => drawings.extend(drawn.into_iter().map(Ok)),
                 Err(error) => {
                     let each = || Err(StageError::failed(error.to_string()));
                     drawings.extend(together.iter().map(|_| each()));

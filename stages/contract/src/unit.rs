@@ -56,6 +56,7 @@ impl Unit {
 pub struct Outcome {
     value: Value,
     blobs: Vec<(Digest, Vec<u8>)>,
+    note: Option<String>,
 }
 
 impl Outcome {
@@ -64,6 +65,7 @@ impl Outcome {
         Self {
             value,
             blobs: Vec::new(),
+            note: None,
         }
     }
 
@@ -86,6 +88,19 @@ impl Outcome {
     pub fn with_value(mut self, value: Value) -> Self {
         self.value = value;
         self
+    }
+
+    /// The same outcome with what people should know about it: a sentence, told by the run that
+    /// executes the unit. It is no part of the outcome.
+    #[must_use]
+    pub fn with_note(mut self, note: Option<String>) -> Self {
+        self.note = note;
+        self
+    }
+
+    /// What people should know about it.
+    pub const fn take_note(&mut self) -> Option<String> {
+        self.note.take()
     }
 
     /// The value, and the blobs with their digests.

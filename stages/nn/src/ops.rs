@@ -5,6 +5,7 @@
 
 mod composed;
 mod extension;
+mod gradient;
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::module::Param;

@@ -27,6 +27,13 @@ pub(crate) fn image(golden: &Golden, number: usize) -> RgbImage {
     RgbImage::from_raw(shape[1] as u32, shape[0] as u32, levels).unwrap()
 }
 
+impl Model {
+    fn cosines(&self, pairs: &[&(RgbImage, &str)]) -> Vec<f64> {
+        let scored = self.score(pairs).unwrap().into_iter();
+        scored.map(|scored| scored.cosine).collect()
+    }
+}
+
 #[test]
 fn cosines_are_those_of_transformers() {
     let (golden, model) = (
@@ -39,16 +46,24 @@ fn cosines_are_those_of_transformers() {
         .enumerate()
         .map(|(number, text)| (image(&golden, number), text))
         .collect();
-    let together = model.cosines(&pairs.iter().collect::<Vec<_>>()).unwrap();
+    let together = model.cosines(&pairs.iter().collect::<Vec<_>>());
     for (number, pair) in pairs.iter().enumerate() {
         let expected = f64::from(golden.numbers(&format!("cosine.{number}")).0[0]);
         let found = together[number];
         // Pixels may differ by one level of 255.
         assert!((found - expected).abs() < 2e-3, "{found}, not {expected}");
-        let alone = model.cosines(&[pair]).unwrap()[0];
+        let alone = model.cosines(&[pair])[0];
         assert!((found - alone).abs() < 1e-6, "{found}, alone {alone}");
     }
-    assert!(model.cosines(&[]).unwrap().is_empty());
+    assert!(model.cosines(&[]).is_empty());
+    let scored = model.score(&pairs.iter().collect::<Vec<_>>()).unwrap();
+    let notes: Vec<_> = scored.iter().map(|scored| scored.note.as_deref()).collect();
+    assert_eq!(notes[..3], [None; 3]);
+    let note = notes[3].unwrap();
+    assert!(
+        note.contains("the 77 tokens") && note.contains("does not see \"a giraffe"),
+        "{note}"
+    );
 }
 
 #[test]
@@ -59,9 +74,9 @@ fn images_that_share_a_text_are_scored_each() {
     );
     let pair = |number, text| (image(&golden, number), text);
     let pairs = [pair(0, "a"), pair(1, "b"), pair(1, "a"), pair(0, "b")];
-    let found = model.cosines(&pairs.iter().collect::<Vec<_>>()).unwrap();
+    let found = model.cosines(&pairs.iter().collect::<Vec<_>>());
     for (pair, found) in pairs.iter().zip(&found) {
-        let alone = model.cosines(&[pair]).unwrap()[0];
+        let alone = model.cosines(&[pair])[0];
         assert!((found - alone).abs() < 1e-6, "{found}, alone {alone}");
     }
     assert!((found[0] - found[3]).abs() > 1e-3 && (found[0] - found[2]).abs() > 1e-3);

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use ccsr_stage::testing::{Folder, Lab, Ran, bind, check_kind, misfits};
+use ccsr_stage::testing::{Folder, Lab, Ran, bind, check_kind, misfits, node};
 use ccsr_stage::{ColumnType, Roles, Table};
 use serde_json::{Value as Json, json};
 
@@ -35,8 +35,18 @@ fn blob_cell(digest: ccsr_stage::Digest) -> Json {
 }
 
 fn run(lab: &Lab, with: &Json, images: &Arc<Table>) -> Ran {
-    let files = Folder(PathBuf::new());
-    check_kind::<MeasureClipScore>(with, &files, &clip(), lab, &[("images", images)])
+    let kind = crate::registry().kind("eval.clip-score").unwrap().build;
+    let stage = kind(Some(&node(with)), &Folder(PathBuf::new()), &clip()).unwrap();
+    lab.run(stage.as_ref(), &[("images", images)]).unwrap()
+}
+
+#[test]
+fn it_keeps_the_contract_of_stages() {
+    let (lab, files) = (Lab::new(1), Folder(PathBuf::new()));
+    let images = images(&lab);
+    let ran =
+        check_kind::<MeasureClipScore>(&json!({}), &files, &clip(), &lab, &[("images", &images)]);
+    assert_eq!(scores(&ran).len(), 3);
 }
 
 fn scores(ran: &Ran) -> Vec<f64> {

@@ -24,6 +24,7 @@ use serde::Deserialize;
 
 use super::failed;
 use crate::device::bytes_of;
+use crate::prompt_length::note_of_cut;
 
 /// Tokens of a text.
 const TOKENS: usize = 77;
@@ -110,6 +111,12 @@ impl Model {
             known: Mutex::default(),
             device,
         })
+    }
+
+    /// What people should know about how a text is read.
+    pub(super) fn note(&self, text: &str) -> Result<Option<String>, StageError> {
+        let tokens = self.tokenizer.tokenise(text, Padding::Checkpoint);
+        Ok(note_of_cut(text, &tokens.map_err(failed)?))
     }
 
     /// Images of noises, one each.

@@ -8,6 +8,7 @@ use burn::prelude::Device;
 use ccsr_nn::golden::Golden;
 use ccsr_sampling::noise;
 use ccsr_stage::testing::bind;
+use image::RgbImage;
 use serde_json::json;
 
 use super::*;

@@ -52,6 +52,7 @@ impl WorldDrawer {
             image: pixels
                 .ok_or_else(|| StageError::failed("the world's image has too few pixels"))?,
             scene: Some(scene.to_text()),
+            note: None,
         })
     }
 }

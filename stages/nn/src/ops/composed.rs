@@ -105,7 +105,15 @@ pub(super) fn conv2d<B: Backend>(
     if before == after {
         return B::conv2d(input, weight, Some(bias), options(before));
     }
-    let sides = [(0, 0), (0, 0), (before, after), (before, after)];
-    let padded = B::float_pad(input, &sides, PadMode::Constant(0.0));
+    let padded = padded::<B>(input, [(before, after); 2]);
     B::conv2d(padded, weight, Some(bias), options(0))
+}
+
+/// Images with zeros around them: above and below, left and right.
+pub(super) fn padded<B: Backend>(
+    input: FloatTensor<B>,
+    [vertical, horizontal]: [(usize, usize); 2],
+) -> FloatTensor<B> {
+    let sides = [(0, 0), (0, 0), vertical, horizontal];
+    B::float_pad(input, &sides, PadMode::Constant(0.0))
 }

@@ -13,7 +13,7 @@ use ccsr_kernels::group_norm::GroupNorm;
 use super::composed;
 
 /// Names begin with `ccsr_`: they stand beside Burn's own.
-#[backend_extension(Flex)]
+#[backend_extension(Flex, Autodiff)]
 pub(super) trait Kernels: Backend {
     fn ccsr_silu(input: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::silu::<Self>(input)
@@ -71,20 +71,20 @@ pub(super) trait Kernels: Backend {
     }
 }
 
-type Flat = FloatTensor<Flex>;
+pub(super) type Flat = FloatTensor<Flex>;
 
 /// Whether all are of single precision: what the kernels take.
-fn single(tensors: &[&Flat]) -> bool {
+pub(super) fn single(tensors: &[&Flat]) -> bool {
     tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
 }
 
 /// A tensor on the CPU.
-fn made(numbers: Vec<f32>, shape: impl Into<Shape>) -> Flat {
+pub(super) fn made(numbers: Vec<f32>, shape: impl Into<Shape>) -> Flat {
     Flat::from_data(TensorData::new(numbers, shape.into()))
 }
 
 /// A function from slice to slice that keeps the shape.
-fn mapped(input: &Flat, kernel: impl Fn(&[f32], &mut [f32])) -> Flat {
+pub(super) fn mapped(input: &Flat, kernel: impl Fn(&[f32], &mut [f32])) -> Flat {
     let input = input.to_contiguous();
     let numbers = input.storage::<f32>();
     let mut out = vec![0.0; numbers.len()];
@@ -106,7 +106,7 @@ fn pointwise(
 }
 
 /// The numbers of heads and where they lie; copied only if the numbers of a row do not lie side by side.
-fn rows_side_by_side(tensor: Flat) -> Flat {
+pub(super) fn rows_side_by_side(tensor: Flat) -> Flat {
     let strides = tensor.layout().strides();
     if strides[3] == 1 && strides.iter().all(|stride| *stride >= 0) {
         tensor
@@ -115,7 +115,7 @@ fn rows_side_by_side(tensor: Flat) -> Flat {
     }
 }
 
-fn heads(tensor: &Flat) -> Heads<'_> {
+pub(super) fn heads(tensor: &Flat) -> Heads<'_> {
     let layout = tensor.layout();
     let stride = |dim: usize| layout.strides()[dim].unsigned_abs();
     Heads {
@@ -125,6 +125,54 @@ fn heads(tensor: &Flat) -> Heads<'_> {
             head: stride(1),
             row: stride(2),
         },
+    }
+}
+
+/// The sizes of an attention of queries to keys and values.
+pub(super) fn attention_of([queries, keys, _]: &[Flat; 3], causal: bool) -> Attention<'static> {
+    let [batch, heads, rows, dim] = queries.shape().dims::<4>();
+    let [_, kv_heads, seen, _] = keys.shape().dims::<4>();
+    Attention {
+        batch,
+        heads,
+        kv_heads,
+        queries: rows,
+        keys: seen,
+        dim,
+        scale: 1.0 / (dim as f32).sqrt(),
+        causal: causal.then_some(0),
+        mask: None,
+    }
+}
+
+/// The result of an attention, `[batch, queries, heads * numbers]`.
+pub(super) fn attended(
+    attention: &Attention<'_>,
+    [queries, keys, values]: &[Flat; 3],
+    log_sums: Option<&mut [f32]>,
+) -> Flat {
+    let shape = [
+        attention.batch,
+        attention.queries,
+        attention.heads * attention.dim,
+    ];
+    let mut out = vec![0.0; shape.iter().product()];
+    let (q, k, v) = (heads(queries), heads(keys), heads(values));
+    attention.forward(q, k, v, Layout::RowsFirst, &mut out, log_sums);
+    made(out, shape)
+}
+
+/// A linear layer's weight without a copy if it can be. Read from a file, weights are a view of what PyTorch
+/// holds the other way round.
+pub(super) fn weight_as_it_lies(weight: &Flat) -> (Flat, linear::Layout) {
+    let [inputs, outputs] = weight.shape().dims::<2>();
+    let turned = weight.layout().strides() == [1, inputs as isize]
+        && weight.layout().start_offset() == 0
+        && weight.storage::<f32>().len() == inputs * outputs;
+    if turned {
+        (weight.clone(), linear::Layout::OutIn)
+    } else {
+        (weight.to_contiguous(), linear::Layout::InOut)
     }
 }
 
@@ -182,41 +230,16 @@ impl Kernels for Flex {
         if !single(&[&queries, &keys, &values]) {
             return composed::attend::<Self>(queries, keys, values, causal);
         }
-        let [q, k, v] = [queries, keys, values].map(rows_side_by_side);
-        let (dims, seen) = (q.shape(), k.shape());
-        let (batch, count, rows, dim) = (dims[0], dims[1], dims[2], dims[3]);
-        let attention = Attention {
-            batch,
-            heads: count,
-            kv_heads: seen[1],
-            queries: rows,
-            keys: seen[2],
-            dim,
-            scale: 1.0 / (dim as f32).sqrt(),
-            causal: causal.then_some(0),
-            mask: None,
-        };
-        let mut out = vec![0.0; batch * rows * count * dim];
-        let layout = Layout::RowsFirst;
-        attention.forward(heads(&q), heads(&k), heads(&v), layout, &mut out, None);
-        made(out, [batch, rows, count * dim])
+        let inputs = [queries, keys, values].map(rows_side_by_side);
+        attended(&attention_of(&inputs, causal), &inputs, None)
     }
 
     fn ccsr_linear(input: Flat, weight: Flat, bias: Flat) -> Flat {
         if !single(&[&input, &weight, &bias]) {
             return composed::linear::<Self>(input, weight, bias);
         }
-        let sizes = weight.shape();
-        let (inputs, outputs) = (sizes[0], sizes[1]);
-        // Read from a file, weights are a view of what PyTorch holds the other way round.
-        let turned = weight.layout().strides() == [1, inputs as isize]
-            && weight.layout().start_offset() == 0
-            && weight.storage::<f32>().len() == inputs * outputs;
-        let (weight, layout) = if turned {
-            (weight, linear::Layout::OutIn)
-        } else {
-            (weight.to_contiguous(), linear::Layout::InOut)
-        };
+        let [inputs, outputs] = weight.shape().dims::<2>();
+        let (weight, layout) = weight_as_it_lies(&weight);
         let (input, bias) = (input.to_contiguous(), bias.to_contiguous());
         let mut dims = input.shape().to_vec();
         let last = dims.len() - 1;

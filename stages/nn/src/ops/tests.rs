@@ -114,3 +114,5 @@ fn half_precision_goes_burns_way() {
     }
     assert_near(whole(geglu(half)), geglu(input), 4e-3);
 }
+
+mod gradients;

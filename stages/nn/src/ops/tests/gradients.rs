@@ -1,0 +1,185 @@
+//! Gradients of the kernels beside those of Burn's primitives.
+
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::{GroupNormConfig, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation;
+use burn::tensor::module::attention;
+
+use super::*;
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// Numbers that gradients are wanted of.
+fn leaf<const D: usize>(dims: [usize; D]) -> Tensor<D> {
+    Tensor::random(dims, Distribution::Normal(0.0, 1.0), &device()).require_grad()
+}
+
+/// A number in which every number of a result counts differently.
+fn weighed<const D: usize>(result: Tensor<D>) -> Tensor<1> {
+    let count = result.dims().iter().product::<usize>() as i64;
+    let weights = Tensor::<1, Int>::arange(0..count, &result.device()).float();
+    let weights = weights.mul_scalar(0.37).sin().reshape(result.dims());
+    (result * weights).sum()
+}
+
+/// That two functions have the same gradients of the same input.
+#[track_caller]
+fn assert_alike<const D: usize, const E: usize>(
+    input: &Tensor<D>,
+    ours: impl Fn(Tensor<D>) -> Tensor<E>,
+    theirs: impl Fn(Tensor<D>) -> Tensor<E>,
+) {
+    let of = |function: &dyn Fn(Tensor<D>) -> Tensor<E>| {
+        let gradients = weighed(function(input.clone())).backward();
+        input.grad(&gradients).unwrap()
+    };
+    assert_near(of(&ours), of(&theirs), 2e-5);
+}
+
+#[test]
+fn of_activations() {
+    let input = leaf([3, 5, 24]);
+    // Views, too.
+    let turned = |input: Tensor<3>| input.swap_dims(0, 1);
+    assert_alike(&input, |x| silu(turned(x)), |x| activation::silu(turned(x)));
+    assert_alike(&input, |x| gelu(turned(x)), |x| activation::gelu(turned(x)));
+    let quick = |x: Tensor<3>| x.clone() * activation::sigmoid(x.mul_scalar(1.702));
+    assert_alike(&input, quick_gelu, quick);
+    let halves = |x: Tensor<3>| {
+        let parts = x.chunk(2, 2);
+        parts[0].clone() * activation::gelu(parts[1].clone())
+    };
+    assert_alike(&input, |x| geglu(turned(x)), |x| halves(turned(x)));
+}
+
+#[test]
+fn of_group_norms() {
+    let norm = GroupNormConfig::new(3, 6).init(&device());
+    let input = leaf([2, 6, 4, 5]);
+    for after in [false, true] {
+        let theirs = |x: Tensor<4>| {
+            let normal = norm.forward(x);
+            if after {
+                activation::silu(normal)
+            } else {
+                normal
+            }
+        };
+        assert_alike(&input, |x| group_norm(&norm, x, after), theirs);
+        let parameters = |result: Tensor<4>| {
+            let gradients = weighed(result).backward();
+            let of = |parameter: &Option<Param<Tensor<1>>>| {
+                parameter.as_ref().unwrap().val().grad(&gradients).unwrap()
+            };
+            [of(&norm.gamma), of(&norm.beta)]
+        };
+        let ours = parameters(group_norm(&norm, input.clone(), after));
+        let expected = parameters(theirs(input.clone()));
+        for (ours, expected) in ours.into_iter().zip(expected) {
+            assert_near(ours, expected, 2e-5);
+        }
+    }
+}
+
+#[test]
+fn of_attention() {
+    let heads = |rows: usize| leaf([2, 3, rows, 8]);
+    for (queries, keys, causal) in [(5, 7, false), (6, 6, true), (40, 40, false)] {
+        let inputs = [heads(queries), heads(keys), heads(keys)];
+        let gradients = |result: Tensor<3>| {
+            let gradients = weighed(result).backward();
+            inputs
+                .each_ref()
+                .map(|input| input.grad(&gradients).unwrap())
+        };
+        let [q, k, v] = inputs.clone();
+        let ours = gradients(attend(q, k, v, causal));
+        let [q, k, v] = inputs.clone();
+        let options = burn::tensor::ops::AttentionModuleOptions {
+            is_causal: causal,
+            ..Default::default()
+        };
+        let joined = attention(q, k, v, None, None, options).swap_dims(1, 2);
+        let expected = gradients(joined.reshape([2, queries, 24]));
+        for (ours, expected) in ours.into_iter().zip(expected) {
+            assert_near(ours, expected, 5e-5);
+        }
+    }
+}
+
+#[test]
+fn of_linear_layers() {
+    for bias in [true, false] {
+        let layer = LinearConfig::new(9, 6).with_bias(bias).init(&device());
+        let input = leaf([2, 5, 9]);
+        assert_alike(&input, |x| linear(&layer, x), |x| layer.forward(x));
+        let weights = |result: Tensor<3>| {
+            let gradients = weighed(result).backward();
+            layer.weight.val().grad(&gradients).unwrap()
+        };
+        let ours = weights(linear(&layer, input.clone()));
+        assert_near(ours, weights(layer.forward(input)), 2e-5);
+    }
+}
+
+#[test]
+fn of_convolutions() {
+    for (kernel, stride, padding) in [
+        (3, 1, PaddingConfig2d::Explicit(1, 1, 1, 1)),
+        (3, 2, PaddingConfig2d::Explicit(1, 1, 1, 1)),
+        (3, 2, PaddingConfig2d::Explicit(0, 0, 1, 1)),
+        (1, 1, PaddingConfig2d::Valid),
+        (3, 1, PaddingConfig2d::Valid),
+        (4, 4, PaddingConfig2d::Valid),
+    ] {
+        let layer = Conv2dConfig::new([5, 7], [kernel; 2])
+            .with_stride([stride; 2])
+            .with_padding(padding.clone())
+            .init(&device());
+        let input = leaf([2, 5, 12, 9]);
+        assert_alike(&input, |x| conv2d(&layer, x), |x| layer.forward(x));
+        let parameters = |result: Tensor<4>| {
+            let gradients = weighed(result).backward();
+            let bias = layer.bias.as_ref().unwrap().val();
+            let weight = layer.weight.val().grad(&gradients).unwrap();
+            (weight, bias.grad(&gradients).unwrap())
+        };
+        let ours = parameters(conv2d(&layer, input.clone()));
+        let expected = parameters(layer.forward(input));
+        assert_near(ours.0, expected.0, 2e-5);
+        assert_near(ours.1, expected.1, 2e-5);
+    }
+}
+
+/// What is frozen has no gradients, and what is behind it has.
+#[test]
+fn go_through_what_is_frozen() {
+    use burn::module::Module;
+    let layer = LinearConfig::new(4, 4).init(&device()).no_grad();
+    let input = leaf([3, 4]);
+    let gradients = weighed(linear(&layer, silu(input.clone()))).backward();
+    assert!(input.grad(&gradients).is_some());
+    assert!(layer.weight.val().grad(&gradients).is_none());
+    // Without anything to be had of them, nothing is recorded.
+    let plain = Tensor::<2>::ones([3, 4], &device());
+    assert!(!linear(&layer, plain).is_require_grad());
+}
+
+/// Recomputing what is cheap changes no gradient.
+#[test]
+fn are_the_same_with_checkpoints() {
+    let layer = LinearConfig::new(6, 12).init(&Device::flex());
+    let numbers = random([3, 6]);
+    let gradient = |device: Device| {
+        use burn::module::Module;
+        let layer = layer.clone().to_device(&device);
+        let input = Tensor::<2>::from_data(numbers.to_data(), &device).require_grad();
+        let result = geglu(linear(&layer, silu(input.clone().mul_scalar(2.0))));
+        let gradients = weighed(result).backward();
+        input.grad(&gradients).unwrap()
+    };
+    let checkpointed = gradient(device().gradient_checkpointing());
+    assert_eq!(gradient(device()).into_data(), checkpointed.into_data());
+}
