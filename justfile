@@ -27,3 +27,16 @@ elephant *ARGS:
 bench:
     cargo bench -p ccsr-cache
     cargo run --release -p ccsr-world --example render_speed
+
+# Networks beside PyTorch (benches/README.md says what it needs).
+networks PYTHON WORK:
+    cargo build --release --locked --example networks -p ccsr-stages
+    {{PYTHON}} benches/networks.py --work {{WORK}}
+
+# Kernels through WebGPU, on Mesa's lavapipe where there is no card (mesa-vulkan-drivers, libvulkan1).
+wgpu:
+    cargo test -p ccsr-nn --features wgpu --locked -- --test-threads 1 gpu::
+
+# Everything of the networks on an NVIDIA card: parity, then times. Prints a table to report.
+cuda-acceptance PYTHON WORK:
+    benches/cuda_acceptance.sh {{PYTHON}} {{WORK}}

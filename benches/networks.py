@@ -105,7 +105,7 @@ def torch_side(network, folder, output, times):
     compute = {
         "backward": backward,
         "unet": lambda: model(inputs["sample"], 500, inputs["text"]).sample,
-        "decoder": lambda: model.decode(inputs["latents"]).sample,
+        "decoder": lambda: model.decode(inputs["latents"] / model.config.scaling_factor).sample,
         "text": lambda: model(inputs["tokens"]).last_hidden_state,
         "clip": lambda: torch.nn.functional.normalize(model.get_image_features(inputs["pixels"]).pooler_output),
     }[network]

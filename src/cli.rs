@@ -7,7 +7,10 @@ mod models;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::session::DEVICES;
 
 pub(crate) use cache::{CacheCommand, GcArgs};
 pub(crate) use log::{LogArgs, LogFormat, LogLevel};
@@ -204,6 +207,10 @@ pub(crate) struct ExecutionArgs {
     /// Batches that may use the device at a time: the slots `device`. Unbounded on the CPU.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) device_slots: Option<u32>,
+
+    /// Where networks compute: a device of this build. A stage's own `device` comes first.
+    #[arg(long, value_name = "NAME", default_value = "cpu", value_parser = PossibleValuesParser::new(DEVICES))]
+    pub(crate) device: String,
 
     /// Memory that loaded models, and batches that say what they need, may occupy: `16GB`.
     #[arg(long, value_name = "SIZE")]

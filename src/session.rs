@@ -15,7 +15,7 @@ use crate::hub;
 const SUITES: &[(&str, &str)] = &[("world", include_str!("../pipelines/suites/world.yaml"))];
 
 /// The devices of this build.
-pub(crate) const DEVICES: &[&str] = &["cpu"];
+pub(crate) use ccsr_stages::DEVICES;
 
 /// A compiled pipeline and the texts its errors point into.
 pub(crate) struct Session {

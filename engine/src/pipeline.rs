@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ccsr_cache::Value;
 use ccsr_stage::params::{ResolvedPath, Span};
-use ccsr_stage::{OutputPort, Stage};
+use ccsr_stage::{Environment, OutputPort, Stage};
 
 use crate::graph::{StageGraph, StageId};
 use crate::origin::Origin;
@@ -73,6 +73,16 @@ pub struct Execution {
     pub device: Option<String>,
     /// What its batches occupy.
     pub need: Need,
+}
+
+impl Execution {
+    /// Where its batches execute in a run with this environment.
+    pub(crate) fn environment(&self, of_run: &Environment) -> Environment {
+        Environment {
+            device: self.device.as_ref().unwrap_or(&of_run.device).clone(),
+            ..of_run.clone()
+        }
+    }
 }
 
 /// How often a unit that failed is tried again, and after how long.

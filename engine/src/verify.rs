@@ -107,8 +107,9 @@ pub fn verify(
             .batch
             .unwrap_or_else(|| node.stage.batch())
             .max(1);
+        let environment = node.execution.environment(options.environment);
         for batch in batch.chunks(size) {
-            let results = execute(node, batch, store, options.environment);
+            let results = execute(node, batch, store, &environment);
             for (chosen, result) in batch.iter().zip(results) {
                 verification.note(node, chosen, result);
             }

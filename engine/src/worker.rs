@@ -126,7 +126,8 @@ impl Workshop<'_> {
     }
 
     fn execute_with(&self, resource: Option<&dyn Resource>, job: Job) -> Executed {
-        let stage = &self.pipeline.stage(job.stage).stage;
+        let node = self.pipeline.stage(job.stage);
+        let (stage, environment) = (&node.stage, node.execution.environment(self.environment));
         let blobs = StoreBlobs(self.store);
         let limits = Limits::none()
             .with_deadline(job.deadline)
@@ -135,7 +136,7 @@ impl Workshop<'_> {
             units: &job.units,
             resource,
             blobs: &blobs,
-            environment: self.environment,
+            environment: &environment,
             limits: &limits,
         };
         let started = Instant::now();
@@ -175,11 +176,12 @@ impl Workshop<'_> {
         let Some((name, identity)) = &job.resource else {
             return Ok(None);
         };
-        let stage = &self.pipeline.stage(job.stage).stage;
+        let node = self.pipeline.stage(job.stage);
+        let (stage, environment) = (&node.stage, node.execution.environment(self.environment));
         self.residency
             .get(*identity, || {
                 let _loading = tracing::info_span!("load", resource = %name).entered();
-                catch_unwind(AssertUnwindSafe(|| stage.load(name, self.environment)))
+                catch_unwind(AssertUnwindSafe(|| stage.load(name, &environment)))
                     .unwrap_or_else(|panic| Err(StageError::Panicked(panic_text(panic.as_ref()))))
             })
             .map(Some)

@@ -86,7 +86,7 @@ pub(super) fn options(
         memory: args.memory.map(|size| size.0),
         force: Vec::new(),
         environment: Environment {
-            device: "cpu".to_owned(),
+            device: args.device.clone(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         },
         stop: interrupts.stop(),

@@ -67,11 +67,14 @@ impl Attempt<'_, '_> {
     /// that no worker has, one that is in memory, or else the first. Where memory is bounded, what
     /// executes is not joined by another resource: nobody knows whether both fit.
     fn next_resource(&self, id: StageId) -> Option<(ResourceName, Option<Digest>)> {
-        let stage = &self.run.pipeline.stage(id).stage;
+        let node = self.run.pipeline.stage(id);
+        let environment = node.execution.environment(&self.run.options.environment);
+        // The same network on another device is another resource.
         let identified = |name: ResourceName| {
-            let identity = name
-                .as_ref()
-                .map(|name| stage.resource_identity(name).digest());
+            let identity = name.as_ref().map(|name| {
+                let device = Value::from(environment.device.as_str());
+                Value::list([node.stage.resource_identity(name), device]).digest()
+            });
             (name, identity)
         };
         let waiting = self.active.get(&id)?.queue.resources().map(identified);

@@ -1,20 +1,63 @@
-//! Where networks run.
+//! Where networks compute.
 
 use burn::module::Module;
 use burn::prelude::Device;
 use ccsr_stage::StageError;
 
+/// The names of devices that this program was built for. Whether there is one is seen when it is used.
+pub const DEVICES: &[&str] = &[
+    "cpu",
+    #[cfg(feature = "cuda")]
+    "cuda",
+    #[cfg(feature = "cuda")]
+    "cuda:0",
+    #[cfg(feature = "cuda")]
+    "cuda:1",
+    #[cfg(feature = "cuda")]
+    "cuda:2",
+    #[cfg(feature = "cuda")]
+    "cuda:3",
+    #[cfg(feature = "cuda")]
+    "cuda:4",
+    #[cfg(feature = "cuda")]
+    "cuda:5",
+    #[cfg(feature = "cuda")]
+    "cuda:6",
+    #[cfg(feature = "cuda")]
+    "cuda:7",
+    #[cfg(feature = "wgpu")]
+    "wgpu",
+];
+
 /// The device of this name.
 ///
 /// # Errors
-/// If this program was built without it.
+/// If this program was built without it, or there is none.
 pub(crate) fn named(name: &str) -> Result<Device, StageError> {
-    match name {
-        "cpu" => Ok(Device::flex()),
-        other => Err(StageError::failed(format!(
-            "this program cannot compute on the device `{other}`"
+    let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
+    match (kind, index.parse::<usize>()) {
+        ("cpu", _) => Ok(Device::flex()),
+        #[cfg(feature = "cuda")]
+        ("cuda", Ok(index)) => cuda(index),
+        #[cfg(feature = "wgpu")]
+        ("wgpu", _) => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        _ => Err(StageError::failed(format!(
+            "this program cannot compute on `{name}`; it was built for {}",
+            DEVICES.join(", ")
         ))),
     }
+}
+
+/// An NVIDIA card. The driver is looked for now, not when the program is built.
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Result<Device, StageError> {
+    let there = Device::enumerate(burn::tensor::DeviceType::Cuda).len();
+    if index < there {
+        return Ok(Device::cuda(index));
+    }
+    Err(StageError::failed(format!(
+        "there is no card `cuda:{index}`: the driver of NVIDIA knows {there}; `nvidia-smi` lists them"
+    )))
 }
 
 /// What a network's parameters occupy, in bytes.

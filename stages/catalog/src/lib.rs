@@ -43,6 +43,8 @@ mod template;
 pub mod template_prompts;
 pub mod world;
 
+pub use device::DEVICES;
+
 use ccsr_stage::{Registry, Value};
 use serde::Serialize;
 

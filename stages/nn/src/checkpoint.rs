@@ -1,24 +1,25 @@
 //! Weights: safetensors as the hub lays them out, into modules, strictly.
 //!
-//! Files are mapped into memory and read tensor by tensor. What a file lacks, what it has too many and
-//! what has another shape are errors that name the tensor. A pickle is never read.
+//! A tensor's bytes are read once, straight to where the network keeps them: loading takes no more memory
+//! than the network. What a file lacks, what it has too many and what has another shape are errors that
+//! name the tensor. A pickle is never read.
+
+mod place;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::store::{
-    ApplyError, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter,
-    SafetensorsStore,
-};
-use burn::tensor::{DType, Tensor};
-use burn_pack::Tensor as Stored;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
 use serde::Deserialize;
 
-/// The largest header that the format allows, in bytes.
-const MAX_HEADER: u64 = 100_000_000;
+use self::place::Place;
+pub use self::place::keys_of;
+use self::stored::Stored;
+
 /// How many tensors an error names.
 const NAMED: usize = 5;
 /// Endings of files that hold pickles, which are programs.
@@ -174,25 +175,12 @@ impl Checkpoint {
     fn of_files(path: &Path, files: &[PathBuf]) -> Result<Self, WeightError> {
         let mut tensors = BTreeMap::new();
         for file in files {
-            check(file)?;
-            let corrupt = |why: String| WeightError::Corrupt {
-                path: file.clone(),
-                why,
-            };
-            let mut store = SafetensorsStore::from_file(file.clone());
-            let found = store
-                .get_all_tensors()
-                .map_err(|error| corrupt(error.to_string()))?;
-            for (name, tensor) in found {
-                let mut tensor = tensor.clone();
-                if tensor.shape.is_empty() {
-                    // A number by itself is a list of one here: a parameter has a dimension at least.
-                    tensor.shape = [1].into();
-                }
+            for (name, tensor) in stored::open(file)? {
                 if tensors.insert(name.clone(), tensor).is_some() {
-                    return Err(corrupt(format!(
-                        "an earlier shard has the tensor `{name}`, too"
-                    )));
+                    return Err(WeightError::Corrupt {
+                        path: file.clone(),
+                        why: format!("an earlier shard has the tensor `{name}`, too"),
+                    });
                 }
             }
         }
@@ -206,15 +194,14 @@ impl Checkpoint {
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.tensors
             .iter()
-            .map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()))
+            .map(|(name, tensor)| (name.as_str(), tensor.shape()))
     }
 
     /// Gives tensors other names, or leaves them out (`None`): what a file holds that is no weight.
     pub fn rename(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self, WeightError> {
         let mut tensors = BTreeMap::new();
-        for (name, mut tensor) in self.tensors {
+        for (name, tensor) in self.tensors {
             let Some(name) = rename(&name) else { continue };
-            tensor.name.clone_from(&name);
             if tensors.insert(name.clone(), tensor).is_some() {
                 return Err(WeightError::Twice {
                     path: self.path,
@@ -228,9 +215,8 @@ impl Checkpoint {
     /// The tensors whose names begin with a prefix, without it.
     #[must_use]
     pub fn below(self, prefix: &str) -> Self {
-        let below = |(name, mut tensor): (String, Stored)| {
-            name.strip_prefix(prefix)?.clone_into(&mut tensor.name);
-            Some((tensor.name.clone(), tensor))
+        let below = |(name, tensor): (String, Stored)| {
+            Some((name.strip_prefix(prefix)?.to_owned(), tensor))
         };
         Self {
             path: self.path,
@@ -242,116 +228,96 @@ impl Checkpoint {
     ///
     /// Names are the module's own, with PyTorch's habits: `weight` and `bias` of norms, weights of linear
     /// layers as `[out, in]`.
-    pub fn load<M: Module>(self, mut module: M) -> Result<M, WeightError> {
-        let path = self.path;
-        let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
-        let tensors = self.tensors.into_values().collect();
-        let result = module.apply(tensors, None, Some(Box::new(adapter)), true);
-        if let Some(error) = result.errors.first() {
-            return Err(misfit(path, error));
+    pub fn load<M: Module>(self, module: M) -> Result<M, WeightError> {
+        let mut loading = Loading {
+            place: Place::default(),
+            path: &self.path,
+            tensors: self.tensors,
+            missing: Vec::new(),
+            failed: None,
+        };
+        let module = module.map(&mut loading);
+        if let Some(error) = loading.failed {
+            return Err(error);
         }
-        if !result.missing.is_empty() {
-            let tensors = result
-                .missing
-                .into_iter()
-                .map(|(name, container)| as_stored(&name, &container));
+        let (missing, unused) = (loading.missing, loading.tensors);
+        if !missing.is_empty() {
             return Err(WeightError::Missing {
-                path,
-                tensors: tensors.collect(),
+                path: self.path,
+                tensors: missing,
             });
         }
-        if !result.unused.is_empty() {
+        if !unused.is_empty() {
             return Err(WeightError::Unused {
-                path,
-                tensors: result.unused,
+                path: self.path,
+                tensors: unused.into_keys().collect(),
             });
         }
         Ok(module)
     }
 }
 
-/// The names and shapes of all weights that a module wants from a checkpoint, as PyTorch has them. No
-/// weight is made for it.
-pub fn keys_of<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
-    let mut keys = Keys::default();
-    module.visit(&mut keys);
-    keys.found
+/// Goes through a module and puts tensors into its parameters, whose own values are never made.
+struct Loading<'a> {
+    place: Place,
+    path: &'a Path,
+    tensors: BTreeMap<String, Stored>,
+    missing: Vec<String>,
+    /// The first tensor that does not fit.
+    failed: Option<WeightError>,
 }
 
-#[derive(Default)]
-struct Keys {
-    path: Vec<(String, String)>,
-    found: BTreeMap<String, Vec<usize>>,
-}
-
-impl ModuleVisitor for Keys {
+impl ModuleMapper for Loading<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.push((name.to_owned(), container.to_owned()));
+        self.place.enter(name, container);
     }
 
     fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.pop();
+        self.place.leave();
     }
 
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let is_variant = |container: &str| container.starts_with("Enum:");
-        let named = self
-            .path
-            .iter()
-            .filter(|(_, container)| !is_variant(container));
-        let names: Vec<_> = named.map(|(name, _)| name.as_str()).collect();
-        let containers: Vec<_> = self
-            .path
-            .iter()
-            .map(|(_, container)| container.as_str())
-            .collect();
-        let mut shape = parameter.lazy_shape().to_vec();
-        let is_linear = |container: &&str| container.rsplit(':').next() == Some("Linear");
-        if containers.iter().any(is_linear) && D == 2 {
-            shape.reverse();
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.place.name();
+        let Some(stored) = self.tensors.remove(&name) else {
+            self.missing.push(name);
+            return parameter;
+        };
+        let turned = D == 2 && self.place.is_linear();
+        match read(&stored, &parameter, turned) {
+            Ok(tensor) => {
+                let id = parameter.id;
+                parameter.transform_for_load(tensor, id)
+            }
+            Err(why) => {
+                self.failed.get_or_insert_with(|| WeightError::Misfit {
+                    path: self.path.to_owned(),
+                    tensor: name,
+                    why,
+                });
+                parameter
+            }
         }
-        let name = as_stored(&names.join("."), &containers.join("."));
-        self.found.insert(name, shape);
     }
 }
 
-/// A parameter's name in files: norms call theirs `weight` and `bias` there.
-fn as_stored(name: &str, container: &str) -> String {
-    let is_norm = container.contains("Norm");
-    match name.rsplit_once('.') {
-        Some((module, "gamma")) if is_norm => format!("{module}.weight"),
-        Some((module, "beta")) if is_norm => format!("{module}.bias"),
-        _ => name.to_owned(),
+/// A tensor for a parameter; `turned`, if the file has its two dimensions the other way round. Then it is a
+/// view: the numbers stay as they lie.
+fn read<const D: usize>(
+    stored: &Stored,
+    parameter: &Param<Tensor<D>>,
+    turned: bool,
+) -> Result<Tensor<D>, String> {
+    let mut expected = parameter.lazy_shape().to_vec();
+    if turned {
+        expected.reverse();
     }
-}
-
-fn misfit(path: PathBuf, error: &ApplyError) -> WeightError {
-    let (tensor, why) = match error {
-        ApplyError::ShapeMismatch {
-            path,
-            expected,
-            found,
-        } => (
-            path,
-            format!("expected the shape {expected:?}, found {found:?}"),
-        ),
-        ApplyError::DTypeMismatch {
-            path,
-            expected,
-            found,
-        } => (
-            path,
-            format!("expected numbers like {expected:?}, found {found:?}"),
-        ),
-        ApplyError::AdapterError { path, message } | ApplyError::LoadError { path, message } => {
-            (path, message.clone())
-        }
-    };
-    WeightError::Misfit {
-        path,
-        tensor: tensor.clone(),
-        why,
+    let found = stored.shape();
+    if found != expected {
+        return Err(format!("expected the shape {expected:?}, found {found:?}"));
     }
+    let data = TensorData::new(stored.numbers()?, expected);
+    let tensor = Tensor::from_data(data, &parameter.lazy_device());
+    Ok(if turned { tensor.transpose() } else { tensor })
 }
 
 fn is_pickle(path: &Path) -> bool {
@@ -393,49 +359,4 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, WeightError> {
         files.push(file);
     }
     Ok(files)
-}
-
-/// Looks at a file's header before it is mapped: what it promises must be there.
-fn check(path: &Path) -> Result<(), WeightError> {
-    if is_pickle(path) {
-        return Err(WeightError::Pickle {
-            path: path.to_owned(),
-        });
-    }
-    let corrupt = |why: &str| WeightError::Corrupt {
-        path: path.to_owned(),
-        why: why.to_owned(),
-    };
-    let unreadable = |source| WeightError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    let mut length = [0; 8];
-    if file.read_exact(&mut length).is_err() {
-        return Err(corrupt("it is shorter than a header"));
-    }
-    let length = u64::from_le_bytes(length);
-    if length > MAX_HEADER || length > size - 8 {
-        return Err(corrupt(
-            "its header is longer than it may be; it is no safetensors file, or cut off",
-        ));
-    }
-    let mut header = vec![0; length as usize];
-    file.read_exact(&mut header).map_err(unreadable)?;
-    let header: BTreeMap<String, serde_json::Value> =
-        serde_json::from_slice(&header).map_err(|_| corrupt("its header is not JSON"))?;
-    let ends = header
-        .values()
-        .filter_map(|entry| entry["data_offsets"][1].as_u64());
-    let end = ends.max().unwrap_or(0);
-    if end != size - 8 - length {
-        let why = format!(
-            "it holds {} bytes of tensors, its header says {end}",
-            size - 8 - length
-        );
-        return Err(corrupt(&why));
-    }
-    Ok(())
 }

@@ -4,6 +4,8 @@
 //! precision on the CPU.
 
 mod composed;
+#[cfg(feature = "gpu")]
+mod cube;
 mod extension;
 mod gradient;
 

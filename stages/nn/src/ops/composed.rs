@@ -23,6 +23,15 @@ pub(super) fn quick_gelu<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
     B::float_mul(input, gate)
 }
 
+/// A shape with half the last dimension.
+pub(super) fn halved(shape: &Shape) -> Shape {
+    let mut dims = shape.to_vec();
+    if let Some(last) = dims.last_mut() {
+        *last /= 2;
+    }
+    Shape::from(dims)
+}
+
 pub(super) fn geglu<B: Backend>(input: &FloatTensor<B>) -> FloatTensor<B> {
     let dims = input.shape().to_vec();
     let width = dims[dims.len() - 1] / 2;

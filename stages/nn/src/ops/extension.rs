@@ -13,24 +13,29 @@ use ccsr_kernels::group_norm::GroupNorm;
 use super::composed;
 
 /// Names begin with `ccsr_`: they stand beside Burn's own.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Autodiff, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
 pub(super) trait Kernels: Backend {
+    #[fusion(default)]
     fn ccsr_silu(input: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::silu::<Self>(input)
     }
 
+    #[fusion(default)]
     fn ccsr_gelu(input: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::gelu::<Self>(input)
     }
 
+    #[fusion(default)]
     fn ccsr_quick_gelu(input: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::quick_gelu::<Self>(input)
     }
 
+    #[fusion(dtype = input, shape = composed::halved(input))]
     fn ccsr_geglu(input: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::geglu::<Self>(&input)
     }
 
+    #[fusion(dtype = input, shape = input)]
     fn ccsr_group_norm(
         input: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -42,6 +47,7 @@ pub(super) trait Kernels: Backend {
         composed::group_norm::<Self>(input, gamma, beta, groups, epsilon, silu)
     }
 
+    #[fusion(default)]
     fn ccsr_attend(
         queries: FloatTensor<Self>,
         keys: FloatTensor<Self>,
@@ -51,6 +57,7 @@ pub(super) trait Kernels: Backend {
         composed::attend::<Self>(queries, keys, values, causal)
     }
 
+    #[fusion(default)]
     fn ccsr_linear(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -59,6 +66,7 @@ pub(super) trait Kernels: Backend {
         composed::linear::<Self>(input, weight, bias)
     }
 
+    #[fusion(default)]
     fn ccsr_conv2d(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -194,12 +202,11 @@ impl Kernels for Flex {
             return composed::geglu::<Self>(&input);
         }
         let input = input.to_contiguous();
-        let mut dims = input.shape().to_vec();
-        let last = dims.len() - 1;
-        dims[last] /= 2;
-        let mut out = vec![0.0; dims.iter().product()];
-        activation::geglu(input.storage::<f32>(), dims[last], &mut out);
-        made(out, dims)
+        let shape = composed::halved(&input.shape());
+        let width = shape.to_vec().pop().unwrap_or(1);
+        let mut out = vec![0.0; shape.num_elements()];
+        activation::geglu(input.storage::<f32>(), width, &mut out);
+        made(out, shape)
     }
 
     fn ccsr_group_norm(

@@ -138,6 +138,10 @@ impl<B: Differentiable, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     }
 }
 
+/// Fusion sees the primitives, and fuses what it can of both ways.
+#[cfg(feature = "gpu")]
+impl Differentiable for burn::backend::fusion::Fusion<burn_cubecl::CubeBackend> {}
+
 /// What was kept of an operation's forward, and how to go back through it.
 trait Rule<const N: usize>: Clone + Debug + Send + 'static {
     /// The gradients of the inputs that are wanted, from that of the result.
