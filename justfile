@@ -37,6 +37,8 @@ networks PYTHON WORK:
 wgpu:
     cargo test -p ccsr-nn --features wgpu --locked -- --test-threads 1 gpu::
 
-# Everything of the networks on an NVIDIA card: parity, then times. Prints a table to report.
+# The networks on an NVIDIA card: kernels beside the CPU, then whole networks beside PyTorch, as a table to report.
 cuda-acceptance PYTHON WORK:
-    benches/cuda_acceptance.sh {{PYTHON}} {{WORK}}
+    cargo test --release -p ccsr-nn --features cuda --locked -- --test-threads 1 gpu::
+    cargo build --release --locked --example networks -p ccsr-stages --features cuda
+    {{PYTHON}} benches/networks.py --device cuda --work {{WORK}}

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Full-size networks beside PyTorch: time, memory, and how far the answers are apart.
+"""Full-size networks beside PyTorch and candle: time, memory, and how far the answers are apart.
 
     python3 -m venv .oracle && .oracle/bin/pip install torch diffusers transformers
     cargo build --release --example networks -p ccsr-stages
+    cargo build --release --manifest-path benches/candle/Cargo.toml     # left out if it is not there
     .oracle/bin/python benches/networks.py --work /tmp/networks > results.md
 
 Weights are random, written once to the work folder (6 GB) as the hub lays them out. Each round starts both
@@ -81,7 +82,7 @@ def build(network):
         projection_dim=768))
 
 
-def torch_side(network, folder, output, times):
+def torch_side(network, folder, output, times, device):
     """What the child process of PyTorch does."""
     import torch
     from safetensors.torch import load_file
@@ -94,8 +95,8 @@ def torch_side(network, folder, output, times):
         import transformers
         kind = transformers.CLIPTextModel if network == "text" else transformers.CLIPModel
     imported = time.perf_counter()
-    model = kind.from_pretrained(folder).eval()
-    inputs = load_file(folder / "inputs.safetensors")
+    model = kind.from_pretrained(folder).eval().to(device)
+    inputs = load_file(folder / "inputs.safetensors", device=device)
     loading = time.perf_counter() - imported
     def backward():
         sample, text = inputs["sample"].requires_grad_(), inputs["text"].requires_grad_()
@@ -111,10 +112,10 @@ def torch_side(network, folder, output, times):
     }[network]
     seconds = []
     with torch.inference_mode(network != "backward"):
-        answer = compute()
+        answer = compute().cpu()
         for _ in range(times):
             began = time.perf_counter()
-            answer = compute()
+            answer = compute().cpu()
             seconds.append(time.perf_counter() - began)
     output.write_bytes(answer.contiguous().numpy().tobytes())
     print(json.dumps({"loading": loading, "seconds": seconds}))
@@ -139,29 +140,39 @@ def apart(one, other):
     return float(abs(one - other).max() / abs(other).max())
 
 
-def measure(network, work, rounds, times):
-    """A row of the table."""
+def sides(network, work, times, device):
+    """Who computes it, and how each is started."""
+    folder = work / network
+    arguments = [network, folder, folder / "inputs.safetensors"]
+    commands = {
+        "ours": [ROOT / "target/release/examples/networks", *arguments, work / f"{network}.ours", times, device],
+        "torch": [sys.executable, __file__, "--child", network, "--work", work, "--times", times, "--device", device],
+        "candle": [ROOT / "benches/candle/target/release/candle-networks", *arguments,
+                   work / f"{network}.candle", times],
+    }
+    if network == "backward" or device != "cpu" or not commands["candle"][0].exists():
+        del commands["candle"]
+    return {side: [str(part) for part in command] for side, command in commands.items()}
+
+
+def measure(network, work, rounds, times, device):
+    """A row of the table for each side."""
     folder = work / network
     subprocess.run([sys.executable, __file__, "--make", network, "--work", work], check=True)
-    outputs = {side: work / f"{network}.{side}" for side in ("ours", "torch")}
-    commands = {
-        "torch": [sys.executable, __file__, "--child", network, "--work", work, "--times", times],
-        "ours": [ROOT / "target/release/examples/networks", network, folder, folder / "inputs.safetensors",
-                 outputs["ours"], times],
-    }
+    commands = sides(network, work, times, device)
     found = {side: [] for side in commands}
     for _ in range(rounds):
         for side, command in commands.items():
-            found[side].append(start([str(part) for part in command]))
-    def median(side, key):
-        values = [value for run in found[side] for value in (run[key] if key == "seconds" else [run[key]])]
-        return statistics.median(values)
-    ours, torch = (median(side, "seconds") for side in ("ours", "torch"))
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    print(f"| {NETWORKS[network]} | {ours:.3f} s | {torch:.3f} s | {ours / torch:.2f} "
-          f"| {median('ours', 'loading'):.1f} s | {median('torch', 'loading'):.1f} s "
-          f"| {weights / 1e9:.2f} GB | {median('ours', 'memory') / 1e9:.2f} GB | {median('torch', 'memory') / 1e9:.2f} GB "
-          f"| {apart(outputs['ours'], outputs['torch']):.1e} |", flush=True)
+            found[side].append(start(command))
+    seconds = {side: statistics.median([value for run in runs for value in run["seconds"]])
+               for side, runs in found.items()}
+    weights = sum(file.stat().st_size for file in folder.glob("*model.safetensors"))
+    for side, runs in found.items():
+        name = f"{NETWORKS[network]}; {weights / 1e9:.2f} GB" if side == "ours" else ""
+        loading, memory = (statistics.median([run[key] for run in runs]) for key in ("loading", "memory"))
+        distance = "" if side == "torch" else f"{apart(work / f'{network}.{side}', work / f'{network}.torch'):.0e}"
+        print(f"| {name} | {side} | {seconds[side]:.3f} s | {seconds[side] / seconds['torch']:.2f} "
+              f"| {loading:.2f} s | {memory / 1e9:.2f} GB | {distance} |", flush=True)
 
 
 def main():
@@ -171,17 +182,18 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda")
     parser.add_argument("--make", help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.make:
         return make(args.make, args.work / args.make)
     if args.child:
-        return torch_side(args.child, args.work / args.child, args.work / f"{args.child}.torch", args.times)
-    print("| network | ours | PyTorch | ratio | loading | PyTorch | weights | memory | PyTorch | apart |")
-    print("|---|" + "---:|" * 9, flush=True)
+        return torch_side(args.child, args.work / args.child, args.work / f"{args.child}.torch", args.times, args.device)
+    print("| network, weights | by | time | of PyTorch's | loading | peak memory | apart |")
+    print("|---|---|" + "---:|" * 5, flush=True)
     for network in args.networks or NETWORKS:
-        measure(network, args.work, args.rounds, args.times)
+        measure(network, args.work, args.rounds, args.times, args.device)
 
 
 if __name__ == "__main__":

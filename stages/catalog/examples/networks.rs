@@ -1,7 +1,7 @@
 //! Times one network from a folder: `benches/networks.py` calls this beside PyTorch.
 //!
-//! `networks NETWORK FOLDER INPUTS.safetensors OUTPUT ROUNDS` loads, computes once to warm up and then ROUNDS
-//! times, writes the last answer as binary32 numbers and prints one JSON object with seconds.
+//! `networks NETWORK FOLDER INPUTS.safetensors OUTPUT ROUNDS [DEVICE]` loads, computes once to warm up and then
+//! ROUNDS times, writes the last answer as binary32 numbers and prints one JSON object with seconds.
 
 #![expect(clippy::print_stdout, reason = "the answer is what this is for")]
 #![expect(clippy::unwrap_used, reason = "nobody depends on it")]
@@ -20,12 +20,16 @@ type Computation = Box<dyn Fn() -> TensorData>;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [network, folder, inputs, output, rounds] = arguments.as_slice() else {
-        panic!("expected NETWORK FOLDER INPUTS.safetensors OUTPUT ROUNDS, found {arguments:?}");
+    let [network, folder, inputs, output, rounds, device @ ..] = arguments.as_slice() else {
+        panic!(
+            "expected NETWORK FOLDER INPUTS.safetensors OUTPUT ROUNDS [DEVICE], found {arguments:?}"
+        );
     };
+    let device = device.first().map_or("cpu", String::as_str);
+    let device = ccsr_stages::device(device).unwrap();
     let (folder, inputs) = (Path::new(folder), Golden::open(inputs));
     let began = Instant::now();
-    let compute = load(network, folder, &inputs);
+    let compute = load(network, folder, &inputs, device);
     let loading = began.elapsed().as_secs_f64();
     let mut answer = compute();
     let seconds: Vec<f64> = (0..rounds.parse().unwrap())
@@ -43,8 +47,7 @@ fn main() {
     );
 }
 
-fn load(network: &str, folder: &Path, inputs: &Golden) -> Computation {
-    let device = Device::flex();
+fn load(network: &str, folder: &Path, inputs: &Golden, device: Device) -> Computation {
     match network {
         "unet" => {
             let (unet, _) = load_unet(folder, &device).unwrap();

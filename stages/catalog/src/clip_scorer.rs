@@ -99,7 +99,7 @@ impl Network for ClipScorer {
     }
 
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
-        let device = crate::device::named(&environment.device)?;
+        let device = crate::device::device(&environment.device)?;
         Ok(Arc::new(Model::load(&self.folder.path, device)?))
     }
 }

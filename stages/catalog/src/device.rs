@@ -33,7 +33,7 @@ pub const DEVICES: &[&str] = &[
 ///
 /// # Errors
 /// If this program was built without it, or there is none.
-pub(crate) fn named(name: &str) -> Result<Device, StageError> {
+pub fn device(name: &str) -> Result<Device, StageError> {
     let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
     match (kind, index.parse::<usize>()) {
         ("cpu", _) => Ok(Device::flex()),

@@ -43,7 +43,7 @@ mod template;
 pub mod template_prompts;
 pub mod world;
 
-pub use device::DEVICES;
+pub use device::{DEVICES, device};
 
 use ccsr_stage::{Registry, Value};
 use serde::Serialize;

@@ -114,7 +114,7 @@ impl Network for StableDiffusion {
     }
 
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
-        let device = crate::device::named(&environment.device)?;
+        let device = crate::device::device(&environment.device)?;
         let model = Model::load(&self.folder.path, &self.scheduler, device)?;
         Ok(Arc::new(model))
     }

@@ -115,6 +115,6 @@ fn half_precision_goes_burns_way() {
     assert_near(whole(geglu(half)), geglu(input), 4e-3);
 }
 
-#[cfg(feature = "wgpu")]
+#[cfg(feature = "gpu")]
 mod gpu;
 mod gradients;

@@ -1,14 +1,19 @@
-//! The operations through wgpu, beside those on the CPU: `just wgpu` runs these, on Mesa's lavapipe if there is
-//! no card.
+//! The operations in CubeCL beside those on the CPU: `just wgpu` runs these, on Mesa's lavapipe if there is no
+//! card, `just cuda-acceptance` on an NVIDIA card.
 
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{GroupNormConfig, LinearConfig, PaddingConfig2d};
-use burn::tensor::DeviceKind;
 
 use super::*;
 
+#[cfg(feature = "cuda")]
 fn gpu() -> Device {
-    Device::wgpu(DeviceKind::DefaultDevice)
+    Device::cuda(0)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpu() -> Device {
+    Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)
 }
 
 /// That a function has the same numbers on both.
