@@ -110,6 +110,36 @@ fn scores_are_computed_for_what_was_not_scored() {
 }
 
 #[test]
+fn exported_images_say_how_they_were_drawn() {
+    let project = project();
+    project.edit(
+        FILE,
+        "      negative_prompt: rain\n",
+        "      negative_prompt: rain\n    outputs: drawn\n",
+    );
+    project.run(["run", FILE]).succeeded();
+    let files = project.files("stable_diffusion/drawn");
+    assert_eq!(files.len(), 12);
+    let (name, bytes) = files.last_key_value().unwrap();
+    assert!(name.ends_with("4_giraffe-2.png"), "{name:?}");
+    let decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    let text = &reader.info().uncompressed_latin1_text[0];
+    assert_eq!(text.keyword, "parameters");
+    let (prompt, settings) = text.text.split_once('\n').unwrap();
+    assert!(prompt.contains("giraffe"), "{prompt}");
+    assert!(
+        settings.starts_with(
+            "Negative prompt: rain\nSteps: 6, Sampler: PLMS, CFG scale: 7.5, Model: checkpoint, Seed: 2, \
+             Size: 32x32, Version: ccsr-flow "
+        ),
+        "{settings}"
+    );
+}
+
+#[test]
 fn what_a_model_does_not_see_of_a_prompt_is_told() {
     let project = project();
     let long = format!("an elephant {}in the rain", "and a giraffe ".repeat(40));

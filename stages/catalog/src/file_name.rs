@@ -2,6 +2,15 @@
 
 /// `{line}_{class}.png`: the prompt's number, counted from 1, and its class.
 pub(crate) fn of(line: i64, class: Option<&str>) -> String {
+    format!("{}.png", stem(line, class))
+}
+
+/// `{line}_{class}-{candidate}.png`: one of the prompt's images.
+pub(crate) fn of_candidate(line: i64, class: Option<&str>, candidate: i64) -> String {
+    format!("{}-{candidate}.png", stem(line, class))
+}
+
+fn stem(line: i64, class: Option<&str>) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || c == '-' {
             c
@@ -12,9 +21,9 @@ pub(crate) fn of(line: i64, class: Option<&str>) -> String {
     match class.map(str::trim).filter(|class| !class.is_empty()) {
         Some(class) => {
             let class: String = class.to_lowercase().chars().map(plain).collect();
-            format!("{line}_{class}.png")
+            format!("{line}_{class}")
         }
-        None => format!("{line}.png"),
+        None => line.to_string(),
     }
 }
 
@@ -27,5 +36,6 @@ mod tests {
         assert_eq!(of(12, Some("Teddy Bear")), "12_teddy_bear.png");
         assert_eq!(of(1, Some("../x")), "1____x.png");
         assert_eq!(of(3, None), "3.png");
+        assert_eq!(of_candidate(3, Some("lion"), 7), "3_lion-7.png");
     }
 }

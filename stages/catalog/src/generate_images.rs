@@ -4,18 +4,23 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ccsr_stage::{
-    Batch, Bound, ColumnType, Digest, Environment, InputPort, Inputs, Misfit, Misfits, Outcome,
-    OutputPort, Partition, PartitionOutcomes, Resolved, Resource, Roles, Row, RowCounts, Schema,
-    Schemas, Source, Stage, StageError, StageKind, Table, Unit, Value,
+    Batch, Blobs, Bound, ColumnType, Digest, Environment, ExportFile, InputPort, Inputs, Misfit,
+    Misfits, Outcome, OutputPort, Partition, PartitionOutcomes, Resolved, Resource, Roles, Row,
+    RowCounts, Schema, Schemas, Source, Stage, StageError, StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::file_name;
 use crate::png;
 use crate::range::within;
 use crate::roles::{DrawRequest, Drawer, Drawing, Role, SamplerName, Sampling};
 use crate::row_id::{RowId, shortened};
 
+/// Bump it when the same table would become other files.
+const EXPORT_REVISION: u32 = 1;
+/// The keyword under which web UIs look for how an image was made.
+const METADATA: &str = "parameters";
 /// The most candidates a prompt.
 const MOST: u32 = 10_000;
 
@@ -122,6 +127,26 @@ impl GenerateImages {
     fn candidates(&self) -> Vec<u32> {
         let counted = || (0..self.params.candidates).collect();
         self.params.seeds.clone().unwrap_or_else(counted)
+    }
+
+    /// How a candidate was drawn, as the common web UIs write it (AUTOMATIC1111's `infotext`).
+    fn metadata(&self, prompt: &str, candidate: i64) -> String {
+        let sampling = self.params.sampling();
+        let mut settings = self.drawer.object.settings(&sampling);
+        let size = self.params.size;
+        settings.push(("Seed", candidate.to_string()));
+        settings.push(("Size", format!("{size}x{size}")));
+        let version = concat!("ccsr-flow ", env!("CARGO_PKG_VERSION"));
+        settings.push(("Version", version.to_owned()));
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        let negative = match sampling.negative_prompt.as_str() {
+            "" => String::new(),
+            negative => format!("Negative prompt: {negative}\n"),
+        };
+        format!("{prompt}\n{negative}{}", settings.join(", "))
     }
 
     /// The prompts to draw.
@@ -290,6 +315,36 @@ impl Stage for GenerateImages {
             }
         }
         Ok(BTreeMap::from([("images", table.finish())]))
+    }
+
+    fn export(&self, _: &str, table: &Table) -> Result<Option<Vec<ExportFile>>, StageError> {
+        let group = RowId::group_of(&table.schema());
+        let mut numbers = HashMap::new();
+        let file = |row: Row<'_>| {
+            let next = numbers.len() as i64 + 1;
+            let line = *numbers.entry(group.key(row)).or_insert(next);
+            let class = row.find("class").and_then(Value::as_text);
+            let (candidate, image) = (row.int("candidate")?, row.blob("image")?);
+            let text = self.metadata(row.text("prompt")?, candidate);
+            let parts = [
+                Value::Int(i64::from(EXPORT_REVISION)),
+                Value::Blob(image),
+                Value::from(text.as_str()),
+            ];
+            let render = move |blobs: &dyn Blobs| {
+                let image = png::decode(&blobs.read(&image)?)
+                    .map_err(|error| StageError::failed(error.to_string()))?;
+                Ok(png::encode_with(&image, Some((METADATA, &text))))
+            };
+            let name = file_name::of_candidate(line, class, candidate);
+            Ok(ExportFile::rendered(name, &Value::list(parts), render))
+        };
+        let files: Result<_, StageError> = table.rows().map(file).collect();
+        Ok(Some(files?))
+    }
+
+    fn export_revision(&self) -> u32 {
+        EXPORT_REVISION
     }
 
     fn describe(&self, unit: &Unit) -> Option<String> {

@@ -29,12 +29,27 @@ pub enum DecodeError {
 
 /// The pixels as a PNG: RGB, 8 bits, no metadata.
 pub fn encode(image: &RgbImage) -> Vec<u8> {
+    encode_with(image, None)
+}
+
+/// The same with a text under a keyword (at most 79 letters of Latin-1), as the format keeps such: in Latin-1
+/// where that has all its letters, else in UTF-8.
+pub fn encode_with(image: &RgbImage, text: Option<(&str, &str)>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(ColorType::Rgb);
     encoder.set_depth(BitDepth::Eight);
     encoder.set_deflate_compression(DeflateCompression::Level(6));
     encoder.set_filter(Filter::Adaptive);
+    if let Some((keyword, text)) = text {
+        let (keyword, is_latin) = (keyword.to_owned(), text.chars().all(|c| u32::from(c) < 256));
+        let added = if is_latin {
+            encoder.add_text_chunk(keyword, text.to_owned())
+        } else {
+            encoder.add_itxt_chunk(keyword, text.to_owned())
+        };
+        added.expect("texts may be added before the header is written");
+    }
     encoder
         .write_header()
         .and_then(|mut writer| writer.write_image_data(image.as_raw()))
@@ -113,6 +128,25 @@ mod tests {
         });
         assert_eq!(chunks, [1, 1, 1]);
         assert!(!bytes.windows(4).any(|window| window == b"tEXt"));
+    }
+
+    #[test]
+    fn texts_stand_beside_the_pixels() {
+        let of = |text: &str| {
+            let bytes = encode_with(&picture(), Some(("parameters", text)));
+            assert_eq!(decode(&bytes).unwrap(), picture());
+            let reader = ::png::Decoder::new(Cursor::new(&bytes))
+                .read_info()
+                .unwrap();
+            let info = reader.info();
+            let latin = info.uncompressed_latin1_text.first();
+            let other = info.utf8_text.first();
+            let latin = latin.map(|chunk| chunk.text.clone());
+            latin.or_else(|| other.map(|chunk| chunk.get_text().unwrap()))
+        };
+        for text in ["a lion\nSteps: 5", "un éléphant", "象, an elephant", ""] {
+            assert_eq!(of(text).as_deref(), Some(text));
+        }
     }
 
     #[test]

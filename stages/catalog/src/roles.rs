@@ -160,6 +160,12 @@ pub trait Drawer: Network {
     /// What of the request the drawing depends on.
     fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError>;
 
+    /// How it draws, as web UIs write it into the metadata of images: `Steps`, `Sampler`, ….
+    fn settings(&self, sampling: &Sampling) -> Vec<(&'static str, String)> {
+        let _ = sampling;
+        Vec::new()
+    }
+
     /// How many drawings make a good batch.
     fn batch(&self) -> usize {
         128

@@ -66,6 +66,20 @@ fn kind(
     })
 }
 
+/// What web UIs call a sampler.
+const fn name_of(kind: &SamplerKind) -> &'static str {
+    match kind {
+        SamplerKind::Pndm => "PLMS",
+        SamplerKind::Ddim { .. } => "DDIM",
+        SamplerKind::DpmSolver { karras: Some(true) } => "DPM++ 2M Karras",
+        SamplerKind::DpmSolver { .. } => "DPM++ 2M",
+        SamplerKind::Euler => "Euler",
+        SamplerKind::EulerAncestral => "Euler a",
+        SamplerKind::UniPc => "UniPC",
+        SamplerKind::Lcm => "LCM",
+    }
+}
+
 impl RoleKind for StableDiffusion {
     const ROLE: &'static str = "drawer";
     const NAME: &'static str = "stable-diffusion";
@@ -159,6 +173,16 @@ impl Drawer for StableDiffusion {
             ));
         }
         Ok(reads)
+    }
+
+    fn settings(&self, sampling: &Sampling) -> Vec<(&'static str, String)> {
+        let sampler = kind(sampling.sampler, &self.scheduler).map(|kind| name_of(&kind).to_owned());
+        let mut settings = vec![("Steps", sampling.steps.to_string())];
+        settings.extend(sampler.map(|sampler| ("Sampler", sampler)));
+        settings.push(("CFG scale", sampling.guidance.to_string()));
+        let model = self.folder.display.rsplit('/').next().unwrap_or_default();
+        settings.push(("Model", model.to_owned()));
+        settings
     }
 
     fn batch(&self) -> usize {
