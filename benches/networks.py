@@ -23,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 #: What is measured: a name, and what people call it.
 NETWORKS = {
     "unet": "UNet of Stable Diffusion 2.1, 64x64 latents, batch 2",
+    "half": "the same, weights stored in binary16 (PyTorch widens them)",
     "backward": "UNet, 32x32 latents, batch 1, forward and backward to sample and text",
     "decoder": "VAE decoder, 64x64 latents",
     "text": "text encoder of Stable Diffusion 2.1, batch 2",
@@ -41,6 +42,10 @@ def make(network, folder):
         folder.mkdir()
         for file in (folder.parent / "unet").glob("[cd]*"):
             (folder / file.name).symlink_to(file.resolve())
+    elif network == "half":
+        from diffusers import UNet2DConditionModel
+        model = UNet2DConditionModel.from_pretrained(folder.parent / "unet", torch_dtype=torch.float16)
+        model.save_pretrained(folder, max_shard_size="100GB")
     else:
         model = build(network)
         with torch.no_grad():
@@ -49,6 +54,7 @@ def make(network, folder):
                 parameter.add_(torch.randn_like(parameter) * 0.01)
         model.save_pretrained(folder, safe_serialization=True, max_shard_size="100GB")
     inputs = {
+        "half": lambda: {"sample": torch.randn(2, 4, 64, 64), "text": torch.randn(2, 77, 1024)},
         "unet": lambda: {"sample": torch.randn(2, 4, 64, 64), "text": torch.randn(2, 77, 1024)},
         "backward": lambda: {"sample": torch.randn(1, 4, 32, 32), "text": torch.randn(1, 77, 1024)},
         "decoder": lambda: {"latents": torch.randn(1, 4, 64, 64)},
@@ -88,14 +94,14 @@ def torch_side(network, folder, output, times, device):
     from safetensors.torch import load_file
     torch.set_num_threads(2)
     began = time.perf_counter()
-    if network in ("unet", "backward", "decoder"):
+    if network in ("unet", "half", "backward", "decoder"):
         import diffusers
         kind = diffusers.AutoencoderKL if network == "decoder" else diffusers.UNet2DConditionModel
     else:
         import transformers
         kind = transformers.CLIPTextModel if network == "text" else transformers.CLIPModel
     imported = time.perf_counter()
-    model = kind.from_pretrained(folder).eval().to(device)
+    model = kind.from_pretrained(folder, torch_dtype=torch.float32).eval().to(device)
     inputs = load_file(folder / "inputs.safetensors", device=device)
     loading = time.perf_counter() - imported
     def backward():
@@ -103,9 +109,11 @@ def torch_side(network, folder, output, times, device):
         loss = model(sample, 500, text).sample.square().mean()
         return torch.autograd.grad(loss, [sample, text])[0]
     model.requires_grad_(False)
+    predict = lambda: model(inputs["sample"], 500, inputs["text"]).sample
     compute = {
         "backward": backward,
-        "unet": lambda: model(inputs["sample"], 500, inputs["text"]).sample,
+        "half": predict,
+        "unet": predict,
         "decoder": lambda: model.decode(inputs["latents"] / model.config.scaling_factor).sample,
         "text": lambda: model(inputs["tokens"]).last_hidden_state,
         "clip": lambda: torch.nn.functional.normalize(model.get_image_features(inputs["pixels"]).pooler_output),

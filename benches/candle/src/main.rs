@@ -44,7 +44,7 @@ fn load(network: &str, folder: &Path, input: impl Fn(&str) -> Tensor) -> Result<
         VarBuilder::from_mmaped_safetensors(&[folder.join("model.safetensors")], DType::F32, &device)
     };
     Ok(match network {
-        "unet" => {
+        "unet" | "half" => {
             let unet = config.build_unet(diffusion, &device, 4, false, DType::F32)?;
             let (sample, text) = (input("sample"), input("text"));
             Box::new(move || unet.forward(&sample, 500.0, &text))

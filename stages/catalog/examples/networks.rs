@@ -49,7 +49,7 @@ fn main() {
 
 fn load(network: &str, folder: &Path, inputs: &Golden, device: Device) -> Computation {
     match network {
-        "unet" => {
+        "unet" | "half" => {
             let (unet, _) = load_unet(folder, &device).unwrap();
             let sample = inputs.tensor::<4>("sample", &device);
             let text = unet.condition(&inputs.tensor::<3>("text", &device));
@@ -83,6 +83,6 @@ fn load(network: &str, folder: &Path, inputs: &Golden, device: Device) -> Comput
             let pixels = inputs.tensor::<4>("pixels", &device);
             Box::new(move || clip.image_features(pixels.clone()).into_data())
         }
-        other => panic!("there is no network `{other}`: unet, backward, decoder, text, clip"),
+        other => panic!("there is no network `{other}`: unet, half, backward, decoder, text, clip"),
     }
 }

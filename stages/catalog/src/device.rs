@@ -1,7 +1,7 @@
 //! Where networks compute.
 
-use burn::module::Module;
-use burn::prelude::Device;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::prelude::{Device, Tensor};
 use ccsr_stage::StageError;
 
 /// The names of devices that this program was built for. Whether there is one is seen when it is used.
@@ -62,5 +62,17 @@ fn cuda(index: usize) -> Result<Device, StageError> {
 
 /// What a network's parameters occupy, in bytes.
 pub(crate) fn bytes_of(network: &impl Module) -> u64 {
-    network.num_params() as u64 * size_of::<f32>() as u64
+    #[derive(Default)]
+    struct Bytes(u64);
+
+    impl ModuleVisitor for Bytes {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let tensor = parameter.val();
+            self.0 += (tensor.shape().num_elements() * tensor.dtype().size()) as u64;
+        }
+    }
+
+    let mut bytes = Bytes::default();
+    network.visit(&mut bytes);
+    bytes.0
 }

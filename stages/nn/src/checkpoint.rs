@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use self::place::Place;
@@ -224,7 +224,8 @@ impl Checkpoint {
         }
     }
 
-    /// Loads every tensor into the module, as binary32.
+    /// Loads every tensor into the module: as binary32, but weights of linear layers and convolutions that
+    /// are stored in half precision stay so on the CPU, whose kernels widen them as they read them.
     ///
     /// Names are the module's own, with PyTorch's habits: `weight` and `bias` of norms, weights of linear
     /// layers as `[out, in]`.
@@ -283,7 +284,9 @@ impl ModuleMapper for Loading<'_> {
             return parameter;
         };
         let turned = D == 2 && self.place.is_linear();
-        match read(&stored, &parameter, turned) {
+        let keep_halves =
+            self.place.is_kernel() && crate::ops::takes_halves(&parameter.lazy_device());
+        match read(&stored, &parameter, turned, keep_halves) {
             Ok(tensor) => {
                 let id = parameter.id;
                 parameter.transform_for_load(tensor, id)
@@ -301,11 +304,12 @@ impl ModuleMapper for Loading<'_> {
 }
 
 /// A tensor for a parameter; `turned`, if the file has its two dimensions the other way round. Then it is a
-/// view: the numbers stay as they lie.
+/// view: the numbers stay as they lie. Of half precision, if they are stored so and `keep_halves`.
 fn read<const D: usize>(
     stored: &Stored,
     parameter: &Param<Tensor<D>>,
     turned: bool,
+    keep_halves: bool,
 ) -> Result<Tensor<D>, String> {
     let mut expected = parameter.lazy_shape().to_vec();
     if turned {
@@ -315,8 +319,9 @@ fn read<const D: usize>(
     if found != expected {
         return Err(format!("expected the shape {expected:?}, found {found:?}"));
     }
-    let data = TensorData::new(stored.numbers()?, expected);
-    let tensor = Tensor::from_data(data, &parameter.lazy_device());
+    let data = stored.data(keep_halves)?;
+    let options = (&parameter.lazy_device(), data.dtype());
+    let tensor = Tensor::from_data(data, options);
     Ok(if turned { tensor.transpose() } else { tensor })
 }
 

@@ -33,6 +33,11 @@ fn bias<const D: usize>(
     }
 }
 
+/// Whether [`linear`] and [`conv2d`] read weights of half precision on a device.
+pub(crate) fn takes_halves(device: &Device) -> bool {
+    device.clone().without_autodiff() == Device::flex()
+}
+
 /// SiLU of each number.
 pub(crate) fn silu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::ccsr_silu(into(input)))
@@ -119,6 +124,8 @@ pub fn conv2d(layer: &Conv2d, input: Tensor<4>) -> Tensor<4> {
         && layer.dilation == [1, 1]
         && layer.groups == 1;
     let Some((before, after)) = padding.filter(|_| plain) else {
+        let mut layer = layer.clone();
+        layer.weight = layer.weight.map(|weight| weight.cast(input.dtype()));
         return layer.forward(input);
     };
     let [outputs, ..] = layer.weight.dims();

@@ -3,6 +3,7 @@
 use burn::module::Param;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::prelude::*;
+use ccsr_nn::ops::linear;
 
 use crate::config::ClipConfig;
 use crate::{TextModel, VisionModel};
@@ -46,7 +47,7 @@ impl Clip {
     pub fn text_features(&self, tokens: Tensor<2, Int>) -> Tensor<2> {
         let hidden = self.text_model.forward(tokens.clone());
         let pooled = self.text_model.pool(hidden, tokens);
-        normalised(self.text_projection.forward(pooled))
+        normalised(linear(&self.text_projection, pooled))
     }
 
     /// Where images lie, at a distance of 1 from the origin.
@@ -55,7 +56,7 @@ impl Clip {
     /// `pixels`: `[batch, 3, height, width]`; the answer: `[batch, space]`.
     pub fn image_features(&self, pixels: Tensor<4>) -> Tensor<2> {
         let pooled = self.vision_model.forward(pixels).pooled;
-        normalised(self.visual_projection.forward(pooled))
+        normalised(linear(&self.visual_projection, pooled))
     }
 
     /// The factor of cosines in training: 100 in what OpenAI released.

@@ -4,6 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm};
 use burn::prelude::*;
+use ccsr_nn::ops::conv2d;
 
 use crate::config::VisionConfig;
 use crate::encoder::{Encoder, Size, norm};
@@ -96,7 +97,7 @@ impl VisionModel {
 
     fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
         let embeddings = &self.embeddings;
-        let patches = embeddings.patch_embedding.forward(pixels);
+        let patches = conv2d(&embeddings.patch_embedding, pixels);
         let [batch, width, rows, columns] = patches.dims();
         let patches = patches
             .reshape([batch, width, rows * columns])

@@ -38,6 +38,14 @@ impl Place {
         names.join(".")
     }
 
+    /// Whether it is the weight of a linear layer or a convolution.
+    pub(super) fn is_kernel(&self) -> bool {
+        let last = self.0.last();
+        last.is_some_and(|(name, container)| {
+            name == "weight" && matches!(container.as_str(), "Struct:Linear" | "Struct:Conv2d")
+        })
+    }
+
     /// Whether it is part of a linear layer, whose weight PyTorch keeps as `[out, in]`.
     pub(super) fn is_linear(&self) -> bool {
         let last = self.0.last();

@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use burn::tensor::TensorData;
+use bytemuck::Pod;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -38,18 +40,30 @@ impl Stored {
         &self.shape
     }
 
-    /// Its numbers, in order.
+    /// Its numbers: of half precision if they are stored so and halves are to be kept, else of single
+    /// precision.
     ///
     /// # Errors
     /// A sentence: they are no floating-point numbers, or cannot be read.
-    pub(super) fn numbers(&self) -> Result<Vec<f32>, String> {
-        let read = match self.kind {
-            Dtype::F32 => self.in_pieces(size_of::<f32>(), |at, out| {
-                self.file.read_exact_at(bytemuck::cast_slice_mut(out), at)
-            }),
-            Dtype::F16 => self.halves(<[f16]>::convert_to_f32_slice),
-            Dtype::BF16 => self.halves(<[bf16]>::convert_to_f32_slice),
-            other => {
+    pub(super) fn data(&self, keep_halves: bool) -> Result<TensorData, String> {
+        let shape = self.shape.clone();
+        let read = match (self.kind, keep_halves) {
+            (Dtype::F32, _) => self
+                .as_stored::<f32>()
+                .map(|all| TensorData::new(all, shape)),
+            (Dtype::F16, true) => self
+                .as_stored::<f16>()
+                .map(|all| TensorData::new(all, shape)),
+            (Dtype::BF16, true) => self
+                .as_stored::<bf16>()
+                .map(|all| TensorData::new(all, shape)),
+            (Dtype::F16, false) => self
+                .widened(<[f16]>::convert_to_f32_slice)
+                .map(|all| TensorData::new(all, shape)),
+            (Dtype::BF16, false) => self
+                .widened(<[bf16]>::convert_to_f32_slice)
+                .map(|all| TensorData::new(all, shape)),
+            (other, _) => {
                 return Err(format!(
                     "expected numbers like F32, F16 or BF16, found {other}"
                 ));
@@ -58,10 +72,13 @@ impl Stored {
         read.map_err(|error| format!("it cannot be read: {error}"))
     }
 
-    fn halves<H: bytemuck::Pod>(
-        &self,
-        convert: impl Fn(&[H], &mut [f32]) + Sync,
-    ) -> io::Result<Vec<f32>> {
+    fn as_stored<N: Pod + Send>(&self) -> io::Result<Vec<N>> {
+        self.in_pieces(size_of::<N>(), |at, out| {
+            self.file.read_exact_at(bytemuck::cast_slice_mut(out), at)
+        })
+    }
+
+    fn widened<H: Pod>(&self, convert: impl Fn(&[H], &mut [f32]) + Sync) -> io::Result<Vec<f32>> {
         self.in_pieces(size_of::<H>(), |at, out| {
             let mut halves = vec![H::zeroed(); out.len()];
             self.file
@@ -73,12 +90,12 @@ impl Stored {
 
     /// Reads pieces side by side, each from where its numbers begin, of `width` bytes each: touching memory
     /// for the first time takes as long as copying.
-    fn in_pieces(
+    fn in_pieces<N: Pod + Send>(
         &self,
         width: usize,
-        read: impl Fn(u64, &mut [f32]) -> io::Result<()> + Sync,
-    ) -> io::Result<Vec<f32>> {
-        let mut numbers = vec![0.0; self.shape.iter().product()];
+        read: impl Fn(u64, &mut [N]) -> io::Result<()> + Sync,
+    ) -> io::Result<Vec<N>> {
+        let mut numbers = vec![N::zeroed(); self.shape.iter().product()];
         let pieces = numbers.par_chunks_mut(PIECE).enumerate();
         pieces
             .map(|(index, piece)| read(self.at + (index * PIECE * width) as u64, piece))

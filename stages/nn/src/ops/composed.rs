@@ -1,21 +1,35 @@
 //! The operations of Burn's primitives: right on every backend, and differentiable.
 
+use std::f32::consts::FRAC_1_SQRT_2;
+
 use burn::backend::ops::{AttentionModuleOptions, ConvOptions, PadMode};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata as _};
 use burn::prelude::*;
-use burn::tensor::Slice;
+use burn::tensor::{DType, FloatDType, Slice};
 
 /// The factor in quick GELU.
 const QUICK: f32 = 1.702;
+
+/// The numbers in another precision, if they are not in it already.
+pub(super) fn cast<B: Backend>(tensor: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
+    if tensor.dtype() == dtype {
+        return tensor;
+    }
+    let precision: FloatDType = dtype.into();
+    B::float_cast(tensor, precision)
+}
 
 pub(super) fn silu<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
     let gate = B::sigmoid(input.clone());
     B::float_mul(input, gate)
 }
 
+/// By the error function, whose derivative Burn knows: that of its own GELU is an approximation.
 pub(super) fn gelu<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
-    B::gelu(input)
+    let scaled = B::float_mul_scalar(input.clone(), FRAC_1_SQRT_2.into());
+    let below = B::float_add_scalar(B::float_erf(scaled), 1.0_f32.into());
+    B::float_mul(input, B::float_mul_scalar(below, 0.5_f32.into()))
 }
 
 pub(super) fn quick_gelu<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
@@ -40,7 +54,7 @@ pub(super) fn geglu<B: Backend>(input: &FloatTensor<B>) -> FloatTensor<B> {
         slices.push((from..from + width).into());
         B::float_slice(input.clone(), &slices)
     };
-    B::float_mul(half(0), B::gelu(half(width)))
+    B::float_mul(half(0), gelu::<B>(half(width)))
 }
 
 pub(super) fn group_norm<B: Backend>(
@@ -94,6 +108,7 @@ pub(super) fn linear<B: Backend>(
     let mut dims = input.shape().to_vec();
     let (inputs, outputs) = (weight.shape()[0], weight.shape()[1]);
     let rows = dims.iter().product::<usize>() / inputs.max(1);
+    let weight = cast::<B>(weight, input.dtype());
     let flat = B::float_reshape(input, Shape::from([rows, inputs]));
     let product = B::float_matmul(flat, weight);
     let out = B::float_add(product, B::float_reshape(bias, Shape::from([1, outputs])));
@@ -110,6 +125,7 @@ pub(super) fn conv2d<B: Backend>(
     before: usize,
     after: usize,
 ) -> FloatTensor<B> {
+    let weight = cast::<B>(weight, input.dtype());
     let options = |padding| ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
     if before == after {
         return B::conv2d(input, weight, Some(bias), options(before));

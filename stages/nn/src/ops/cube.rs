@@ -47,7 +47,7 @@ fn sum_of_all(sums: &mut Shared<[f32]>, own: f32, #[comptime] units: usize) -> f
     let unit = UNIT_POS as usize;
     sums[unit] = own;
     sync_cube();
-    let mut distance = units / 2;
+    let mut distance = comptime!(units / 2).runtime();
     while distance > 0 {
         if unit < distance {
             let other = sums[unit + distance];
@@ -83,34 +83,38 @@ fn group_norm_kernel<F: Float>(
     let unit = UNIT_POS as usize;
     let mut sums = Shared::<[f32]>::new_slice(units);
 
+    let rounds = (width + units - 1) / units;
     let mut sum = 0.0f32;
-    let mut at = unit;
-    while at < width {
-        sum += f32::cast_from(input[first + at]);
-        at += units;
+    for round in 0..rounds {
+        let at = round * units + unit;
+        if at < width {
+            sum += f32::cast_from(input[first + at]);
+        }
     }
     let count = f32::cast_from(width);
     let mean = sum_of_all(&mut sums, sum, units) / count;
     let mut squares = 0.0f32;
-    at = unit;
-    while at < width {
-        let far = f32::cast_from(input[first + at]) - mean;
-        squares += far * far;
-        at += units;
+    for round in 0..rounds {
+        let at = round * units + unit;
+        if at < width {
+            let far = f32::cast_from(input[first + at]) - mean;
+            squares += far * far;
+        }
     }
     let variance = sum_of_all(&mut sums, squares, units) / count;
     let scale = 1.0f32 / f32::sqrt(variance + epsilon);
     let first_channel = group % groups * channels;
-    at = unit;
-    while at < width {
-        let channel = first_channel + at / cells;
-        let normal = (f32::cast_from(input[first + at]) - mean) * scale;
-        let mut value = normal * f32::cast_from(gamma[channel]) + f32::cast_from(beta[channel]);
-        if comptime!(silu) {
-            value /= 1.0f32 + f32::exp(-value);
+    for round in 0..rounds {
+        let at = round * units + unit;
+        if at < width {
+            let channel = first_channel + at / cells;
+            let normal = (f32::cast_from(input[first + at]) - mean) * scale;
+            let mut value = normal * f32::cast_from(gamma[channel]) + f32::cast_from(beta[channel]);
+            if comptime!(silu) {
+                value /= 1.0f32 + f32::exp(-value);
+            }
+            out[first + at] = F::cast_from(value);
         }
-        out[first + at] = F::cast_from(value);
-        at += units;
     }
 }
 

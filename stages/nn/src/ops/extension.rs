@@ -8,7 +8,9 @@ use ccsr_kernels::activation;
 use ccsr_kernels::attention::{Attention, Heads, Layout, Strides};
 use ccsr_kernels::convolution::conv::{self, Conv2d};
 use ccsr_kernels::convolution::linear;
+use ccsr_kernels::convolution::weights::Weights;
 use ccsr_kernels::group_norm::GroupNorm;
+use half::{bf16, f16};
 
 use super::composed;
 
@@ -84,6 +86,20 @@ pub(super) type Flat = FloatTensor<Flex>;
 /// Whether all are of single precision: what the kernels take.
 pub(super) fn single(tensors: &[&Flat]) -> bool {
     tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
+}
+
+/// Whether a kernel takes these numbers: the weight may be of half precision.
+pub(super) fn taken(input: &Flat, weight: &Flat, bias: &Flat) -> bool {
+    single(&[input, bias]) && matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16)
+}
+
+/// A weight's numbers, which lie in order.
+pub(super) fn weights_of(weight: &Flat) -> Weights<'_> {
+    match weight.dtype() {
+        DType::F16 => Weights::F16(weight.storage::<f16>()),
+        DType::BF16 => Weights::BF16(weight.storage::<bf16>()),
+        _ => Weights::F32(weight.storage::<f32>()),
+    }
 }
 
 /// A tensor on the CPU.
@@ -176,7 +192,7 @@ pub(super) fn weight_as_it_lies(weight: &Flat) -> (Flat, linear::Layout) {
     let [inputs, outputs] = weight.shape().dims::<2>();
     let turned = weight.layout().strides() == [1, inputs as isize]
         && weight.layout().start_offset() == 0
-        && weight.storage::<f32>().len() == inputs * outputs;
+        && weights_of(weight).len() == inputs * outputs;
     if turned {
         (weight.clone(), linear::Layout::OutIn)
     } else {
@@ -242,7 +258,7 @@ impl Kernels for Flex {
     }
 
     fn ccsr_linear(input: Flat, weight: Flat, bias: Flat) -> Flat {
-        if !single(&[&input, &weight, &bias]) {
+        if !taken(&input, &weight, &bias) {
             return composed::linear::<Self>(input, weight, bias);
         }
         let [inputs, outputs] = weight.shape().dims::<2>();
@@ -254,7 +270,7 @@ impl Kernels for Flex {
         let mut out = vec![0.0; dims.iter().product()];
         linear::linear(
             input.storage::<f32>(),
-            weight.storage::<f32>().into(),
+            weights_of(&weight),
             layout,
             Some(bias.storage::<f32>()),
             (inputs, outputs),
@@ -271,7 +287,7 @@ impl Kernels for Flex {
         before: usize,
         after: usize,
     ) -> Flat {
-        if !single(&[&input, &weight, &bias]) {
+        if !taken(&input, &weight, &bias) {
             return composed::conv2d::<Self>(input, weight, bias, stride, before, after);
         }
         let (input, weight) = (input.to_contiguous(), weight.to_contiguous());
@@ -290,7 +306,7 @@ impl Kernels for Flex {
         let mut out = vec![0.0; batch * conv.outputs * sides[0] * sides[1]];
         conv::conv2d(
             input.storage::<f32>(),
-            weight.storage::<f32>().into(),
+            weights_of(&weight),
             Some(bias.storage::<f32>()),
             conv,
             (height, width),

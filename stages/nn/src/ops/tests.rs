@@ -103,6 +103,38 @@ fn attention_is_that_of_burn() {
     }
 }
 
+/// Weights of half precision are widened as they are read: the same numbers as of widened weights.
+#[test]
+fn weights_may_be_halves() {
+    let device = Device::flex();
+    for dtype in [DType::F16, DType::BF16] {
+        let halved = |weight: Param<Tensor<2>>| weight.map(|weight| weight.cast(dtype));
+        let widened = |weight: Param<Tensor<2>>| weight.map(|weight| weight.cast(DType::F32));
+        let mut halves = LinearConfig::new(9, 6).init(&device);
+        halves.weight = halved(halves.weight);
+        let mut wide = halves.clone();
+        wide.weight = widened(wide.weight);
+        let input = random([4, 9]);
+        let found = linear(&halves, input.clone()).into_data();
+        assert_eq!(found, linear(&wide, input).into_data());
+
+        let mut halves = Conv2dConfig::new([5, 7], [3, 3]).init(&device);
+        halves.weight = halves.weight.map(|weight| weight.cast(dtype));
+        let mut wide = halves.clone();
+        wide.weight = wide.weight.map(|weight| weight.cast(DType::F32));
+        for padding in [
+            PaddingConfig2d::Explicit(1, 1, 1, 1),
+            // Not by a kernel.
+            PaddingConfig2d::Explicit(1, 0, 0, 1),
+        ] {
+            (halves.padding, wide.padding) = (padding.clone(), padding);
+            let input = random([2, 5, 8, 9]);
+            let found = conv2d(&halves, input.clone()).into_data();
+            assert_eq!(found, conv2d(&wide, input).into_data());
+        }
+    }
+}
+
 #[test]
 fn half_precision_goes_burns_way() {
     let input = random([2, 6, 4, 8]);

@@ -213,7 +213,7 @@ impl Rule<3> for Linear {
             let mut out = vec![0.0; shape.num_elements()];
             linear::linear_input_grad(
                 grad.storage::<f32>(),
-                weight.storage::<f32>().into(),
+                kernels::weights_of(&weight),
                 layout,
                 (inputs, outputs),
                 &mut out,
@@ -225,7 +225,10 @@ impl Rule<3> for Linear {
             |tensor: &Flat, width| Flex::float_reshape(tensor.clone(), Shape::from([rows, width]));
         let of_weight = wanted[1].then(|| {
             let turned = Flex::float_swap_dims(flat(&self.input, inputs), 0, 1);
-            Flex::float_matmul(turned, flat(&grad, outputs))
+            like(
+                Flex::float_matmul(turned, flat(&grad, outputs)),
+                &self.weight,
+            )
         });
         let of_bias = wanted[2].then(|| {
             let sum = Flex::float_sum_dim(flat(&grad, outputs), 0);
@@ -288,7 +291,7 @@ impl Rule<3> for Convolution {
                 let mut out = vec![0.0; batch * inputs * height * width];
                 conv::conv2d_input_grad(
                     grad.storage::<f32>(),
-                    weight.storage::<f32>().into(),
+                    kernels::weights_of(&weight),
                     conv,
                     (height, width),
                     &mut out,
@@ -297,7 +300,7 @@ impl Rule<3> for Convolution {
             }
             let all = Flex::conv2d_x_backward(
                 padded.clone(),
-                weight.clone(),
+                composed::cast::<Flex>(weight.clone(), grad.dtype()),
                 grad.clone(),
                 options.clone(),
             );
@@ -310,12 +313,19 @@ impl Rule<3> for Convolution {
             Flex::float_slice(all, &inner)
         });
         let of_weight = wanted[1].then(|| {
-            Flex::conv2d_weight_backward(padded.clone(), weight.clone(), grad.clone(), options)
+            let single = composed::cast::<Flex>(weight.clone(), grad.dtype());
+            let found = Flex::conv2d_weight_backward(padded.clone(), single, grad.clone(), options);
+            like(found, &weight)
         });
         let of_bias =
             wanted[2].then(|| Flex::conv2d_bias_backward(padded.clone(), bias, grad.clone()));
         [of_input, of_weight, of_bias]
     }
+}
+
+/// A gradient in the precision of what it is of.
+fn like(gradient: Flat, of: &Flat) -> Flat {
+    composed::cast::<Flex>(gradient, of.dtype())
 }
 
 /// The parts of three tensors.
@@ -415,7 +425,10 @@ impl Differentiable for Flex {
     }
 
     fn tracked_linear<C: CheckpointStrategy>(inputs: [Tracked<Self, C>; 3]) -> Tracked<Self, C> {
-        if !taken::<C>(&inputs) {
+        let [input, weight, bias] = inputs
+            .each_ref()
+            .map(FloatTensor::<Autodiff<Self, C>>::primitive);
+        if !kernels::taken(input, weight, bias) {
             let [input, weight, bias] = inputs;
             return composed::linear::<Autodiff<Self, C>>(input, weight, bias);
         }
@@ -430,7 +443,10 @@ impl Differentiable for Flex {
         before: usize,
         after: usize,
     ) -> Tracked<Self, C> {
-        if !taken::<C>(&inputs) {
+        let [input, weight, bias] = inputs
+            .each_ref()
+            .map(FloatTensor::<Autodiff<Self, C>>::primitive);
+        if !kernels::taken(input, weight, bias) {
             let [input, weight, bias] = inputs;
             return composed::conv2d::<Autodiff<Self, C>>(
                 input, weight, bias, stride, before, after,

@@ -1,5 +1,6 @@
 //! Gradients of the kernels beside those of Burn's primitives.
 
+use burn::module::Module;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{GroupNormConfig, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation;
@@ -156,7 +157,6 @@ fn of_convolutions() {
 /// What is frozen has no gradients, and what is behind it has.
 #[test]
 fn go_through_what_is_frozen() {
-    use burn::module::Module;
     let layer = LinearConfig::new(4, 4).init(&device()).no_grad();
     let input = leaf([3, 4]);
     let gradients = weighed(linear(&layer, silu(input.clone()))).backward();
@@ -167,13 +167,28 @@ fn go_through_what_is_frozen() {
     assert!(!linear(&layer, plain).is_require_grad());
 }
 
+/// A frozen weight of half precision lets gradients through as its widened one does.
+#[test]
+fn go_through_halves() {
+    let layer = LinearConfig::new(6, 4).init(&device()).no_grad();
+    let input = leaf([3, 6]);
+    let gradient = |dtype: DType| {
+        let mut layer = layer.clone();
+        layer.weight = layer
+            .weight
+            .map(|weight| weight.cast(DType::F16).cast(dtype));
+        let gradients = weighed(linear(&layer, input.clone())).backward();
+        input.grad(&gradients).unwrap().into_data()
+    };
+    assert_eq!(gradient(DType::F16), gradient(DType::F32));
+}
+
 /// Recomputing what is cheap changes no gradient.
 #[test]
 fn are_the_same_with_checkpoints() {
     let layer = LinearConfig::new(6, 12).init(&Device::flex());
     let numbers = random([3, 6]);
     let gradient = |device: Device| {
-        use burn::module::Module;
         let layer = layer.clone().to_device(&device);
         let input = Tensor::<2>::from_data(numbers.to_data(), &device).require_grad();
         let result = geglu(linear(&layer, silu(input.clone().mul_scalar(2.0))));
