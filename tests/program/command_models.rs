@@ -152,6 +152,28 @@ fn the_token_is_that_of_the_variable_or_the_file() {
     run(&project, &server, &["pull", ID]).succeeded();
 }
 
+#[test]
+fn a_full_disk_is_said_and_another_pull_goes_on() {
+    let (project, server) = (Project::empty(), Server::start());
+    let bytes = vec![7; 200_000];
+    server.publish(ID, COMMIT, &[("model.safetensors", Kept::Large, &bytes)]);
+    let hub = format!(
+        "HF_HOME='{}' HF_ENDPOINT={}",
+        project.path("hf").display(),
+        server.endpoint()
+    );
+    // To a program that writes, a limit is a full disk.
+    let pull = format!("exec \"$0\" models pull {ID}");
+    let outcome = project.shell(&format!("trap '' XFSZ; ulimit -f 200; {hub} {pull}"));
+    outcome
+        .ends_with(1)
+        .says("no room for")
+        .says("what has arrived is kept");
+    project.shell(&format!("{hub} {pull}")).succeeded();
+    let pulled = fs::read(project.path(SNAPSHOT).join("model.safetensors")).unwrap();
+    assert!(pulled == bytes);
+}
+
 /// A suite names a model of the hub; a run looks for it in the cache, and downloads nothing.
 #[test]
 fn a_suite_names_a_model_of_the_hub() {

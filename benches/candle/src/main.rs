@@ -59,7 +59,9 @@ fn load(network: &str, folder: &Path, input: impl Fn(&str) -> Tensor) -> Result<
             let plain = |name: &str| name.trim_start_matches("text_model.").to_owned();
             let text = clip::ClipTextTransformer::new(mapped()?.rename_f(plain), &config.clip)?;
             let tokens = input("tokens").to_dtype(DType::U32)?;
-            Box::new(move || text.forward(&tokens))
+            // Its mask takes one text at a time.
+            let each = move |row| text.forward(&tokens.narrow(0, row, 1)?);
+            Box::new(move || Tensor::cat(&[each(0)?, each(1)?], 0))
         }
         "clip" => {
             let config = ClipVisionConfig {

@@ -34,11 +34,36 @@ pub struct Params {
     /// The model's folder, as the hub lays it out: both towers as safetensors, the tokenizer, and
     /// `preprocessor_config.json`.
     pub weights: FolderPath,
+    /// How texts are cleaned before they become tokens: `plain`, or `openai`.
+    #[serde(default)]
+    pub cleaning: Cleaning,
+}
+
+/// How texts are cleaned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cleaning {
+    /// As transformers and torchmetrics do.
+    #[default]
+    Plain,
+    /// As OpenAI's `clip` does, which the paper's code scores with: entities of HTML, curly quotes and the
+    /// like become plain letters.
+    OpenAi,
+}
+
+impl From<Cleaning> for ccsr_clip::Cleaning {
+    fn from(cleaning: Cleaning) -> Self {
+        match cleaning {
+            Cleaning::Plain => Self::Plain,
+            Cleaning::OpenAi => Self::OpenAi,
+        }
+    }
 }
 
 /// Scores with CLIP.
 pub struct ClipScorer {
     folder: ModelFolder,
+    cleaning: Cleaning,
 }
 
 fn failed(error: impl std::error::Error) -> StageError {
@@ -53,8 +78,11 @@ impl RoleKind for ClipScorer {
     type Object = Arc<dyn Scorer>;
 
     /// Its files count, not where they lie.
-    fn settings(_: &Params) -> Result<Value, Misfits> {
-        Ok(Value::map::<&str>([]))
+    fn settings(params: &Params) -> Result<Value, Misfits> {
+        Ok(Value::map(match params.cleaning {
+            Cleaning::Plain => None,
+            Cleaning::OpenAi => Some(("cleaning", crate::identity_of(&params.cleaning))),
+        }))
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
@@ -81,7 +109,8 @@ impl RoleKind for ClipScorer {
                 folder.display
             )));
         }
-        Ok(Arc::new(Self { folder }))
+        let cleaning = params.cleaning;
+        Ok(Arc::new(Self { folder, cleaning }))
     }
 }
 
@@ -95,12 +124,18 @@ impl Network for ClipScorer {
     }
 
     fn resource(&self) -> Option<(&'static str, Value)> {
-        Some((MODEL, self.folder.identity(MODEL)))
+        let folder = self.folder.identity(MODEL);
+        let cleaning = crate::identity_of(&self.cleaning);
+        Some((MODEL, Value::list([folder, cleaning])))
     }
 
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
         let device = crate::device::device(&environment.device)?;
-        Ok(Arc::new(Model::load(&self.folder.path, device)?))
+        Ok(Arc::new(Model::load(
+            &self.folder.path,
+            self.cleaning,
+            device,
+        )?))
     }
 }
 
@@ -157,12 +192,14 @@ impl Resource for Model {
 }
 
 impl Model {
-    fn load(folder: &Path, device: Device) -> Result<Self, StageError> {
+    fn load(folder: &Path, cleaning: Cleaning, device: Device) -> Result<Self, StageError> {
         let (clip, config) = load_clip(folder, &device).map_err(failed)?;
         let tokens = config.text_config.max_position_embeddings;
         Ok(Self {
             clip,
-            tokenizer: Tokenizer::open(folder, tokens).map_err(failed)?,
+            tokenizer: Tokenizer::open(folder, tokens)
+                .map_err(failed)?
+                .with_cleaning(cleaning.into()),
             preprocessor: Preprocessor::open(folder).map_err(failed)?,
             device,
         })

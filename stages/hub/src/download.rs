@@ -253,7 +253,9 @@ impl Growing {
     fn refused(&mut self, error: io::Error, part: &Part<'_>) -> HubError {
         let _ = self.file.set_len(self.length);
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => HubError::NoRoom {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => HubError::NoRoom {
                 folder: self.path.parent().unwrap_or(&self.path).to_owned(),
                 needed: part.size - self.length,
                 free: None,

@@ -38,7 +38,7 @@ impl Model {
 fn cosines_are_those_of_transformers() {
     let (golden, model) = (
         golden(),
-        Model::load(&checkpoint(), Device::flex()).unwrap(),
+        Model::load(&checkpoint(), Cleaning::Plain, Device::flex()).unwrap(),
     );
     let long = "an elephant and a giraffe ".repeat(30);
     let texts = TEXTS.into_iter().chain([long.as_str()]);
@@ -67,10 +67,28 @@ fn cosines_are_those_of_transformers() {
 }
 
 #[test]
+fn texts_may_be_cleaned_as_openai_does() {
+    let golden = golden();
+    let pairs = [
+        "\u{201c}an elephant\u{201d} &amp; rain",
+        "\"an elephant\" & rain",
+    ];
+    let pairs = pairs.map(|text| (image(&golden, 0), text));
+    let cosines = |cleaning| {
+        let model = Model::load(&checkpoint(), cleaning, Device::flex()).unwrap();
+        model.cosines(&pairs.each_ref())
+    };
+    let [plain, openai] = [Cleaning::Plain, Cleaning::OpenAi].map(cosines);
+    assert!((plain[0] - plain[1]).abs() > 1e-3, "{plain:?}");
+    assert!((openai[0] - openai[1]).abs() < 1e-6, "{openai:?}");
+    assert!((plain[1] - openai[1]).abs() < 1e-6, "{plain:?} {openai:?}");
+}
+
+#[test]
 fn images_that_share_a_text_are_scored_each() {
     let (golden, model) = (
         golden(),
-        Model::load(&checkpoint(), Device::flex()).unwrap(),
+        Model::load(&checkpoint(), Cleaning::Plain, Device::flex()).unwrap(),
     );
     let pair = |number, text| (image(&golden, number), text);
     let pairs = [pair(0, "a"), pair(1, "b"), pair(1, "a"), pair(0, "b")];

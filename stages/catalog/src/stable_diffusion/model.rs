@@ -135,7 +135,11 @@ impl Model {
         let latents = self.sample(wish, sampler.as_mut(), noise, |_| {
             noise::batch(&mut noises, shape, &self.device)
         })?;
-        Ok(images(&self.decode(latents)))
+        // One at a time: decoding takes far more memory an image than denoising, and no less time together.
+        let each = latents.split(1, 0).into_iter();
+        Ok(each
+            .flat_map(|latents| images(&self.decode(latents)))
+            .collect())
     }
 
     /// Latents of noise.

@@ -6,6 +6,7 @@
 //!
 //! The reference is Hugging Face's `transformers`, whose names of tensors and configurations are kept.
 
+mod clean;
 mod config;
 mod encoder;
 mod model;
@@ -19,6 +20,6 @@ pub use config::{ClipConfig, TextConfig, VisionConfig};
 pub use model::Clip;
 pub use preprocess::{Preprocessor, PreprocessorConfig};
 pub use text::TextModel;
-pub use tokenizer::{Padding, TokenizeError, Tokenizer, Tokens};
+pub use tokenizer::{Cleaning, Padding, TokenizeError, Tokenizer, Tokens};
 pub use vision::{VisionModel, VisionOutput};
 pub use weights::{LoadError, load_clip, load_text, load_vision};

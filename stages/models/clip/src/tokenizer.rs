@@ -3,6 +3,7 @@
 //! A checkpoint's folder says it by `vocab.json` and `merges.txt`. Text is cleaned as
 //! `transformers` does it: composed (NFC), white space to single blanks, lower case.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
+
+use crate::clean::clean;
 
 /// What ends a word in the vocabulary.
 const END_OF_WORD: &str = "</w>";
@@ -63,6 +66,16 @@ pub enum Padding {
     Zero,
 }
 
+/// What is done to a text before it is split into words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cleaning {
+    /// As `transformers` does: composed, white space to single blanks, lower case.
+    #[default]
+    Plain,
+    /// As OpenAI's own code does: entities of HTML, curly quotes, ligatures, wide letters before that.
+    OpenAi,
+}
+
 /// The tokens of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
@@ -79,6 +92,7 @@ pub struct Tokenizer {
     end: u32,
     padding: u32,
     length: usize,
+    cleaning: Cleaning,
 }
 
 /// `special_tokens_map.json`, as far as it matters: a token by its name, or with more about it.
@@ -176,13 +190,24 @@ impl Tokenizer {
             end,
             padding,
             length,
+            cleaning: Cleaning::default(),
         })
+    }
+
+    /// The same tokenizer, which cleans texts so.
+    #[must_use]
+    pub fn with_cleaning(self, cleaning: Cleaning) -> Self {
+        Self { cleaning, ..self }
     }
 
     /// The tokens of a text: start, as many words as fit, end, padding.
     pub fn tokenise(&self, text: &str, padding: Padding) -> Result<Tokens, TokenizeError> {
         let failed = |error: tokenizers::Error| TokenizeError::Text(error.to_string());
-        let words = self.inner.encode(text, false).map_err(failed)?;
+        let text = match self.cleaning {
+            Cleaning::Plain => Cow::from(text),
+            Cleaning::OpenAi => Cow::from(clean(text)),
+        };
+        let words = self.inner.encode(&*text, false).map_err(failed)?;
         let (words, room) = (words.get_ids(), self.length - 2);
         let (kept, cut) = words.split_at(words.len().min(room));
         let cut = self.inner.decode(cut, false).map_err(failed)?;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use burn::prelude::*;
 use ccsr_clip::{
-    ClipConfig, Padding, Preprocessor, PreprocessorConfig, TextConfig, Tokenizer, load_clip,
-    load_text, load_vision,
+    Cleaning, ClipConfig, Padding, Preprocessor, PreprocessorConfig, TextConfig, Tokenizer,
+    load_clip, load_text, load_vision,
 };
 use ccsr_nn::golden::{Golden, error};
 use ccsr_nn::keys_of;
@@ -212,6 +212,24 @@ fn texts_become_the_tokens_of_transformers() {
             let found = tokenizer.tokenise(text, Padding::Checkpoint).unwrap();
             assert_eq!(found.ids, wanted, "{name}: {text:?}");
         }
+    }
+}
+
+#[test]
+fn texts_are_cleaned_as_openai_does() {
+    let cases: Vec<Json> =
+        serde_json::from_slice(&std::fs::read(path("cleaned.json")).unwrap()).unwrap();
+    assert!(cases.len() > 30);
+    let folder = vocabulary();
+    let tokenizer = Tokenizer::open(folder.path(), 77).unwrap();
+    let tokenizer = tokenizer.with_cleaning(Cleaning::OpenAi);
+    for case in &cases {
+        let text = case["text"].as_str().unwrap();
+        let ids = case["ids"].as_array().unwrap();
+        let mut wanted: Vec<i64> = ids.iter().map(|id| id.as_i64().unwrap()).collect();
+        wanted.resize(77, 0);
+        let found = tokenizer.tokenise(text, Padding::Zero).unwrap();
+        assert_eq!(found.ids, wanted, "{text:?}");
     }
 }
 

@@ -4,7 +4,8 @@
     .oracle/bin/python stages/models/clip/tests/parity/make_golden.py VOCABULARY
 
 VOCABULARY is `bpe_simple_vocab_16e6.txt.gz` of the PyPI package open_clip_torch. Every parameter is
-random and none is zero. Made with transformers 5.23.0, torch 2.15.0, pillow 13.0.0.
+random and none is zero. Made with transformers 5.23.0, torch 2.15.0, pillow 13.0.0; what OpenAI's cleaning
+leaves of texts (`cleaned.json`) with open_clip_torch 3.3.0, whose tokenizer is OpenAI's, and ftfy 6.3.1.
 """
 
 import gzip
@@ -154,9 +155,25 @@ def texts(folder):
     (GOLDEN / "texts.json").write_text(json.dumps(cases, ensure_ascii=True) + "\n")
 
 
+ODD = ["“It’s” ‘so’ ‛odd‟", "Ａ ｗｉｄｅ　ｌｅｔｔｅｒ！", "ｶﾀｶﾅ and ﾊﾝ", "ﬃ ﬆ Ǆ ŉ ĳ", "&lt;b&gt; &amp;amp; &eacute;", "a < b &amp; c",
+       "&amp;amp;amp; twice", "line\u2028break\u2029s\u0085here\r\nnow", "\ufeffbom \u206afoo\x07bar\x7f", "&#8220;quoted&#8221; &#x27;s",
+       "&nbsp;blank&nbsp;", "e\u0301 &hellip; x", "", "   ", "elephant &lt;3 rain"]
+
+
+def cleaned():
+    """Tokens of texts that OpenAI's tokenizer cleans first."""
+    from open_clip.tokenizer import SimpleTokenizer
+    tokenizer = SimpleTokenizer()
+    cases = [{"text": text, "ids": [49406, *tokenizer.encode(text)[:75], 49407]} for text in ODD + AWKWARD
+             # Special tokens in texts are words there.
+             if "<|" not in text]
+    (GOLDEN / "cleaned.json").write_text(json.dumps(cases, ensure_ascii=True, indent=0) + "\n")
+
+
 def main():
     """All of it."""
     print("transformers", transformers.__version__, "torch", torch.__version__)
+    cleaned()
     GOLDEN.mkdir(exist_ok=True)
     expected = {}
     with torch.no_grad():
