@@ -31,6 +31,10 @@ NETWORKS = {
 }
 
 
+#: What people call the sides.
+SIDES = {"ours": "ccsr", "torch": "PyTorch", "candle": "candle"}
+
+
 def make(network, folder):
     """Writes a network's folder and input, if they are not there."""
     import torch
@@ -181,7 +185,7 @@ def measure(network, work, rounds, times, device):
         name = f"{NETWORKS[network]}; {weights / 1e9:.2f} GB" if side == "ours" else ""
         loading, memory = (statistics.median([run[key] for run in runs]) for key in ("loading", "memory"))
         distance = "" if side == "torch" else f"{apart(work / f'{network}.{side}', work / f'{network}.torch'):.0e}"
-        print(f"| {name} | {side} | {seconds[side]:.3f} s | {seconds[side] / seconds['torch']:.2f} "
+        print(f"| {name} | {SIDES[side]} | {seconds[side]:.3f} s | {seconds[side] / seconds['torch']:.2f} "
               f"| {loading:.2f} s | {memory / 1e9:.2f} GB | {distance} |", flush=True)
 
 

@@ -1,7 +1,8 @@
 //! Operations that Burn's CPU backend is slow at, by our own kernels there.
 //!
-//! Each has a body of Burn's primitives, for half precision and for backends to come, and one of [`ccsr_kernels`] for single
-//! precision on the CPU.
+//! Each has a body of Burn's primitives ([`composed`]), and one of [`ccsr_kernels`] for single precision on the CPU, with
+//! weights of half precision where there are such ([`extension`]); some have one in CubeCL for cards (`cube`). All go
+//! backward, too ([`gradient`]).
 
 mod composed;
 #[cfg(feature = "gpu")]
