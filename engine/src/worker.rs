@@ -208,16 +208,7 @@ fn check_blobs(
 }
 
 fn all_failed(job: Job, error: &StageError) -> Executed {
-    let same = || match error {
-        StageError::Lost(digest) => StageError::Lost(*digest),
-        StageError::OutOfMemory(text) => StageError::OutOfMemory(text.clone()),
-        StageError::Panicked(text) => StageError::Panicked(text.clone()),
-        StageError::Input(text) => StageError::Input(text.clone()),
-        StageError::TimedOut(text) => StageError::TimedOut(text.clone()),
-        StageError::Abandoned => StageError::Abandoned,
-        other => StageError::Failed(other.to_string()),
-    };
-    let results = job.units.iter().map(|_| Err(same())).collect();
+    let results = job.units.iter().map(|_| Err(error.again())).collect();
     Executed {
         job,
         results,

@@ -17,6 +17,7 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::device::computed;
 use crate::model_folder::ModelFolder;
 use crate::png;
 use crate::prompt_length::note_of_cut;
@@ -149,12 +150,11 @@ impl Scorer for ClipScorer {
         let pairs: Vec<_> = read.iter().flatten().collect();
         let scored = batch
             .resource::<Model>()
-            .and_then(|model| model.score(&pairs));
+            .and_then(|model| computed(|| model.score(&pairs)));
         let mut scored = match scored {
             Ok(scored) => scored.into_iter(),
             Err(error) => {
-                let each = || Err(StageError::failed(error.to_string()));
-                return batch.units.iter().map(|_| each()).collect();
+                return batch.units.iter().map(|_| Err(error.again())).collect();
             }
         };
         let mut next = || scored.next().expect("there is one a pair");

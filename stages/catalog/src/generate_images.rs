@@ -237,7 +237,6 @@ impl Stage for GenerateImages {
         }
         let (candidates, sampling) = (self.candidates(), self.params.sampling());
         let model = self.drawer.object.model(inputs)?;
-        let resource = self.drawer.object.resource();
         let mut units = Vec::new();
         for (group, row) in self.prompts(inputs)?.into_iter().enumerate() {
             let prompt = row.text("prompt")?;
@@ -250,13 +249,9 @@ impl Stage for GenerateImages {
                     model: &model,
                 };
                 let reads = self.drawer.object.input(&request)?;
-                let input = self.drawer.keyed("drawer", reads);
                 let hint = Value::map([("candidate", Value::Int(i64::from(*candidate)))]);
-                let mut unit = Unit::new(input).with_group(group as u64).with_hint(hint);
-                if let Some((name, _)) = resource {
-                    unit = unit.with_resource(name);
-                }
-                units.push(unit);
+                let unit = self.drawer.unit("drawer", reads);
+                units.push(unit.with_group(group as u64).with_hint(hint));
             }
         }
         Ok(units)
@@ -267,8 +262,7 @@ impl Stage for GenerateImages {
     }
 
     fn resource_identity(&self, _: &str) -> Value {
-        let resource = self.drawer.object.resource();
-        resource.map(|(_, identity)| identity).unwrap_or_default()
+        self.drawer.resource_identity()
     }
 
     fn load(&self, _: &str, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {

@@ -137,19 +137,14 @@ impl Stage for MeasureClipScore {
             return Ok(Vec::new());
         }
         let model = self.scorer.object.model(inputs)?;
-        let resource = self.scorer.object.resource();
         let unit = |row: Row<'_>| {
             let reads = vec![
                 ("image", Value::Blob(row.blob("image")?)),
                 ("text", Value::from(self.text(row)?)),
                 ("model", model.clone()),
             ];
-            let unit = Unit::new(self.scorer.keyed("scorer", reads));
-            let unit = unit.with_hint(Value::from(described(row)));
-            Ok(match resource {
-                Some((name, _)) => unit.with_resource(name),
-                None => unit,
-            })
+            let unit = self.scorer.unit("scorer", reads);
+            Ok(unit.with_hint(Value::from(described(row))))
         };
         inputs.table("images")?.rows().map(unit).collect()
     }
@@ -159,8 +154,7 @@ impl Stage for MeasureClipScore {
     }
 
     fn resource_identity(&self, _: &str) -> Value {
-        let resource = self.scorer.object.resource();
-        resource.map(|(_, identity)| identity).unwrap_or_default()
+        self.scorer.resource_identity()
     }
 
     fn load(&self, _: &str, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {

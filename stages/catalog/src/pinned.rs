@@ -87,6 +87,7 @@ fn pinned() {
     pin::<run_command::RunCommand>(&with, &lab, &[("rows", &images)]);
     pin::<lay_out_sheets::LayOutSheets>(&json!({}), &lab, &[("images", &images)]);
     pin::<export_dataset::ExportDataset>(&json!({}), &lab, &[("pairs", &images)]);
+    pin::<measure_clip_score::MeasureClipScore>(&json!({}), &lab, &[("images", &images)]);
     pin::<measure_truth::MeasureTruth>(&json!({}), &lab, &[("images", &images)]);
 
     // The defaults draw images of 512 pixels, ten a prompt: one prompt of a class is enough.

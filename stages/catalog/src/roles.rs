@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ccsr_stage::{
     Batch, ColumnType, Digest, Environment, Inputs, Misfits, Resource, Roles, Row, Source,
-    StageError, Value,
+    StageError, Unit, Value,
 };
 use image::RgbImage;
 use schemars::JsonSchema;
@@ -36,6 +36,23 @@ impl<T: ?Sized + 'static> Role<T> {
     pub(crate) fn keyed(&self, name: &str, reads: Vec<(&str, Value)>) -> Value {
         let itself = (name, self.identity.clone());
         Value::map(reads.into_iter().chain([itself]))
+    }
+}
+
+impl<T: Network + ?Sized + 'static> Role<T> {
+    /// A unit that the role computes, with the resource that it needs for it.
+    pub(crate) fn unit(&self, name: &str, reads: Vec<(&str, Value)>) -> Unit {
+        let unit = Unit::new(self.keyed(name, reads));
+        match self.object.resource() {
+            Some((resource, _)) => unit.with_resource(resource),
+            None => unit,
+        }
+    }
+
+    /// What tells the resource from others.
+    pub(crate) fn resource_identity(&self) -> Value {
+        let resource = self.object.resource();
+        resource.map(|(_, identity)| identity).unwrap_or_default()
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{png, registry};
 
-/// The roles of the suite `world`.
+/// The roles of the suite `world`, and the small CLIP of the examples as scorer.
 pub(crate) fn world() -> Roles {
     let roles = ["writer", "drawer", "judge", "detector"];
     let names = [
@@ -20,11 +20,13 @@ pub(crate) fn world() -> Roles {
         "world.judge",
         "world.detector",
     ];
-    let bindings: Vec<_> = roles
+    let mut bindings: Vec<_> = roles
         .into_iter()
         .zip(names)
         .map(|(role, name)| (role, name, json!({})))
         .collect();
+    let weights = json!({"weights": crate::clip_scorer::tests::checkpoint()});
+    bindings.push(("scorer", "clip", weights));
     testing::bind(&registry(), &bindings).unwrap()
 }
 

@@ -4,6 +4,7 @@ mod model;
 
 use std::sync::Arc;
 
+use burn::tensor::DType;
 use ccsr_nn::read_config;
 use ccsr_sampling::noise::Noise;
 use ccsr_sampling::{SamplerKind, SchedulerConfig};
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::model::{Model, Wish, factor_of};
+use crate::device::computed;
 use crate::model_folder::ModelFolder;
 use crate::roles::{DrawRequest, Drawer, Drawing, Network, Reads, SamplerName, Sampling};
 
@@ -33,11 +35,38 @@ pub struct Params {
     /// The model's folder, as the hub lays it out: `scheduler`, `text_encoder`, `tokenizer`, `unet` and
     /// `vae`, with weights as safetensors.
     pub weights: FolderPath,
+    /// In which precision the UNet computes: `f32`, `f16` or `bf16`.
+    #[serde(default)]
+    pub precision: Precision,
+}
+
+/// A precision to compute in. Norms, and attention where the checkpoint says so, stay in single precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single.
+    #[default]
+    F32,
+    /// Half: for cards, on which it is several times as fast.
+    F16,
+    /// The upper half of single, for cards that have it.
+    Bf16,
+}
+
+impl Precision {
+    const fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
 }
 
 /// Draws with Stable Diffusion.
 pub struct StableDiffusion {
     folder: ModelFolder,
+    precision: Precision,
     scheduler: SchedulerConfig,
     /// Pixels a latent cell's side.
     factor: usize,
@@ -88,12 +117,17 @@ impl RoleKind for StableDiffusion {
     type Object = Arc<dyn Drawer>;
 
     /// Its files count, not where they lie.
-    fn settings(_: &Params) -> Result<Value, Misfits> {
-        Ok(Value::map::<&str>([]))
+    fn settings(params: &Params) -> Result<Value, Misfits> {
+        Ok(Value::map(match params.precision {
+            Precision::F32 => None,
+            other @ (Precision::F16 | Precision::Bf16) => {
+                Some(("precision", crate::identity_of(&other)))
+            }
+        }))
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
-        let folder = ModelFolder::new(params.weights, PARTS);
+        let (folder, precision) = (ModelFolder::new(params.weights, PARTS), params.precision);
         let part = |part: &str| folder.path.join(part);
         let misfit = |message: String| Misfits::from(Misfit::new(["weights"], message));
         if let Some(missing) = PARTS.iter().find(|name| !part(name).is_dir()) {
@@ -108,6 +142,7 @@ impl RoleKind for StableDiffusion {
         let factor = factor_of(&part("vae")).map_err(|error| misfit(error.to_string()))?;
         Ok(Arc::new(Self {
             folder,
+            precision,
             scheduler,
             factor,
         }))
@@ -124,13 +159,20 @@ impl Network for StableDiffusion {
     }
 
     fn resource(&self) -> Option<(&'static str, Value)> {
-        Some((MODEL, self.folder.identity(MODEL)))
+        let precision = crate::identity_of(&self.precision);
+        let identity = Value::list([self.folder.identity(MODEL), precision]);
+        Some((MODEL, identity))
     }
 
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
         let device = crate::device::device(&environment.device)?;
-        let model = Model::load(&self.folder.path, &self.scheduler, device)?;
-        Ok(Arc::new(model))
+        let (folder, precision) = (&self.folder.path, self.precision.dtype());
+        Ok(Arc::new(Model::load(
+            folder,
+            &self.scheduler,
+            precision,
+            device,
+        )?))
     }
 }
 
@@ -196,7 +238,7 @@ impl Drawer for StableDiffusion {
             let noises = noises.collect::<Result<_, _>>()?;
             let (model, wish) = (batch.resource::<Model>()?, wish(&together[0])?);
             let note = model.note(wish.prompt)?;
-            let images = model.draw(&wish, noises)?.into_iter();
+            let images = computed(|| model.draw(&wish, noises))?.into_iter();
             let drawing = |image| Drawing {
                 image,
                 scene: None,
@@ -208,10 +250,7 @@ impl Drawer for StableDiffusion {
         for together in batch.units.chunk_by(alike) {
             match drawn(together) {
                 Ok(drawn) => drawings.extend(drawn.into_iter().map(Ok)),
-                Err(error) => {
-                    let each = || Err(StageError::failed(error.to_string()));
-                    drawings.extend(together.iter().map(|_| each()));
-                }
+                Err(error) => drawings.extend(together.iter().map(|_| Err(error.again()))),
             }
         }
         drawings

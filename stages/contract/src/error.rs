@@ -45,6 +45,22 @@ impl StageError {
         Self::Input(message.into())
     }
 
+    /// The same for another unit of the batch that failed as a whole.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Input(text) => Self::Input(text.clone()),
+            Self::Failed(text) => Self::Failed(text.clone()),
+            Self::Lost(digest) => Self::Lost(*digest),
+            Self::Cache(text) => Self::Cache(text.clone()),
+            Self::OutOfMemory(text) => Self::OutOfMemory(text.clone()),
+            Self::TimedOut(text) => Self::TimedOut(text.clone()),
+            Self::Abandoned => Self::Abandoned,
+            Self::Panicked(text) => Self::Panicked(text.clone()),
+            Self::Table(_) | Self::Value(_) => Self::Failed(self.to_string()),
+        }
+    }
+
     /// A [`StageError::Failed`] that says `message`.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed(message.into())

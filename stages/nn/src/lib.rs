@@ -10,7 +10,9 @@ mod config;
 #[cfg(feature = "testing")]
 pub mod golden;
 pub mod ops;
+mod precision;
 
 pub use activation::Activation;
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};
+pub use precision::cast;

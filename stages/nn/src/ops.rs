@@ -1,8 +1,8 @@
 //! Operations that Burn's CPU backend is slow at, by our own kernels there.
 //!
-//! Each has a body of Burn's primitives ([`composed`]), and one of [`ccsr_kernels`] for single precision on the CPU, with
-//! weights of half precision where there are such ([`extension`]); some have one in CubeCL for cards (`cube`). All go
-//! backward, too ([`gradient`]).
+//! Each has a body of Burn's primitives (`composed`), and one of [`ccsr_kernels`] for single precision on the CPU, with
+//! weights of half precision where there are such (`extension`); some have one in CubeCL for cards (`cube`). All go
+//! backward, too (`gradient`).
 
 mod composed;
 #[cfg(feature = "gpu")]
@@ -13,8 +13,9 @@ mod gradient;
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
-use burn::nn::{GroupNorm, Linear, PaddingConfig2d};
+use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
 use burn::prelude::*;
+use burn::tensor::DType;
 
 use self::extension::Kernels as _;
 
@@ -79,6 +80,19 @@ pub fn group_norm(norm: &GroupNorm, input: Tensor<4>, silu: bool) -> Tensor<4> {
         norm.epsilon,
         silu,
     ))
+}
+
+/// Layer normalisation (Ba et al., 2016), in single precision whatever the numbers are.
+///
+/// # Shapes
+/// `[.., numbers]`, in and out.
+pub fn layer_norm<const D: usize>(norm: &LayerNorm, input: Tensor<D>) -> Tensor<D> {
+    let dtype = input.dtype();
+    if dtype == DType::F32 {
+        return norm.forward(input);
+    }
+    let wide = crate::cast(norm.clone(), DType::F32);
+    wide.forward(input.cast(DType::F32)).cast(dtype)
 }
 
 /// Attention of queries to keys and values, whose heads are joined again. With `causal`, a query sees the keys up to its

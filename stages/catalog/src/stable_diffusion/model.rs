@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use burn::prelude::*;
+use burn::tensor::DType;
 use ccsr_clip::{Padding, TextModel, Tokenizer, load_text};
 use ccsr_nn::{ConfigError, read_config};
 use ccsr_sampling::noise::{self, Noise};
@@ -32,6 +33,8 @@ const TOKENS: usize = 77;
 /// The model in memory.
 pub(super) struct Model {
     device: Device,
+    /// In which the UNet computes.
+    precision: DType,
     tokenizer: Tokenizer,
     text: TextModel,
     unet: UNet,
@@ -87,11 +90,15 @@ impl Model {
     pub(super) fn load(
         folder: &Path,
         scheduler: &SchedulerConfig,
+        precision: DType,
         device: Device,
     ) -> Result<Self, StageError> {
         let part = |part: &str| folder.join(part);
         let (text, _) = load_text(&part("text_encoder"), &device).map_err(failed)?;
-        let (unet, config) = load_unet(&part("unet"), &device).map_err(failed)?;
+        let (mut unet, config) = load_unet(&part("unet"), &device).map_err(failed)?;
+        if precision != DType::F32 {
+            unet = ccsr_nn::cast(unet, precision);
+        }
         let vae = part("vae");
         let (decoder, factor) = if is_tiny(&vae).map_err(failed)? {
             let (autoencoder, config) = load_tiny_autoencoder(&vae, &device).map_err(failed)?;
@@ -109,6 +116,7 @@ impl Model {
             factor,
             scheduler: scheduler.clone(),
             known: Mutex::default(),
+            precision,
             device,
         })
     }
@@ -166,10 +174,10 @@ impl Model {
         for (evaluation, timestep) in sampler.timesteps().to_vec().into_iter().enumerate() {
             let input = sampler.scale_input(sample.clone(), evaluation);
             let output = match wish.guidance {
-                None => self.unet.forward(input, timestep, &conditioning),
+                None => self.predict(input, timestep, &conditioning),
                 Some((guidance, _)) => {
                     let twice = input.repeat_dim(0, 2);
-                    let both = self.unet.forward(twice, timestep, &conditioning);
+                    let both = self.predict(twice, timestep, &conditioning);
                     let without = both.clone().slice(0..count);
                     let with = both.slice(count..count * 2);
                     without.clone() + (with - without).mul_scalar(guidance)
@@ -181,6 +189,12 @@ impl Model {
         Ok(sample)
     }
 
+    /// What the UNet predicts, in single precision: samplers add up small steps.
+    fn predict(&self, sample: Tensor<4>, timestep: f64, text: &Conditioning) -> Tensor<4> {
+        let sample = sample.cast(self.precision);
+        self.unet.forward(sample, timestep, text).cast(DType::F32)
+    }
+
     /// What the UNet looks at of a text.
     fn condition(&self, text: &str) -> Result<Conditioning, StageError> {
         let tokens = self
@@ -189,7 +203,8 @@ impl Model {
             .map_err(failed)?;
         let tokens = TensorData::new(tokens.ids, [1, TOKENS]);
         let tokens = Tensor::<2, Int>::from_data(tokens, &self.device);
-        Ok(self.unet.condition(&self.text.forward(tokens)))
+        let states = self.text.forward(tokens).cast(self.precision);
+        Ok(self.unet.condition(&states))
     }
 
     /// The same of a text that comes again and again.

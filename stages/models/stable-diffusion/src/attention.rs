@@ -2,6 +2,7 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
+use burn::tensor::DType;
 use ccsr_nn::ops::{attend, linear};
 
 /// Keys and values, parted into heads: `[batch, heads, tokens, numbers]`.
@@ -17,6 +18,8 @@ pub(crate) struct Attention {
     to_out: Vec<Linear>,
     #[module(skip)]
     heads: usize,
+    #[module(skip)]
+    upcast: bool,
 }
 
 impl Attention {
@@ -36,7 +39,14 @@ impl Attention {
             to_v: layer(context),
             to_out: vec![LinearConfig::new(width, width).init(device)],
             heads,
+            upcast: false,
         }
+    }
+
+    /// The same, computed in single precision if `upcast`, whatever the numbers are.
+    pub(crate) fn upcast(mut self, upcast: bool) -> Self {
+        self.upcast = upcast;
+        self
     }
 
     /// Keys and values of what is looked at: for a text, the same at every step.
@@ -53,7 +63,15 @@ impl Attention {
     /// `hidden`: `[batch, tokens, width]`, in and out.
     pub(crate) fn forward(&self, hidden: Tensor<3>, (keys, values): KeysValues) -> Tensor<3> {
         let queries = self.parted(linear(&self.to_q, hidden));
-        let joined = attend(queries, keys, values, false);
+        let dtype = queries.dtype();
+        let wide = |heads: Tensor<4>| {
+            if self.upcast {
+                heads.cast(DType::F32)
+            } else {
+                heads
+            }
+        };
+        let joined = attend(wide(queries), wide(keys), wide(values), false).cast(dtype);
         self.to_out
             .iter()
             .fold(joined, |joined, layer| linear(layer, joined))

@@ -26,6 +26,8 @@ pub(crate) struct TransformerSize {
     pub(crate) linear: bool,
     /// Whether the first attention looks at the text, too.
     pub(crate) only_context: bool,
+    /// Whether attention is computed in single precision, whatever the rest is.
+    pub(crate) upcast: bool,
 }
 
 /// A transformer of one block.
@@ -130,7 +132,9 @@ impl TransformerBlock {
         } else {
             size.width
         };
-        let attention = |context| Attention::new(size.width, context, size.heads, false, device);
+        let attention = |context| {
+            Attention::new(size.width, context, size.heads, false, device).upcast(size.upcast)
+        };
         Self {
             norm1: norm(),
             attn1: attention(first),
@@ -149,16 +153,16 @@ impl TransformerBlock {
                 .expect("conditioning was made by the same network")
                 .clone()
         };
-        let normal = self.norm1.forward(hidden.clone());
+        let normal = ops::layer_norm(&self.norm1, hidden.clone());
         let seen = if self.only_context {
             next()
         } else {
             self.attn1.project(normal.clone())
         };
         let hidden = hidden + self.attn1.forward(normal, seen);
-        let normal = self.norm2.forward(hidden.clone());
+        let normal = ops::layer_norm(&self.norm2, hidden.clone());
         let hidden = hidden + self.attn2.forward(normal, next());
-        let normal = self.norm3.forward(hidden.clone());
+        let normal = ops::layer_norm(&self.norm3, hidden.clone());
         hidden + self.ff.forward(normal)
     }
 }

@@ -105,6 +105,7 @@ impl UNet {
                 groups: config.norm_num_groups,
                 linear: config.use_linear_projection,
                 only_context: config.only_cross_attention.of(block),
+                upcast: config.upcast_attention,
             })
         };
         let end = channels.len() - 1;
@@ -202,7 +203,10 @@ impl UNet {
         timesteps: &[f64],
         text: &Conditioning,
     ) -> Tensor<4> {
-        let time = self.sines.of(timesteps, &sample.device());
+        let time = self
+            .sines
+            .of(timesteps, &sample.device())
+            .cast(sample.dtype());
         let embedding = &self.time_embedding;
         let time = self.activation.forward(linear(&embedding.linear_1, time));
         let time = linear(&embedding.linear_2, time);

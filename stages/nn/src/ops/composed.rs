@@ -65,6 +65,9 @@ pub(super) fn group_norm<B: Backend>(
     epsilon: f64,
     silu_after: bool,
 ) -> FloatTensor<B> {
+    let dtype = input.dtype();
+    // Sums of squares of half precision would overflow.
+    let [input, gamma, beta] = [input, gamma, beta].map(|of| cast::<B>(of, DType::F32));
     let shape = input.shape();
     let (batch, channels) = (shape[0], shape[1]);
     let cells: usize = shape.iter().skip(2).product();
@@ -80,7 +83,8 @@ pub(super) fn group_norm<B: Backend>(
     let each = |numbers| B::float_reshape(numbers, Shape::from([1, channels, 1]));
     let scaled = B::float_add(B::float_mul(normal, each(gamma)), each(beta));
     let out = B::float_reshape(scaled, shape);
-    if silu_after { silu::<B>(out) } else { out }
+    let out = if silu_after { silu::<B>(out) } else { out };
+    cast::<B>(out, dtype)
 }
 
 pub(super) fn attend<B: Backend>(

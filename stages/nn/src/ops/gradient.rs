@@ -1,6 +1,6 @@
 //! The operations in the graph of Burn's automatic differentiation.
 //!
-//! On the CPU our kernels go back, too ([`cpu`]); on other backends, and where a kernel does not take the
+//! On the CPU our kernels go back, too (`cpu`); on other backends, and where a kernel does not take the
 //! numbers, the graph goes through the primitives that an operation is composed of.
 
 mod cpu;
