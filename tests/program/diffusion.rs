@@ -110,6 +110,44 @@ fn scores_are_computed_for_what_was_not_scored() {
 }
 
 #[test]
+fn an_adapter_is_in_the_key_with_its_scale() {
+    let project = project();
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/stages/catalog/golden/adapter");
+    copy(
+        Path::new(golden),
+        &project.path("stable_diffusion/elephant-lora"),
+    );
+    assert_eq!(drawn(&project, &[]), 12);
+    project.edit(
+        FILE,
+        "      candidates: 3\n",
+        "      candidates: 3\n      adapter: elephant-lora\n",
+    );
+    assert_eq!(drawn(&project, &[]), 12);
+    assert_eq!(
+        drawn(&project, &["stages.images.with.adapter_scale=0.5"]),
+        12
+    );
+    // Nothing of it is the model as it was.
+    assert_eq!(
+        drawn(&project, &["stages.images.with.adapter_scale=0.0"]),
+        0
+    );
+    let folder = project.path("stable_diffusion");
+    fs::rename(folder.join("elephant-lora"), folder.join("lora")).unwrap();
+    project.edit(FILE, "adapter: elephant-lora", "adapter: lora");
+    assert_eq!(drawn(&project, &[]), 0);
+    change_a_weight(&folder.join("lora/pytorch_lora_weights.safetensors"));
+    assert_eq!(drawn(&project, &[]), 12);
+    project.edit(FILE, "adapter: lora", "adapter: checkpoint");
+    project
+        .run(["check", FILE])
+        .ends_with(2)
+        .says("expected a LoRA adapter as diffusers writes it")
+        .says("stable_diffusion/pipeline.yaml:");
+}
+
+#[test]
 fn exported_images_say_how_they_were_drawn() {
     let project = project();
     project.edit(

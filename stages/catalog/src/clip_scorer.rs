@@ -87,7 +87,7 @@ impl RoleKind for ClipScorer {
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
-        let folder = ModelFolder::new(params.weights, ModelFolder::WHOLE);
+        let folder = ModelFolder::whole(params.weights, &["model"]);
         let misfit = |message: String| Misfits::from(Misfit::new(["weights"], message));
         let parts: BTreeMap<String, serde_json::Value> =
             read_config(&folder.path.join("config.json"))

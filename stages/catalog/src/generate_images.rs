@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
     Batch, Blobs, Bound, ColumnType, Digest, Environment, ExportFile, InputPort, Inputs, Misfit,
     Misfits, Outcome, OutputPort, Partition, PartitionOutcomes, Resolved, Resource, Roles, Row,
@@ -52,6 +53,13 @@ pub struct Params {
     /// What not to draw, in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub negative_prompt: String,
+    /// The folder of a LoRA adapter as diffusers writes it (`pytorch_lora_weights.safetensors`), added to the
+    /// UNet of the suite's model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<FolderPath>,
+    /// How much of the adapter is added; none at 0, which is the model as it was.
+    #[serde(skip_serializing_if = "is_whole")]
+    pub adapter_scale: f64,
 }
 
 /// Steps of the paper.
@@ -69,6 +77,11 @@ fn is_paper_guidance(guidance: &f64) -> bool {
     guidance.to_bits() == GUIDANCE.to_bits()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_whole(scale: &f64) -> bool {
+    scale.to_bits() == 1.0_f64.to_bits()
+}
+
 impl Default for Params {
     fn default() -> Self {
         Self {
@@ -80,6 +93,8 @@ impl Default for Params {
             steps: STEPS,
             guidance: GUIDANCE,
             negative_prompt: String::new(),
+            adapter: None,
+            adapter_scale: 1.0,
         }
     }
 }
@@ -176,8 +191,14 @@ impl GenerateImages {
 }
 
 impl Stage for GenerateImages {
+    /// Without the adapter's path: its files are among the sources.
     fn identity(&self) -> Value {
-        crate::identity_of(&self.params)
+        let adapter = None;
+        let params = Params {
+            adapter,
+            ..self.params.clone()
+        };
+        crate::identity_of(&params)
     }
 
     fn seeded(&self) -> bool {
@@ -382,8 +403,17 @@ impl StageKind for GenerateImages {
         }
         misfits.add(within("steps", params.steps, &(1..=1000), ""));
         misfits.add(within("guidance", params.guidance, &(0.0..=100.0), ""));
+        misfits.add(within(
+            "adapter_scale",
+            params.adapter_scale,
+            &(-100.0..=100.0),
+            "",
+        ));
         misfits.check()?;
-        let drawer: Role<dyn Drawer> = Role::get(roles, "drawer")?;
+        let mut drawer: Role<dyn Drawer> = Role::get(roles, "drawer")?;
+        if let Some(adapter) = &params.adapter {
+            drawer.object = drawer.object.with_adapter(adapter, params.adapter_scale)?;
+        }
         drawer.object.check(params.size, &params.sampling())?;
         Ok(Self { params, drawer })
     }

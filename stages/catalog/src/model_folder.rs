@@ -9,32 +9,41 @@ use ccsr_stage::{Inputs, Source, StageError, Value};
 const READ: [&str; 3] = [".json", ".txt", ".safetensors"];
 
 /// A model's folder, as the hub lays it out.
+#[derive(Clone)]
 pub(crate) struct ModelFolder {
     /// Where it is.
     pub(crate) path: PathBuf,
     /// How people write it.
     pub(crate) display: String,
     parts: &'static [&'static str],
+    /// Whether the one part is the folder itself.
+    is_whole: bool,
 }
 
 impl ModelFolder {
-    /// The part that a model without folders in it has: all of it.
-    pub(crate) const WHOLE: &'static [&'static str] = &["model"];
-
-    /// A folder whose model lies in folders of these names, or in itself ([`WHOLE`](Self::WHOLE)).
-    pub(crate) fn new(weights: FolderPath, parts: &'static [&'static str]) -> Self {
-        let FolderPath(found) = weights;
+    /// A folder whose model lies in folders of these names.
+    pub(crate) fn of_parts(folder: FolderPath, parts: &'static [&'static str]) -> Self {
+        let FolderPath(found) = folder;
         Self {
             path: found.path,
             display: found.display,
             parts,
+            is_whole: false,
+        }
+    }
+
+    /// A folder that has the model in itself, which the engine is told under one name.
+    pub(crate) fn whole(folder: FolderPath, name: &'static [&'static str; 1]) -> Self {
+        Self {
+            is_whole: true,
+            ..Self::of_parts(folder, name)
         }
     }
 
     /// The folders, for the engine to look at.
     pub(crate) fn sources(&self) -> Vec<Source> {
         let source = |name: &'static str| {
-            let (path, display) = if self.parts == Self::WHOLE {
+            let (path, display) = if self.is_whole {
                 (self.path.clone(), self.display.clone())
             } else {
                 (self.path.join(name), format!("{}/{name}", self.display))

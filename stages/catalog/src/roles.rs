@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
-    Batch, ColumnType, Digest, Environment, Inputs, Misfits, Resource, Roles, Row, Source,
+    Batch, ColumnType, Digest, Environment, Inputs, Misfit, Misfits, Resource, Roles, Row, Source,
     StageError, Unit, Value,
 };
 use image::RgbImage;
@@ -172,6 +173,16 @@ pub trait Drawer: Network {
     fn check(&self, size: u32, sampling: &Sampling) -> Result<(), Misfits> {
         let _ = (size, sampling);
         Ok(())
+    }
+
+    /// The same drawer with a LoRA adapter added, `scale` times.
+    ///
+    /// # Errors
+    /// If it takes none, or not this one.
+    fn with_adapter(&self, adapter: &FolderPath, scale: f64) -> Result<Arc<dyn Drawer>, Misfits> {
+        let _ = (adapter, scale);
+        let message = "the suite's drawer takes no adapter; `stable-diffusion` does";
+        Err(Misfit::new(["adapter"], message).into())
     }
 
     /// What of the request the drawing depends on.

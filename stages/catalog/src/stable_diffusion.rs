@@ -64,12 +64,21 @@ impl Precision {
 }
 
 /// Draws with Stable Diffusion.
+#[derive(Clone)]
 pub struct StableDiffusion {
     folder: ModelFolder,
     precision: Precision,
     scheduler: SchedulerConfig,
     /// Pixels a latent cell's side.
     factor: usize,
+    adapter: Option<Adapted>,
+}
+
+/// A LoRA adapter, and how much of it.
+#[derive(Clone)]
+struct Adapted {
+    folder: ModelFolder,
+    scale: f64,
 }
 
 /// What the model says of itself, as the failure of a unit.
@@ -127,7 +136,10 @@ impl RoleKind for StableDiffusion {
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
-        let (folder, precision) = (ModelFolder::new(params.weights, PARTS), params.precision);
+        let (folder, precision) = (
+            ModelFolder::of_parts(params.weights, PARTS),
+            params.precision,
+        );
         let part = |part: &str| folder.path.join(part);
         let misfit = |message: String| Misfits::from(Misfit::new(["weights"], message));
         if let Some(missing) = PARTS.iter().find(|name| !part(name).is_dir()) {
@@ -145,34 +157,53 @@ impl RoleKind for StableDiffusion {
             precision,
             scheduler,
             factor,
+            adapter: None,
         }))
     }
 }
 
 impl Network for StableDiffusion {
     fn sources(&self) -> Vec<Source> {
-        self.folder.sources()
+        let mut sources = self.folder.sources();
+        sources.extend(
+            self.adapter
+                .iter()
+                .flat_map(|adapter| adapter.folder.sources()),
+        );
+        sources
     }
 
     fn model(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
-        self.folder.digest(inputs)
+        let model = self.folder.digest(inputs)?;
+        let Some(adapter) = &self.adapter else {
+            return Ok(model);
+        };
+        Ok(Value::map([
+            ("base", model),
+            ("adapter", adapter.folder.digest(inputs)?),
+            ("adapter_scale", Value::Float(adapter.scale)),
+        ]))
     }
 
     fn resource(&self) -> Option<(&'static str, Value)> {
         let precision = crate::identity_of(&self.precision);
-        let identity = Value::list([self.folder.identity(MODEL), precision]);
-        Some((MODEL, identity))
+        let adapter = self.adapter.iter().flat_map(|adapter| {
+            [
+                adapter.folder.identity("adapter"),
+                Value::Float(adapter.scale),
+            ]
+        });
+        let model = [self.folder.identity(MODEL), precision].into_iter();
+        Some((MODEL, Value::list(model.chain(adapter))))
     }
 
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
         let device = crate::device::device(&environment.device)?;
         let (folder, precision) = (&self.folder.path, self.precision.dtype());
-        Ok(Arc::new(Model::load(
-            folder,
-            &self.scheduler,
-            precision,
-            device,
-        )?))
+        let adapter = self.adapter.as_ref();
+        let adapter = adapter.map(|adapter| (adapter.folder.path.as_path(), adapter.scale));
+        let model = Model::load(folder, adapter, &self.scheduler, precision, device)?;
+        Ok(Arc::new(model))
     }
 }
 
@@ -191,6 +222,27 @@ impl Drawer for StableDiffusion {
             misfits.add(Misfit::new(["sampler"], error.to_string()));
         }
         misfits.check()
+    }
+
+    fn with_adapter(&self, adapter: &FolderPath, scale: f64) -> Result<Arc<dyn Drawer>, Misfits> {
+        let folder = ModelFolder::whole(adapter.clone(), &["adapter"]);
+        if !folder
+            .path
+            .join("pytorch_lora_weights.safetensors")
+            .is_file()
+        {
+            let message = format!(
+                "`{}` has no `pytorch_lora_weights.safetensors`; expected a LoRA adapter as diffusers writes it",
+                folder.display
+            );
+            return Err(Misfit::new(["adapter"], message).into());
+        }
+        // None of it is the model as it was, and what was drawn with that is kept.
+        let adapter = (scale != 0.0).then_some(Adapted { folder, scale });
+        Ok(Arc::new(Self {
+            adapter,
+            ..self.clone()
+        }))
     }
 
     fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError> {
@@ -222,8 +274,16 @@ impl Drawer for StableDiffusion {
         let mut settings = vec![("Steps", sampling.steps.to_string())];
         settings.extend(sampler.map(|sampler| ("Sampler", sampler)));
         settings.push(("CFG scale", sampling.guidance.to_string()));
-        let model = self.folder.display.rsplit('/').next().unwrap_or_default();
-        settings.push(("Model", model.to_owned()));
+        let last = |folder: &ModelFolder| {
+            let name = folder.display.rsplit('/').next();
+            name.unwrap_or_default().to_owned()
+        };
+        settings.push(("Model", last(&self.folder)));
+        let adapter = self.adapter.as_ref();
+        settings.extend(adapter.map(|adapter| {
+            let scale = adapter.scale;
+            ("Adapter", format!("{} {scale}", last(&adapter.folder)))
+        }));
         settings
     }
 

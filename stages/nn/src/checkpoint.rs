@@ -4,8 +4,8 @@
 //! than the network. What a file lacks, what it has too many and what has another shape are errors that
 //! name the tensor. A pickle is never read.
 
-mod place;
-mod stored;
+pub(crate) mod place;
+pub(crate) mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -5,6 +5,7 @@
 //! module, every one of them, each once.
 
 mod activation;
+mod adapter;
 mod checkpoint;
 mod config;
 #[cfg(feature = "testing")]
@@ -13,6 +14,7 @@ pub mod ops;
 mod precision;
 
 pub use activation::Activation;
+pub use adapter::Adapter;
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};
 pub use precision::cast;

@@ -17,7 +17,7 @@ use ccsr_sampling::noise::{self, Noise};
 use ccsr_sampling::{Sampler, SamplerKind, SchedulerConfig};
 use ccsr_stable_diffusion::{
     Autoencoder, AutoencoderConfig, Conditioning, TinyAutoencoder, TinyAutoencoderConfig, UNet,
-    load_autoencoder, load_tiny_autoencoder, load_unet,
+    adapt_unet, load_autoencoder, load_tiny_autoencoder, load_unet,
 };
 use ccsr_stage::{Resource, StageError};
 use image::RgbImage;
@@ -89,6 +89,7 @@ impl Model {
     /// Reads a model from its folder.
     pub(super) fn load(
         folder: &Path,
+        adapter: Option<(&Path, f64)>,
         scheduler: &SchedulerConfig,
         precision: DType,
         device: Device,
@@ -96,6 +97,9 @@ impl Model {
         let part = |part: &str| folder.join(part);
         let (text, _) = load_text(&part("text_encoder"), &device).map_err(failed)?;
         let (mut unet, config) = load_unet(&part("unet"), &device).map_err(failed)?;
+        if let Some((folder, scale)) = adapter {
+            unet = adapt_unet(unet, folder, scale).map_err(failed)?;
+        }
         if precision != DType::F32 {
             unet = ccsr_nn::cast(unet, precision);
         }

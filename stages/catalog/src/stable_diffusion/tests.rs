@@ -9,6 +9,7 @@ use ccsr_nn::golden::Golden;
 use ccsr_sampling::noise;
 use ccsr_stage::testing::bind;
 use image::RgbImage;
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
 use super::*;
@@ -34,7 +35,7 @@ fn model() -> Model {
 
 fn model_in(precision: Precision) -> Model {
     let device = Device::flex();
-    Model::load(&checkpoint(), &scheduler(), precision.dtype(), device).unwrap()
+    Model::load(&checkpoint(), None, &scheduler(), precision.dtype(), device).unwrap()
 }
 
 fn wish(sampler: SamplerKind, steps: usize, guidance: Option<(f64, &str)>) -> Wish<'_> {
@@ -94,6 +95,107 @@ fn a_candidate_is_the_same_alone_and_among_others() {
             assert!(farthest(&alone[0], among) <= 1, "{sampler:?}, {seed}");
         }
     }
+}
+
+/// A folder beside the golden files.
+fn adapter(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("golden")
+        .join(name)
+}
+
+#[test]
+fn images_with_an_adapter_are_those_of_diffusers() {
+    let path = adapter("adapter.safetensors");
+    let (golden, adapted) = (golden(), Golden::open(path.to_str().unwrap()));
+    let wish = wish(SamplerKind::Pndm, 6, Some((7.5, "rain!")));
+    let draw = |adapter: Option<(&Path, f64)>| {
+        let (device, single) = (Device::flex(), DType::F32);
+        let model = Model::load(&checkpoint(), adapter, &scheduler(), single, device).unwrap();
+        let mut sampler = wish.sampler.build(&scheduler(), wish.steps).unwrap();
+        let noise = golden.tensor::<4>("noise", &Device::flex()).slice(0..1);
+        let latents = model
+            .sample(&wish, sampler.as_mut(), noise, |_| unreachable!())
+            .unwrap();
+        model::images(&model.decode(latents)).remove(0).into_raw()
+    };
+    let plain = draw(None);
+    for (folder, scale, name) in [
+        ("adapter", 0.7, "adapter.0.7"),
+        ("adapter", -1.0, "adapter.-1"),
+        ("adapter_of_old", 1.0, "old.1"),
+    ] {
+        let found = draw(Some((&adapter(folder), scale)));
+        let expected = adapted.numbers(name).0;
+        let expected: Vec<u8> = expected.into_iter().map(|level| level as u8).collect();
+        let off = farthest(&found, &expected);
+        assert!(off <= 1, "{name} is off by {off} levels");
+        assert!(farthest(&found, &plain) > 20, "{name} changes nothing");
+    }
+}
+
+#[test]
+fn adapters_that_do_not_fit_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pytorch_lora_weights.safetensors");
+    let write = |tensors: &[(&str, [usize; 2])]| {
+        let zeros = vec![0_u8; 4096];
+        let views = tensors.iter().map(|(name, shape)| {
+            let bytes = &zeros[..shape[0] * shape[1] * 4];
+            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap();
+            (*name, view)
+        });
+        fs::write(&file, safetensors::serialize(views, None).unwrap()).unwrap();
+    };
+    let says = || {
+        let adapter = Some((folder.path(), 1.0));
+        let loaded = Model::load(
+            &checkpoint(),
+            adapter,
+            &scheduler(),
+            DType::F32,
+            Device::flex(),
+        );
+        loaded.err().unwrap().to_string()
+    };
+    let layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q";
+    let (down, up) = (
+        format!("{layer}.lora_A.weight"),
+        format!("{layer}.lora_B.weight"),
+    );
+    write(&[(&down, [2, 8])]);
+    assert!(
+        says().contains("one of its two matrices is missing"),
+        "{}",
+        says()
+    );
+    write(&[(&down, [2, 9]), (&up, [8, 2])]);
+    assert!(
+        says().contains("expected [rank, 8] and [8, rank]"),
+        "{}",
+        says()
+    );
+    write(&[("lora_unet_down_blocks_0.alpha", [1, 1])]);
+    assert!(
+        says().contains("lora_unet_down_blocks_0.alpha"),
+        "{}",
+        says()
+    );
+    let (down, up) = (down.replace("to_q", "to_z"), up.replace("to_q", "to_z"));
+    write(&[(&down, [2, 8]), (&up, [8, 2])]);
+    assert!(says().contains("attn1.to_z.weight"), "{}", says());
+    let (down, up) = (
+        down.replace("unet.", "text_encoder."),
+        up.replace("unet.", "text_encoder."),
+    );
+    write(&[(&down, [2, 8]), (&up, [8, 2])]);
+    assert!(
+        says().contains("expected layers of `unet` only"),
+        "{}",
+        says()
+    );
+    fs::write(&file, b"short").unwrap();
+    assert!(says().contains("is damaged"), "{}", says());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
-use ccsr_nn::{Checkpoint, ConfigError, WeightError, read_config};
+use ccsr_nn::{Adapter, Checkpoint, ConfigError, WeightError, read_config};
 
 use crate::tiny;
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
 
 /// Stems of weight files.
 const STEMS: [&str; 1] = ["diffusion_pytorch_model"];
+
+/// The file of an adapter.
+const ADAPTER: &str = "pytorch_lora_weights.safetensors";
 
 /// What a part of the UNet is called in files and here.
 const UNET: &[(&str, &str)] = &[
@@ -69,6 +72,13 @@ pub fn load_unet(folder: &Path, device: &Device) -> Result<(UNet, UNetConfig), L
     }
     let weights = Checkpoint::open(folder, &STEMS)?.rename(|name| Some(renamed(name, UNET)))?;
     Ok((weights.load(config.init(device))?, config))
+}
+
+/// Adds a LoRA adapter to a UNet, `scale` times: `pytorch_lora_weights.safetensors` of a folder, as diffusers
+/// writes it.
+pub fn adapt_unet(unet: UNet, folder: &Path, scale: f64) -> Result<UNet, LoadError> {
+    let adapter = Adapter::open(&folder.join(ADAPTER))?;
+    Ok(adapter.apply(unet, "unet", scale, |name| renamed(name, UNET))?)
 }
 
 /// Loads an autoencoder from its folder.

@@ -7,20 +7,20 @@ use burn::tensor::Tensor;
 
 /// The way from a module to one of its parts: names, and what they are parts of.
 #[derive(Default)]
-pub(super) struct Place(Vec<(String, String)>);
+pub(crate) struct Place(Vec<(String, String)>);
 
 impl Place {
-    pub(super) fn enter(&mut self, name: &str, container: &str) {
+    pub(crate) fn enter(&mut self, name: &str, container: &str) {
         self.0.push((name.to_owned(), container.to_owned()));
     }
 
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.0.pop();
     }
 
     /// What files call the parameter here: norms call theirs `weight` and `bias` there, and variants of
     /// enums have no names.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let parts = self.0.iter();
         let named = parts.filter(|(_, container)| !container.starts_with("Enum:"));
         let mut names: Vec<_> = named.map(|(name, _)| name.as_str()).collect();
@@ -39,7 +39,7 @@ impl Place {
     }
 
     /// Whether it is the weight of a linear layer or a convolution.
-    pub(super) fn is_kernel(&self) -> bool {
+    pub(crate) fn is_kernel(&self) -> bool {
         let last = self.0.last();
         last.is_some_and(|(name, container)| {
             name == "weight" && matches!(container.as_str(), "Struct:Linear" | "Struct:Conv2d")
@@ -47,7 +47,7 @@ impl Place {
     }
 
     /// Whether it is part of a linear layer, whose weight PyTorch keeps as `[out, in]`.
-    pub(super) fn is_linear(&self) -> bool {
+    pub(crate) fn is_linear(&self) -> bool {
         let last = self.0.last();
         last.is_some_and(|(_, container)| container == "Struct:Linear")
     }

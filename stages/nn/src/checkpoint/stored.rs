@@ -27,7 +27,7 @@ const _: () = assert!(
 );
 
 /// A tensor in a file.
-pub(super) struct Stored {
+pub(crate) struct Stored {
     file: Arc<File>,
     kind: Dtype,
     shape: Vec<usize>,
@@ -36,7 +36,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn shape(&self) -> &[usize] {
+    pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
@@ -45,7 +45,7 @@ impl Stored {
     ///
     /// # Errors
     /// A sentence: they are no floating-point numbers, or cannot be read.
-    pub(super) fn data(&self, keep_halves: bool) -> Result<TensorData, String> {
+    pub(crate) fn data(&self, keep_halves: bool) -> Result<TensorData, String> {
         let shape = self.shape.clone();
         let read = match (self.kind, keep_halves) {
             (Dtype::F32, _) => self
@@ -105,7 +105,19 @@ impl Stored {
 }
 
 /// Opens a file and reads its header. What it promises is there.
-pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Stored>, WeightError> {
+pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, Stored>, WeightError> {
+    Ok(open_with_texts(path)?.tensors)
+}
+
+/// What a file holds.
+pub(crate) struct Contents {
+    pub(crate) tensors: BTreeMap<String, Stored>,
+    /// What stands beside them (`__metadata__`).
+    pub(crate) texts: BTreeMap<String, String>,
+}
+
+/// The same, with the texts that stand beside the tensors.
+pub(crate) fn open_with_texts(path: &Path) -> Result<Contents, WeightError> {
     if is_pickle(path) {
         return Err(WeightError::Pickle {
             path: path.to_owned(),
@@ -135,7 +147,11 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Stored>, WeightError>
     file.read_exact(&mut header).map_err(unreadable)?;
     let mut header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&header)
         .map_err(|_| corrupt("its header is not JSON".to_owned()))?;
-    header.remove("__metadata__");
+    let texts = header.remove("__metadata__").map(serde_json::from_value);
+    let texts = texts
+        .transpose()
+        .map_err(|error| corrupt(format!("its metadata are no texts: {error}")))?
+        .unwrap_or_default();
     let (begin, there) = (8 + length, size - 8 - length);
     let file = Arc::new(file);
     let (mut tensors, mut end) = (BTreeMap::new(), 0);
@@ -172,5 +188,5 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Stored>, WeightError>
             "it holds {there} bytes of tensors, its header says {end}"
         )));
     }
-    Ok(tensors)
+    Ok(Contents { tensors, texts })
 }
