@@ -12,7 +12,6 @@ use crate::key::SourceFiles;
 use crate::pipeline::StageNode;
 use crate::queue::{Queue, Queued};
 use crate::waves::{Slot, Wanted, Waves};
-use crate::worker::panic_text;
 
 /// A stage under way.
 pub(crate) struct ActiveStage {
@@ -173,7 +172,7 @@ fn check_promise(port: &OutputPort, table: Option<&Table>) -> Answer<()> {
 /// Calls a stage; a panic becomes an error.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> Answer<T>) -> Answer<T> {
     catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|panic| Err(StageError::Panicked(panic_text(panic.as_ref()))))
+        .unwrap_or_else(|panic| Err(StageError::of_panic(panic.as_ref())))
 }
 
 /// What came out of a stage, and what is known of it without reading it.

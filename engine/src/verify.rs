@@ -14,7 +14,7 @@ use crate::explain::{Change, changes};
 use crate::graph::StageId;
 use crate::pipeline::{Pipeline, StageNode};
 use crate::standing::Survey;
-use crate::worker::{StoreBlobs, panic_text};
+use crate::worker::StoreBlobs;
 
 /// What to verify.
 pub struct VerifyOptions<'a> {
@@ -177,6 +177,6 @@ fn execute(
             let text = format!("{} results for {} units", results.len(), units.len());
             all(&StageError::Panicked(text))
         }
-        Err(panic) => all(&StageError::Panicked(panic_text(panic.as_ref()))),
+        Err(panic) => all(&StageError::of_panic(panic.as_ref())),
     }
 }

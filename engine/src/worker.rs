@@ -1,7 +1,6 @@
 //! Workers: they execute batches and put the blobs of the outcomes on disk. They decide nothing,
 //! and they do not touch the ledger.
 
-use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender};
@@ -12,6 +11,7 @@ use ccsr_cache::{ActionKey, Digest, ReadError, Store, StoreError, Value};
 use ccsr_stage::{Batch, Blobs, Environment, Limits, Resource, StageError, Unit};
 use tracing::Span;
 
+use crate::active::guarded;
 use crate::event::BatchSpan;
 use crate::graph::StageId;
 use crate::pipeline::Pipeline;
@@ -147,7 +147,7 @@ impl Workshop<'_> {
                 return all_failed(job, &StageError::Panicked(text));
             }
             Err(panic) => {
-                return all_failed(job, &StageError::Panicked(panic_text(panic.as_ref())));
+                return all_failed(job, &StageError::of_panic(panic.as_ref()));
             }
         };
         let (mut bytes, mut notes) = (Vec::new(), Vec::new());
@@ -181,8 +181,7 @@ impl Workshop<'_> {
         self.residency
             .get(*identity, || {
                 let _loading = tracing::info_span!("load", resource = %name).entered();
-                catch_unwind(AssertUnwindSafe(|| stage.load(name, &environment)))
-                    .unwrap_or_else(|panic| Err(StageError::Panicked(panic_text(panic.as_ref()))))
+                guarded(|| stage.load(name, &environment))
             })
             .map(Some)
     }
@@ -216,13 +215,6 @@ fn all_failed(job: Job, error: &StageError) -> Executed {
         notes: Vec::new(),
         refused: None,
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no message".to_owned())
 }
 
 /// The store as stages see it.

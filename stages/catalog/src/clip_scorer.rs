@@ -17,7 +17,6 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::device::computed;
 use crate::model_folder::ModelFolder;
 use crate::png;
 use crate::prompt_length::note_of_cut;
@@ -124,10 +123,14 @@ impl Network for ClipScorer {
         self.folder.digest(inputs)
     }
 
-    fn resource(&self) -> Option<(&'static str, Value)> {
+    fn resource(&self) -> Option<&'static str> {
+        Some(MODEL)
+    }
+
+    fn resource_identity(&self) -> Value {
         let folder = self.folder.identity(MODEL);
         let cleaning = crate::identity_of(&self.cleaning);
-        Some((MODEL, Value::list([folder, cleaning])))
+        Value::list([folder, cleaning])
     }
 
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
@@ -150,7 +153,7 @@ impl Scorer for ClipScorer {
         let pairs: Vec<_> = read.iter().flatten().collect();
         let scored = batch
             .resource::<Model>()
-            .and_then(|model| computed(|| model.score(&pairs)));
+            .and_then(|model| model.score(&pairs));
         let mut scored = match scored {
             Ok(scored) => scored.into_iter(),
             Err(error) => {

@@ -1,7 +1,5 @@
 //! Where networks compute.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::prelude::{Device, Tensor};
 use ccsr_stage::StageError;
@@ -62,31 +60,6 @@ fn cuda(index: usize) -> Result<Device, StageError> {
     )))
 }
 
-/// Lets a network compute. Backends say that memory ran out by a panic, of which the engine can make smaller
-/// batches when it knows.
-pub(crate) fn computed<T>(
-    compute: impl FnOnce() -> Result<T, StageError>,
-) -> Result<T, StageError> {
-    catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        let text = text.unwrap_or_default();
-        if is_about_memory(&text) {
-            Err(StageError::OutOfMemory(text))
-        } else {
-            Err(StageError::Panicked(text))
-        }
-    })
-}
-
-/// Whether a backend speaks of memory that it could not have.
-fn is_about_memory(text: &str) -> bool {
-    let text = text.to_lowercase();
-    ["out of memory", "outofmemory", "out_of_memory"]
-        .iter()
-        .any(|said| text.contains(said))
-}
-
 /// What a network's parameters occupy, in bytes.
 pub(crate) fn bytes_of(network: &impl Module) -> u64 {
     #[derive(Default)]
@@ -107,20 +80,6 @@ pub(crate) fn bytes_of(network: &impl Module) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_panic_about_memory_is_told_from_others() {
-        let of = |text: &'static str| computed::<()>(|| panic!("{text}")).unwrap_err();
-        for text in [
-            "Error while reading data: The server is out of memory",
-            "CUDA_ERROR_OUT_OF_MEMORY",
-            "OutOfMemory { size: 12 }",
-        ] {
-            assert!(matches!(of(text), StageError::OutOfMemory(_)), "{text}");
-        }
-        assert!(matches!(of("shapes differ"), StageError::Panicked(_)));
-        assert_eq!(computed(|| Ok(3)).unwrap(), 3);
-    }
 
     #[test]
     fn devices_that_this_program_has_not_are_refused() {

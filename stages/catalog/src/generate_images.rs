@@ -283,7 +283,7 @@ impl Stage for GenerateImages {
     }
 
     fn resource_identity(&self, _: &str) -> Value {
-        self.drawer.resource_identity()
+        self.drawer.object.resource_identity()
     }
 
     fn load(&self, _: &str, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {

@@ -154,7 +154,7 @@ impl Stage for MeasureClipScore {
     }
 
     fn resource_identity(&self, _: &str) -> Value {
-        self.scorer.resource_identity()
+        self.scorer.object.resource_identity()
     }
 
     fn load(&self, _: &str, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {

@@ -45,15 +45,9 @@ impl<T: Network + ?Sized + 'static> Role<T> {
     pub(crate) fn unit(&self, name: &str, reads: Vec<(&str, Value)>) -> Unit {
         let unit = Unit::new(self.keyed(name, reads));
         match self.object.resource() {
-            Some((resource, _)) => unit.with_resource(resource),
+            Some(resource) => unit.with_resource(resource),
             None => unit,
         }
-    }
-
-    /// What tells the resource from others.
-    pub(crate) fn resource_identity(&self) -> Value {
-        let resource = self.object.resource();
-        resource.map(|(_, identity)| identity).unwrap_or_default()
     }
 }
 
@@ -155,9 +149,14 @@ pub trait Network: Send + Sync {
         Ok(Value::Null)
     }
 
-    /// The resource that units need, by a name for people and by what tells it from others.
-    fn resource(&self) -> Option<(&'static str, Value)> {
+    /// What people call the resource that units need.
+    fn resource(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What tells the resource from others.
+    fn resource_identity(&self) -> Value {
+        Value::Null
     }
 
     /// Brings the resource into memory.

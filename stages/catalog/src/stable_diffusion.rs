@@ -8,6 +8,7 @@ use burn::tensor::DType;
 use ccsr_nn::read_config;
 use ccsr_sampling::noise::Noise;
 use ccsr_sampling::{SamplerKind, SchedulerConfig};
+use ccsr_stable_diffusion::ADAPTER;
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
     Batch, Environment, Inputs, Misfit, Misfits, Resource, RoleKind, Source, StageError, Unit,
@@ -17,7 +18,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::model::{Model, Wish, factor_of};
-use crate::device::computed;
 use crate::model_folder::ModelFolder;
 use crate::roles::{DrawRequest, Drawer, Drawing, Network, Reads, SamplerName, Sampling};
 
@@ -185,7 +185,11 @@ impl Network for StableDiffusion {
         ]))
     }
 
-    fn resource(&self) -> Option<(&'static str, Value)> {
+    fn resource(&self) -> Option<&'static str> {
+        Some(MODEL)
+    }
+
+    fn resource_identity(&self) -> Value {
         let precision = crate::identity_of(&self.precision);
         let adapter = self.adapter.iter().flat_map(|adapter| {
             [
@@ -194,7 +198,7 @@ impl Network for StableDiffusion {
             ]
         });
         let model = [self.folder.identity(MODEL), precision].into_iter();
-        Some((MODEL, Value::list(model.chain(adapter))))
+        Value::list(model.chain(adapter))
     }
 
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
@@ -226,13 +230,9 @@ impl Drawer for StableDiffusion {
 
     fn with_adapter(&self, adapter: &FolderPath, scale: f64) -> Result<Arc<dyn Drawer>, Misfits> {
         let folder = ModelFolder::whole(adapter.clone(), &["adapter"]);
-        if !folder
-            .path
-            .join("pytorch_lora_weights.safetensors")
-            .is_file()
-        {
+        if !folder.path.join(ADAPTER).is_file() {
             let message = format!(
-                "`{}` has no `pytorch_lora_weights.safetensors`; expected a LoRA adapter as diffusers writes it",
+                "`{}` has no `{ADAPTER}`; expected a LoRA adapter as diffusers writes it",
                 folder.display
             );
             return Err(Misfit::new(["adapter"], message).into());
@@ -298,7 +298,7 @@ impl Drawer for StableDiffusion {
             let noises = noises.collect::<Result<_, _>>()?;
             let (model, wish) = (batch.resource::<Model>()?, wish(&together[0])?);
             let note = model.note(wish.prompt)?;
-            let images = computed(|| model.draw(&wish, noises))?.into_iter();
+            let images = model.draw(&wish, noises)?.into_iter();
             let drawing = |image| Drawing {
                 image,
                 scene: None,

@@ -1,5 +1,7 @@
 //! What can go wrong inside a stage.
 
+use std::any::Any;
+
 use ccsr_cache::{Digest, ValueError};
 
 use crate::TableError;
@@ -61,8 +63,48 @@ impl StageError {
         }
     }
 
+    /// What a panic said. Backends say by a panic, too, that a device has no memory left: that is told from
+    /// defects, so that smaller batches are tried.
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "no message".to_owned());
+        let said = text.to_lowercase();
+        let of_memory = ["out of memory", "outofmemory", "out_of_memory"];
+        if of_memory.iter().any(|words| said.contains(words)) {
+            Self::OutOfMemory(text)
+        } else {
+            Self::Panicked(text)
+        }
+    }
+
     /// A [`StageError::Failed`] that says `message`.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed(message.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_about_memory_is_told_from_others() {
+        for text in [
+            "Error while reading data: The server is out of memory",
+            "CUDA_ERROR_OUT_OF_MEMORY",
+            "OutOfMemory { size: 12 }",
+        ] {
+            let error = StageError::of_panic(&text);
+            assert!(matches!(error, StageError::OutOfMemory(_)), "{text}");
+        }
+        for panic in [
+            &"shapes differ" as &(dyn Any + Send),
+            &"a text".to_owned(),
+            &3,
+        ] {
+            let error = StageError::of_panic(panic);
+            assert!(matches!(error, StageError::Panicked(_)), "{error}");
+        }
     }
 }

@@ -13,8 +13,8 @@ use crate::{
 /// Stems of weight files.
 const STEMS: [&str; 1] = ["diffusion_pytorch_model"];
 
-/// The file of an adapter.
-const ADAPTER: &str = "pytorch_lora_weights.safetensors";
+/// The file of a LoRA adapter, in its folder, as diffusers names it.
+pub const ADAPTER: &str = "pytorch_lora_weights.safetensors";
 
 /// What a part of the UNet is called in files and here.
 const UNET: &[(&str, &str)] = &[
