@@ -1,0 +1,1 @@
+//! GGUF files: what they say, and where their tensors lie.

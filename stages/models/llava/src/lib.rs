@@ -1,0 +1,1 @@
+//! LLaVA in Burn: images among the tokens of a language model.

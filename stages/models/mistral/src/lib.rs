@@ -1,0 +1,1 @@
+//! Mistral, Llama and their like in Burn.

@@ -1,0 +1,1 @@
+//! Text to tokens and back for language models, and chat templates.
