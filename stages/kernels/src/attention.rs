@@ -201,6 +201,45 @@ impl Attention<'_> {
         out: &mut [f32],
         log_sums: Option<&mut [f32]>,
     ) {
+        self.run(q, None, [k, v], layout, out, log_sums);
+    }
+
+    /// Attention to `before` rows of keys and values that every query sees, and then to `keys` as [`forward`](Self::forward)
+    /// does it: many continuations of one beginning share its keys. Neither causality nor a mask touches the first.
+    ///
+    /// # Shapes
+    ///
+    /// - `first`: keys and values, `batch` × `kv_heads` × `before` × `dim`
+    /// - q, k, v, out: as in [`forward`](Self::forward)
+    pub fn forward_after(
+        &self,
+        q: Heads<'_>,
+        (first, before): ([Heads<'_>; 2], usize),
+        [k, v]: [Heads<'_>; 2],
+        layout: Layout,
+        out: &mut [f32],
+    ) {
+        for of in first {
+            let needs = of
+                .strides
+                .extent(self.batch, self.kv_heads, before, self.dim);
+            assert!(
+                of.data.len() >= needs,
+                "a tensor reaches as far as its strides say"
+            );
+        }
+        self.run(q, Some((first, before)), [k, v], layout, out, None);
+    }
+
+    fn run(
+        &self,
+        q: Heads<'_>,
+        first: Option<([Heads<'_>; 2], usize)>,
+        [k, v]: [Heads<'_>; 2],
+        layout: Layout,
+        out: &mut [f32],
+        log_sums: Option<&mut [f32]>,
+    ) {
         self.check(q, k, v);
         if out.is_empty() {
             return;
@@ -212,8 +251,8 @@ impl Attention<'_> {
             arch.dispatch(Forward {
                 attention: self,
                 q,
-                k,
-                v,
+                first,
+                own: [k, v],
                 bundle,
                 task,
                 scratch,
@@ -227,8 +266,9 @@ impl Attention<'_> {
 struct Forward<'a, 'b> {
     attention: &'a Attention<'a>,
     q: Heads<'a>,
-    k: Heads<'a>,
-    v: Heads<'a>,
+    /// Keys and values that every query sees, and how many.
+    first: Option<([Heads<'a>; 2], usize)>,
+    own: [Heads<'a>; 2],
     bundle: usize,
     task: Task<'b>,
     scratch: &'a mut Scratch,
@@ -309,46 +349,46 @@ impl Forward<'_, '_> {
         let q = vectors::<S, NV>(q_part);
         let out = vectors::<S, NV>(out_part);
         let kv_head = lanes.head / (attention.heads / attention.kv_heads);
-        let k = Rows::new(self.k.data, self.k.strides, batch, kv_head, dim);
-        let v = Rows::new(self.v.data, self.v.strides, batch, kv_head, dim);
         out.fill([splat(simd, 0.0); NV]);
         let mut most = [splat(simd, f32::NEG_INFINITY); NV];
         let mut sum = [splat(simd, 0.0); NV];
         let end = attention.seen(lanes.row + lanes.rows);
-        for from in (0..end).step_by(TILE) {
-            let range = from..(from + TILE).min(end);
-            let count = range.len();
-            products::<S, NV, R>(
-                simd,
-                k,
-                range.clone(),
-                q,
-                &mut vectors::<S, NV>(score_part)[..count],
-            );
-            attention.hide(batch, lanes, range, width, score_part);
-            let scores = &mut vectors::<S, NV>(score_part)[..count];
-            let before = most;
-            for scores in &*scores {
-                for v in 0..NV {
-                    most[v] = simd.max_f32s(scores[v], most[v]);
+        let first = self.first.map(|(of, rows)| (of, rows, false));
+        for ([k, v], end, own) in first.into_iter().chain([(self.own, end, true)]) {
+            let k = Rows::new(k.data, k.strides, batch, kv_head, dim);
+            let v = Rows::new(v.data, v.strides, batch, kv_head, dim);
+            for from in (0..end).step_by(TILE) {
+                let range = from..(from + TILE).min(end);
+                let count = range.len();
+                let scores = &mut vectors::<S, NV>(score_part)[..count];
+                products::<S, NV, R>(simd, k, range.clone(), q, scores);
+                if own {
+                    attention.hide(batch, lanes, range, width, score_part);
                 }
-            }
-            let mut base = most;
-            let mut factor = before;
-            for v in 0..NV {
-                // Where all is hidden so far, any base will do but -∞, from which -∞ is no number away.
-                let none = simd.equal_f32s(most[v], splat(simd, f32::NEG_INFINITY));
-                base[v] = simd.select_f32s(none, splat(simd, 0.0), most[v]);
-                factor[v] = exp2(simd, simd.sub_f32s(before[v], base[v]));
-                sum[v] = simd.mul_f32s(sum[v], factor[v]);
-            }
-            for scores in &mut *scores {
-                for v in 0..NV {
-                    scores[v] = exp2(simd, simd.sub_f32s(scores[v], base[v]));
-                    sum[v] = simd.add_f32s(sum[v], scores[v]);
+                let scores = &mut vectors::<S, NV>(score_part)[..count];
+                let before = most;
+                for scores in &*scores {
+                    for v in 0..NV {
+                        most[v] = simd.max_f32s(scores[v], most[v]);
+                    }
                 }
+                let mut base = most;
+                let mut factor = before;
+                for v in 0..NV {
+                    // Where all is hidden so far, any base will do but -∞, from which -∞ is no number away.
+                    let none = simd.equal_f32s(most[v], splat(simd, f32::NEG_INFINITY));
+                    base[v] = simd.select_f32s(none, splat(simd, 0.0), most[v]);
+                    factor[v] = exp2(simd, simd.sub_f32s(before[v], base[v]));
+                    sum[v] = simd.mul_f32s(sum[v], factor[v]);
+                }
+                for scores in &mut *scores {
+                    for v in 0..NV {
+                        scores[v] = exp2(simd, simd.sub_f32s(scores[v], base[v]));
+                        sum[v] = simd.add_f32s(sum[v], scores[v]);
+                    }
+                }
+                accumulate::<S, NV, R>(simd, v, from, scores, factor, out);
             }
-            accumulate::<S, NV, R>(simd, v, from, scores, factor, out);
         }
         let mut inverse = sum;
         for v in 0..NV {
