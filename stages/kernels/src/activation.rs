@@ -191,6 +191,21 @@ pub fn geglu_backward(x: &[f32], width: usize, grad_out: &[f32], grad_in: &mut [
 }
 
 #[derive(Clone, Copy)]
+struct Swiglu;
+
+impl Elementwise<2, 1> for Swiglu {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, [gate, value]: [S::f32s; 2]) -> [S::f32s; 1] {
+        [simd.mul_f32s(silu_lanes(simd, gate), value)]
+    }
+}
+
+/// SwiGLU (Shazeer 2020) of gates and values that lie apart: `silu(gates) · values`.
+pub fn swiglu(gates: &[f32], values: &[f32], out: &mut [f32]) {
+    parallel::map(Swiglu, [gates, values], out);
+}
+
+#[derive(Clone, Copy)]
 struct Sum;
 
 impl Elementwise<2, 1> for Sum {

@@ -5,6 +5,7 @@
 //! | [`activation`] | SiLU, GELU, quick GELU, GEGLU, adding a bias or a residual |
 //! | [`group_norm`] | group normalisation, alone or with SiLU and a time embedding |
 //! | [`layer_norm`] | layer and root-mean-square normalisation |
+//! | [`rotary`] | rotary position embedding |
 //! | [`softmax`] | softmax over the last dimension |
 //! | [`attention`], [`attention_backward`] | softmax attention in tiles, on any strides |
 //! | [`convolution`] | convolution, and linear layers with weights of single or half precision |
@@ -29,4 +30,5 @@ pub mod layer_norm;
 pub mod math;
 mod moments;
 mod parallel;
+pub mod rotary;
 pub mod softmax;
