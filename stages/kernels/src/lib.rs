@@ -29,4 +29,5 @@ pub mod layer_norm;
 pub mod math;
 mod moments;
 mod parallel;
+pub mod packed;
 pub mod softmax;
