@@ -31,4 +31,5 @@ pub mod math;
 mod moments;
 mod parallel;
 pub mod rotary;
+pub mod packed;
 pub mod softmax;
