@@ -215,7 +215,7 @@ impl ModuleMapper for Adding {
 
 impl Product {
     /// What is added to this weight, `[in, out]`.
-    fn of<const D: usize>(&self, weight: &Tensor<D>) -> Result<Tensor<D>, String> {
+    fn of<const D: usize>(self, weight: &Tensor<D>) -> Result<Tensor<D>, String> {
         let (inputs, outputs) = (weight.dims()[0], weight.dims()[1]);
         let (down, up) = (self.down.shape(), self.up.shape());
         if down.len() != 2
@@ -227,10 +227,10 @@ impl Product {
                 "expected [rank, {inputs}] and [{outputs}, rank], found {down:?} and {up:?}"
             ));
         }
-        let matrix = |stored: &Stored| -> Result<Tensor<2>, String> {
+        let matrix = |stored: Stored| -> Result<Tensor<2>, String> {
             Ok(Tensor::from_data(stored.data(false)?, &weight.device()))
         };
-        let product = matrix(&self.up)?.matmul(matrix(&self.down)?);
+        let product = matrix(self.up)?.matmul(matrix(self.down)?);
         let added = product.transpose().mul_scalar(self.factor);
         Ok(added.reshape(weight.dims()))
     }

@@ -4,6 +4,7 @@
 //! than the network. What a file lacks, what it has too many and what has another shape are errors that
 //! name the tensor. A pickle is never read.
 
+mod awq;
 pub(crate) mod place;
 pub(crate) mod stored;
 
@@ -13,12 +14,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor, TensorData};
+use ccsr_kernels::packed::Form;
 use serde::Deserialize;
 
 use self::place::Place;
 pub use self::place::keys_of;
 use self::stored::Stored;
+use crate::packed::packed_tensors;
 
 /// How many tensors an error names.
 const NAMED: usize = 5;
@@ -190,6 +193,18 @@ impl Checkpoint {
         })
     }
 
+    /// Tensors that were made of what a file of another kind holds.
+    pub fn of_tensors(
+        path: &Path,
+        tensors: impl IntoIterator<Item = (String, TensorData)>,
+    ) -> Self {
+        let made = |(name, data)| (name, Stored::Made(data));
+        Self {
+            path: path.to_owned(),
+            tensors: tensors.into_iter().map(made).collect(),
+        }
+    }
+
     /// The names of the tensors, with their shapes.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.tensors
@@ -222,6 +237,40 @@ impl Checkpoint {
             path: self.path,
             tensors: self.tensors.into_iter().filter_map(below).collect(),
         }
+    }
+
+    /// Puts the three tensors that AWQ makes of a linear layer (`qweight`, `qzeros`, `scales`) in the order in which a
+    /// [`PackedLinear`](crate::PackedLinear) holds them, for each layer of these names.
+    pub fn repack_awq<'a>(
+        mut self,
+        layers: impl IntoIterator<Item = (&'a str, Form)>,
+    ) -> Result<Self, WeightError> {
+        for (layer, form) in layers {
+            let names = ["qweight", "qzeros", "scales"].map(|part| format!("{layer}.{part}"));
+            let missing = names
+                .iter()
+                .filter(|name| !self.tensors.contains_key(*name));
+            let missing: Vec<_> = missing.cloned().collect();
+            let parts = names.each_ref().map(|name| self.tensors.remove(name));
+            let [Some(weights), Some(zeros), Some(scales)] = parts else {
+                return Err(WeightError::Missing {
+                    path: self.path,
+                    tensors: missing,
+                });
+            };
+            let packed =
+                awq::repacked(form, [&weights, &zeros, &scales]).map_err(|(part, why)| {
+                    WeightError::Misfit {
+                        path: self.path.clone(),
+                        tensor: names[part].clone(),
+                        why,
+                    }
+                })?;
+            let made = packed_tensors(layer, packed).into_iter();
+            self.tensors
+                .extend(made.map(|(name, data)| (name, Stored::Made(data))));
+        }
+        Ok(self)
     }
 
     /// Loads every tensor into the module: as binary32, but weights of linear layers and convolutions that
@@ -284,29 +333,71 @@ impl ModuleMapper for Loading<'_> {
             return parameter;
         };
         let turned = D == 2 && self.place.is_linear();
-        let keep_halves =
-            self.place.is_kernel() && crate::ops::takes_halves(&parameter.lazy_device());
-        match read(&stored, &parameter, turned, keep_halves) {
+        let keep_halves = self.place.is_packed()
+            || self.place.is_kernel() && crate::ops::takes_halves(&parameter.lazy_device());
+        match read(stored, &parameter, turned, keep_halves) {
             Ok(tensor) => {
                 let id = parameter.id;
                 parameter.transform_for_load(tensor, id)
             }
             Err(why) => {
-                self.failed.get_or_insert_with(|| WeightError::Misfit {
-                    path: self.path.to_owned(),
-                    tensor: name,
-                    why,
-                });
+                self.fail(name, why);
+                parameter
+            }
+        }
+    }
+
+    fn map_int<const D: usize>(
+        &mut self,
+        parameter: Param<Tensor<D, Int>>,
+    ) -> Param<Tensor<D, Int>> {
+        let name = self.place.name();
+        let Some(stored) = self.tensors.remove(&name) else {
+            self.missing.push(name);
+            return parameter;
+        };
+        let fits = misfit(&stored, &parameter.lazy_shape().to_vec()).and_then(|()| match stored {
+            Stored::Made(data) => Ok(data),
+            Stored::Filed(_) => Err("whole numbers are not read from files".to_owned()),
+        });
+        match fits {
+            Ok(data) => {
+                let (id, options) = (parameter.id, (&parameter.lazy_device(), data.dtype()));
+                let tensor = Tensor::from_data(data, options);
+                parameter.transform_for_load(tensor, id)
+            }
+            Err(why) => {
+                self.fail(name, why);
                 parameter
             }
         }
     }
 }
 
+impl Loading<'_> {
+    fn fail(&mut self, tensor: String, why: String) {
+        self.failed.get_or_insert_with(|| WeightError::Misfit {
+            path: self.path.to_owned(),
+            tensor,
+            why,
+        });
+    }
+}
+
+/// That a tensor has the shape that is wanted.
+fn misfit(stored: &Stored, expected: &[usize]) -> Result<(), String> {
+    let found = stored.shape();
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("expected the shape {expected:?}, found {found:?}"))
+    }
+}
+
 /// A tensor for a parameter; `turned`, if the file has its two dimensions the other way round. Then it is a
 /// view: the numbers stay as they lie. Of half precision, if they are stored so and `keep_halves`.
 fn read<const D: usize>(
-    stored: &Stored,
+    stored: Stored,
     parameter: &Param<Tensor<D>>,
     turned: bool,
     keep_halves: bool,
@@ -315,10 +406,7 @@ fn read<const D: usize>(
     if turned {
         expected.reverse();
     }
-    let found = stored.shape();
-    if found != expected {
-        return Err(format!("expected the shape {expected:?}, found {found:?}"));
-    }
+    misfit(&stored, &expected)?;
     let data = stored.data(keep_halves)?;
     let options = (&parameter.lazy_device(), data.dtype());
     let tensor = Tensor::from_data(data, options);

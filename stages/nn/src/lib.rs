@@ -11,10 +11,12 @@ mod config;
 #[cfg(feature = "testing")]
 pub mod golden;
 pub mod ops;
+mod packed;
 mod precision;
 
 pub use activation::Activation;
 pub use adapter::Adapter;
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};
+pub use packed::{PackedLinear, Projection, TokenEmbedding, packed_tensors};
 pub use precision::cast;

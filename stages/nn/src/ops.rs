@@ -9,6 +9,7 @@ mod composed;
 mod cube;
 mod extension;
 mod gradient;
+mod language;
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::module::Param;
@@ -16,8 +17,10 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
 use burn::prelude::*;
 use burn::tensor::DType;
+use ccsr_kernels::packed::Form;
 
 use self::extension::Kernels as _;
+use self::language::LanguageKernels as _;
 
 fn into<const D: usize>(tensor: Tensor<D>) -> DispatchTensor {
     tensor.into_dispatch()
@@ -119,6 +122,86 @@ pub fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
     let bias = bias(layer.bias.as_ref(), outputs, &input);
     let weight = into(layer.weight.val());
     Tensor::from_dispatch(Dispatch::ccsr_linear(into(input), weight, into(bias)))
+}
+
+/// Normalisation by the root of the mean square (Zhang and Sennrich, 2019), in single precision whatever the numbers are.
+///
+/// # Shapes
+/// `[.., numbers]`, in and out; `gamma`: `[numbers]`.
+pub fn rms_norm<const D: usize>(input: Tensor<D>, gamma: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::ccsr_rms_norm(into(input), into(gamma), epsilon))
+}
+
+/// SwiGLU (Shazeer, 2020): SiLU of the gates, times the values.
+///
+/// # Shapes
+/// All alike.
+pub fn swiglu<const D: usize>(gates: Tensor<D>, values: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::ccsr_swiglu(into(gates), into(values)))
+}
+
+/// Rotary position embedding (Su et al., 2021): the halves of each head's numbers, turned by the row's angles.
+///
+/// # Shapes
+/// `[rows, heads, numbers]`, in and out; `cos` and `sin`: `[rows, numbers / 2]`.
+pub fn rotate(input: Tensor<3>, cos: Tensor<2>, sin: Tensor<2>) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::ccsr_rotate(into(input), into(cos), into(sin)))
+}
+
+/// Causal attention of the last queries to all that stands before them: first to what several continuations share, then
+/// to what is their own, of which the last keys are the queries'. Neither part is copied on the CPU, and how long the
+/// shared part is has no say in what comes out but for rounding.
+///
+/// # Shapes
+/// - `queries`: `[batch, heads, queries, numbers]`
+/// - `first`: keys and values, each `[batch, kv_heads, first, numbers]`, `kv_heads` a divisor of `heads`
+/// - `own`: keys and values, each `[batch, kv_heads, keys, numbers]`, at least as many as queries
+/// - the result: `[batch, queries, heads * numbers]`
+pub fn attend_after(queries: Tensor<4>, first: [Tensor<4>; 2], own: [Tensor<4>; 2]) -> Tensor<3> {
+    let ([first_keys, first_values], [keys, values]) = (first.map(into), own.map(into));
+    Tensor::from_dispatch(Dispatch::ccsr_attend_after(
+        into(queries),
+        first_keys,
+        first_values,
+        keys,
+        values,
+    ))
+}
+
+/// A linear layer for a few rows, the last tokens of some texts: each weight is read once, and a row's result is the
+/// same however many there are.
+///
+/// # Shapes
+/// `[rows, inputs]` to `[rows, outputs]`.
+pub(crate) fn linear_few(layer: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let [_, outputs] = layer.weight.dims();
+    let bias = bias(layer.bias.as_ref(), outputs, &input);
+    let weight = into(layer.weight.val());
+    Tensor::from_dispatch(Dispatch::ccsr_linear_few(into(input), weight, into(bias)))
+}
+
+/// A linear layer of packed weights, as [`ccsr_kernels::packed`] lays them out.
+///
+/// # Shapes
+/// `[rows, inputs]` to `[rows, outputs]`.
+pub(crate) fn packed_linear(
+    input: Tensor<2>,
+    words: Tensor<1, Int>,
+    scales: Tensor<1>,
+    offsets: Tensor<1>,
+    form: Form,
+) -> Tensor<2> {
+    let (outputs, group, eight, zero) = language::words_of(form);
+    Tensor::from_dispatch(Dispatch::ccsr_packed_linear(
+        into(input),
+        words.into_dispatch(),
+        into(scales),
+        into(offsets),
+        outputs,
+        group,
+        eight,
+        zero,
+    ))
 }
 
 /// A convolution.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 /// The way from a module to one of its parts: names, and what they are parts of.
 #[derive(Default)]
@@ -38,12 +38,19 @@ impl Place {
         names.join(".")
     }
 
-    /// Whether it is the weight of a linear layer or a convolution.
+    /// Whether it is the weight of a linear layer or a convolution, or tokens' embeddings of a language model.
     pub(crate) fn is_kernel(&self) -> bool {
+        let kernels = ["Struct:Linear", "Struct:Conv2d", "Struct:TokenEmbedding"];
         let last = self.0.last();
         last.is_some_and(|(name, container)| {
-            name == "weight" && matches!(container.as_str(), "Struct:Linear" | "Struct:Conv2d")
+            name == "weight" && kernels.contains(&container.as_str())
         })
+    }
+
+    /// Whether it is part of a packed linear layer.
+    pub(crate) fn is_packed(&self) -> bool {
+        let mut containers = self.0.iter().map(|(_, container)| container.as_str());
+        containers.any(|container| container == "Struct:PackedLinear")
     }
 
     /// Whether it is part of a linear layer, whose weight PyTorch keeps as `[out, in]`.
@@ -81,6 +88,10 @@ impl ModuleVisitor for Keys {
         if D == 2 && self.place.is_linear() {
             shape.reverse();
         }
+        self.found.insert(self.place.name(), shape);
+    }
+    fn visit_int<const D: usize>(&mut self, parameter: &Param<Tensor<D, Int>>) {
+        let shape = parameter.lazy_shape().to_vec();
         self.found.insert(self.place.name(), shape);
     }
 }

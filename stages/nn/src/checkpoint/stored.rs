@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::TensorData;
+use burn::tensor::{DType, TensorData};
 use bytemuck::Pod;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -26,18 +26,20 @@ const _: () = assert!(
     "the numbers of safetensors are used as they lie"
 );
 
-/// A tensor in a file.
-pub(crate) struct Stored {
-    file: Arc<File>,
-    kind: Dtype,
-    shape: Vec<usize>,
-    /// Where its bytes begin.
-    at: u64,
+/// A tensor of a checkpoint.
+pub(crate) enum Stored {
+    /// Its numbers are still in their file.
+    Filed(Filed),
+    /// They were made of what files hold otherwise.
+    Made(TensorData),
 }
 
 impl Stored {
     pub(crate) fn shape(&self) -> &[usize] {
-        &self.shape
+        match self {
+            Self::Filed(filed) => &filed.shape,
+            Self::Made(data) => data.shape().as_slice(),
+        }
     }
 
     /// Its numbers: of half precision if they are stored so and halves are to be kept, else of single
@@ -45,7 +47,58 @@ impl Stored {
     ///
     /// # Errors
     /// A sentence: they are no floating-point numbers, or cannot be read.
-    pub(crate) fn data(&self, keep_halves: bool) -> Result<TensorData, String> {
+    pub(crate) fn data(self, keep_halves: bool) -> Result<TensorData, String> {
+        match self {
+            Self::Filed(filed) => filed.data(keep_halves),
+            Self::Made(data) => Ok(match data.dtype() {
+                DType::F16 | DType::BF16 if !keep_halves => data.convert::<f32>(),
+                _ => data,
+            }),
+        }
+    }
+
+    /// Its numbers, which are whole ones of 32 bits.
+    ///
+    /// # Errors
+    /// A sentence: they are others, or cannot be read.
+    pub(crate) fn whole(&self) -> Result<Vec<i32>, String> {
+        match self {
+            Self::Filed(filed) => filed.exactly(Dtype::I32),
+            Self::Made(data) => Err(format!("expected numbers like I32, found {:?}", data.dtype())),
+        }
+    }
+
+    /// Its numbers, which are of half precision.
+    ///
+    /// # Errors
+    /// A sentence: they are others, or cannot be read.
+    pub(crate) fn halves(&self) -> Result<Vec<f16>, String> {
+        match self {
+            Self::Filed(filed) => filed.exactly(Dtype::F16),
+            Self::Made(data) => Err(format!("expected numbers like F16, found {:?}", data.dtype())),
+        }
+    }
+}
+
+/// A tensor in a file.
+pub(crate) struct Filed {
+    file: Arc<File>,
+    kind: Dtype,
+    shape: Vec<usize>,
+    /// Where its bytes begin.
+    at: u64,
+}
+
+impl Filed {
+    fn exactly<N: Pod + Send>(&self, kind: Dtype) -> Result<Vec<N>, String> {
+        if self.kind != kind {
+            return Err(format!("expected numbers like {kind}, found {}", self.kind));
+        }
+        self.as_stored()
+            .map_err(|error| format!("it cannot be read: {error}"))
+    }
+
+    fn data(&self, keep_halves: bool) -> Result<TensorData, String> {
         let shape = self.shape.clone();
         let read = match (self.kind, keep_halves) {
             (Dtype::F32, _) => self
@@ -175,13 +228,13 @@ pub(crate) fn open_with_texts(path: &Path) -> Result<Contents, WeightError> {
         end = end.max(to as u64);
         // A number by itself is a list of one here: a parameter has a dimension at least.
         let shape = if shape.is_empty() { vec![1] } else { shape };
-        let stored = Stored {
+        let filed = Filed {
             file: Arc::clone(&file),
             kind,
             shape,
             at: begin + from as u64,
         };
-        tensors.insert(name, stored);
+        tensors.insert(name, Stored::Filed(filed));
     }
     if end != there {
         return Err(corrupt(format!(
