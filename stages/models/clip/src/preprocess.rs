@@ -8,6 +8,8 @@ use ccsr_nn::{ConfigError, read_config};
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
+use crate::resize::resize_part;
+
 /// `preprocessor_config.json`, as far as it matters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -83,24 +85,36 @@ impl Preprocessor {
         Self { config }
     }
 
-    /// The image in bytes, resized and cut.
+    /// The image in bytes, resized and cut. Where it is smaller than what is cut out, black is around it.
     pub fn fit(&self, image: &RgbImage) -> RgbImage {
         let (width, height) = image.dimensions();
         let (size, crop) = (self.config.size.0, self.config.crop_size.0);
         let longer = |side: u32, shorter: u32| {
-            (u64::from(size) * u64::from(side) / u64::from(shorter.max(1))) as u32
+            let longer = u64::from(size) * u64::from(side) / u64::from(shorter.max(1));
+            u32::try_from(longer).unwrap_or(u32::MAX)
         };
         let (wide, high) = if width <= height {
             (size, longer(height, width))
         } else {
             (longer(width, height), size)
         };
-        let resized = imageops::resize(image, wide, high, imageops::FilterType::CatmullRom);
-        let left = wide.saturating_sub(crop) / 2;
-        let top = high.saturating_sub(crop) / 2;
-        imageops::crop_imm(&resized, left, top, crop, crop).to_image()
+        // What is cut off is not made: it can be much.
+        let middle = |side: u32| {
+            let first = side.saturating_sub(crop) / 2;
+            first..first + side.min(crop)
+        };
+        let cut = resize_part(image, [wide, high], middle(wide), middle(high));
+        if cut.dimensions() == (crop, crop) {
+            return cut;
+        }
+        let around = |side: u32| i64::from((crop - side).div_ceil(2));
+        let mut padded = RgbImage::new(crop, crop);
+        imageops::replace(&mut padded, &cut, around(cut.width()), around(cut.height()));
+        padded
     }
 
+    /// Any images as pixels.
+    ///
     /// # Shapes
     /// `[images, 3, side, side]`
     pub fn pixels<'a>(
@@ -108,22 +122,33 @@ impl Preprocessor {
         images: impl ExactSizeIterator<Item = &'a RgbImage>,
         device: &Device,
     ) -> Tensor<4> {
+        let fitted: Vec<RgbImage> = images.map(|image| self.fit(image)).collect();
+        self.normalised(&fitted, device)
+    }
+
+    /// Images that have the side already that is cut out, as pixels.
+    ///
+    /// # Shapes
+    /// `[images, 3, side, side]`
+    pub fn normalised(&self, images: &[RgbImage], device: &Device) -> Tensor<4> {
         let side = self.config.crop_size.0 as usize;
         let shape = [images.len(), 3, side, side];
         let mut numbers = Vec::with_capacity(shape.iter().product());
+        let planes = [0, 1, 2].map(|channel| self.numbers_of_levels(channel));
         for image in images {
-            let fitted = self.fit(image);
-            for channel in 0..3 {
-                let (mean, deviation) = (
-                    self.config.image_mean[channel],
-                    self.config.image_std[channel],
-                );
-                let pixels = fitted
-                    .pixels()
-                    .map(|pixel| f32::from(pixel.0[channel]) / 255.0);
-                numbers.extend(pixels.map(|value| (value - mean) / deviation));
+            for (channel, numbers_of_levels) in planes.iter().enumerate() {
+                let levels = image.pixels().map(|pixel| pixel.0[channel]);
+                numbers.extend(levels.map(|level| numbers_of_levels[usize::from(level)]));
             }
         }
         Tensor::from_data(TensorData::new(numbers, shape), device)
+    }
+
+    /// What becomes of each level of a colour.
+    fn numbers_of_levels(&self, channel: usize) -> Vec<f32> {
+        let mean = self.config.image_mean[channel];
+        let deviation = self.config.image_std[channel];
+        let number = |level: u8| (f32::from(level) / 255.0 - mean) / deviation;
+        (0..=u8::MAX).map(number).collect()
     }
 }

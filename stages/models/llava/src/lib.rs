@@ -1,1 +1,26 @@
-//! LLaVA in Burn: images among the tokens of a language model.
+//! LLaVA (Liu et al., 2023, arXiv 2304.08485; 2024, arXiv 2310.03744 and LLaVA-NeXT): images among the tokens
+//! of a language model.
+//!
+//! [`ImageEncoder`] is the type to read first: the vision tower and the projector, from the pixels that a
+//! [`Preprocessor`] makes of pictures to what stands in the place of an image's tokens. [`Layout`] says how
+//! many those are, and [`expand`] makes room for them. The language model is not here.
+//!
+//! The reference is Hugging Face's `transformers`, whose names of tensors and configurations are kept.
+
+mod config;
+mod expand;
+mod pack;
+mod picture;
+mod preprocess;
+mod tiles;
+mod vision;
+mod weights;
+
+pub use config::{Family, LlavaConfig, LlavaConfigError, Selection};
+pub use expand::{ExpandError, expand};
+pub use pack::Layout;
+pub use picture::{PictureError, decode_picture, read_picture};
+pub use preprocess::{Prepared, Preprocessor};
+pub use tiles::ImageSize;
+pub use vision::ImageEncoder;
+pub use weights::{LoadError, language_name, load_image_encoder};
