@@ -118,7 +118,7 @@ fn weights_that_do_not_fit_are_named() {
     let error = changed("awq-64", folder.path(), |config| {
         config["quantization_config"]["group_size"] = 96.into();
     });
-    assert!(error.contains("128 inputs in groups of 96"), "{error}");
+    assert!(error.contains("64 inputs in groups of 96"), "{error}");
     let error = changed("mistral", folder.path(), |config| {
         config["tie_word_embeddings"] = true.into();
         config["num_hidden_layers"] = 3.into();
