@@ -220,7 +220,7 @@ impl MistralConfig {
         layers.collect()
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let sizes = [
             ("hidden_size", self.hidden),
             ("intermediate_size", self.intermediate),

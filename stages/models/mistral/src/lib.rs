@@ -10,6 +10,7 @@
 mod cache;
 mod config;
 mod generate;
+mod gguf;
 mod model;
 mod quantisation;
 mod rope;
@@ -19,6 +20,7 @@ mod weights;
 pub use cache::{Cache, Prefix};
 pub use config::{MistralConfig, Rope, Scaling};
 pub use generate::{Completion, ContextError, Generator, Request};
+pub use gguf::load_gguf;
 pub use model::{Mistral, Pass, Span};
 pub use quantisation::{Packing, PackingError, Quantisation};
 pub use sampling::{Sampler, Sampling};

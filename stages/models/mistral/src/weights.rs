@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
+use ccsr_gguf::GgufError;
 use ccsr_nn::{Checkpoint, ConfigError, WeightError};
 
 use crate::config::MistralConfig;
+use crate::gguf::load_gguf;
 use crate::model::Mistral;
 use crate::quantisation::{Packing, PackingError};
 
@@ -30,13 +32,20 @@ pub enum LoadError {
     /// The weights do not fit the configuration.
     #[error(transparent)]
     Weights(#[from] WeightError),
+    /// A GGUF file cannot be read.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
     /// Packed weights are of sizes that cannot be.
     #[error(transparent)]
     Packing(#[from] PackingError),
 }
 
-/// Loads a language model from its folder: `config.json`, and `model.safetensors` or its shards.
-pub fn load(folder: &Path, device: &Device) -> Result<Mistral, LoadError> {
+/// Loads a language model: a GGUF file, or a folder with `config.json`, and `model.safetensors` or its shards.
+pub fn load(path: &Path, device: &Device) -> Result<Mistral, LoadError> {
+    if path.is_file() {
+        return load_gguf(path, device);
+    }
+    let folder = path;
     let config = MistralConfig::open(folder)?;
     let weights = Checkpoint::open(folder, &STEMS)?;
     load_weights(&config, weights, device)
