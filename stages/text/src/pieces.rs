@@ -21,6 +21,10 @@ use tokenizers::{AddedToken, Tokenizer};
 /// What stands for a space.
 const SPACE: &str = "▁";
 
+/// How long a piece that is merged may be, in bytes; SentencePiece makes them of 16 characters unless told otherwise.
+/// Every way to take a piece apart is looked at, which a piece of a megabyte would make last for hours.
+const LONGEST: usize = 512;
+
 /// A piece of the vocabulary.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Piece {
@@ -64,7 +68,7 @@ pub(crate) enum Prefix {
     /// At its start, if it does not begin with one: `legacy: false` in transformers.
     Start,
     /// At its start and after each special token: as SentencePiece does with each text it gets, and
-    /// with it llama.cpp and, by default, transformers.
+    /// with it llama.cpp and, unless files say otherwise, the converters of transformers.
     EachText,
 }
 
@@ -74,6 +78,12 @@ pub(crate) fn tokenizer(pieces: &[Piece], prefix: Prefix) -> Result<Tokenizer, S
     for (number, piece) in (0_u32..).zip(pieces) {
         if numbers.insert(piece.text.as_str(), number).is_some() {
             return Err(format!("the piece {:?} stands there twice", piece.text));
+        }
+        let length = piece.text.len();
+        if piece.kind == Kind::Normal && length > LONGEST {
+            return Err(format!(
+                "piece {number} has {length} bytes; {LONGEST} are possible"
+            ));
         }
     }
     let vocabulary = numbers.iter().map(|(text, id)| ((*text).to_owned(), *id));
@@ -99,7 +109,7 @@ pub(crate) fn tokenizer(pieces: &[Piece], prefix: Prefix) -> Result<Tokenizer, S
 
 /// Every way to put a piece together from two, the best first.
 fn merges(pieces: &[Piece]) -> Vec<(String, String)> {
-    let plain = |piece: &&Piece| matches!(piece.kind, Kind::Normal | Kind::UserDefined);
+    let plain = |piece: &&Piece| piece.kind == Kind::Normal;
     let known: HashMap<&str, u32> = (0..)
         .zip(pieces)
         .filter(|(_, piece)| plain(piece))

@@ -108,6 +108,16 @@ fn other_kinds_are_named_beside_those_that_are_supported() {
 }
 
 #[test]
+fn a_piece_of_a_megabyte_is_refused_at_once() {
+    let length = 1 << 20;
+    let mut piece = vec![10, 0x84, 0x80, 0x40, 10, 0x80, 0x80, 0x40];
+    piece.resize(piece.len() + length, b'a');
+    let rest = [18, 2, 24, 2, 26, 2, 32, 0];
+    let model = folder("tokenizer.model", [&piece[..], &rest].concat());
+    refused(&model, "piece 0 has 1048576 bytes; 512 are possible");
+}
+
+#[test]
 fn other_kinds_of_gguf_are_named() {
     let bytes = fs::read(path("gguf/smollm.gguf")).unwrap();
     // Names of the same length, so that nothing else moves.
