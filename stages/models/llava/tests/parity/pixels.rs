@@ -1,7 +1,7 @@
 //! Pixels beside those of the PIL image processors.
 
 use burn::prelude::*;
-use ccsr_llava::{LlavaConfig, Prepared, Preprocessor};
+use ccsr_llava::{LlavaConfig, Prepared, Preprocessor, read_picture};
 use ccsr_nn::golden::Golden;
 use image::{Rgb, RgbImage};
 use serde_json::{Value as Json, json};
@@ -77,6 +77,16 @@ fn pixels_of_files_are_those_of_transformers() {
             assert_eq!(worst, 0, "{key} is {worst} levels of 255 off");
         }
     }
+}
+
+#[test]
+fn photographs_are_decoded_nearly_as_pillow_decodes_them() {
+    let photo = read_picture(&path("pictures/photo.jpg")).unwrap();
+    let (wanted, shape) = expected().numbers("photo");
+    assert_eq!(shape, [photo.height() as usize, photo.width() as usize, 3]);
+    let pairs = photo.as_raw().iter().zip(wanted);
+    let worst = pairs.map(|(a, b)| a.abs_diff(b as u8)).max().unwrap();
+    assert!(worst <= 3, "{worst} levels of 255 off");
 }
 
 /// The picture that `make_golden.py` draws, too.
