@@ -1,9 +1,9 @@
-//! Images in other sizes, byte by byte as Pillow makes them: a cubic filter, as wide as needed where an image
-//! shrinks, in fixed-point numbers; first along rows, then along columns, with bytes in between.
+//! Images in other sizes, byte by byte as Pillow 13 makes them: a cubic filter, as wide as needed where an
+//! image shrinks, in fixed-point numbers; along rows and along columns, with bytes in between.
 
 use std::ops::Range;
 
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 
 /// Binary places of weights.
 const PLACES: u32 = 22;
@@ -24,55 +24,75 @@ pub(crate) fn resize_part(
     columns: Range<u32>,
     rows: Range<u32>,
 ) -> RgbImage {
-    let mut resized = RgbImage::new(columns.end - columns.start, rows.end - rows.start);
-    if image.is_empty() || resized.is_empty() {
-        return resized;
+    if image.is_empty() || columns.is_empty() || rows.is_empty() {
+        return RgbImage::new(columns.end - columns.start, rows.end - rows.start);
     }
     let columns = mixes(image.width(), width, columns);
     let rows = mixes(image.height(), height, rows);
-    let first = rows.iter().map(|mix| mix.first).min().unwrap_or(0);
-    let last = rows.iter().map(Mix::end).max().unwrap_or(0);
+    // Bytes in between make the order matter. Pillow has this rule since its version 13; before, rows came
+    // first always.
+    let lost_rows = i64::from(image.height()) - i64::from(height);
+    let lost_columns = i64::from(image.width()) - i64::from(width);
+    if lost_rows > 0 && lost_rows > 2 * lost_columns {
+        let used = used(&columns);
+        let lower = along_columns(image, &rows, &used);
+        along_rows(&lower, &moved(columns, used.start), &(0..lower.height()))
+    } else {
+        let used = used(&rows);
+        let narrower = along_rows(image, &columns, &used);
+        let all = 0..narrower.width();
+        along_columns(&narrower, &moved(rows, used.start), &all)
+    }
+}
 
-    let row_bytes = image.width() as usize * 3;
-    let mut narrowed = Vec::with_capacity((last - first) * columns.len() * 3);
-    let used = &image.as_raw()[first * row_bytes..last * row_bytes];
-    for row in used.chunks_exact(row_bytes) {
-        for mix in &columns {
-            narrowed.extend(mix.of(|column| &row[column * 3..][..3]));
-        }
-    }
-    let row_bytes = columns.len() * 3;
-    let pixels = resized.as_mut().chunks_exact_mut(row_bytes);
-    for (pixels, mix) in pixels.zip(&rows) {
-        for (column, pixel) in pixels.chunks_exact_mut(3).enumerate() {
-            let mixed = mix.of(|row| &narrowed[(row - first) * row_bytes + column * 3..][..3]);
-            pixel.copy_from_slice(&mixed);
-        }
-    }
-    resized
+fn along_rows(image: &RgbImage, columns: &[Mix], rows: &Range<u32>) -> RgbImage {
+    RgbImage::from_fn(columns.len() as u32, rows.end - rows.start, |x, y| {
+        columns[x as usize].of(|column| image.get_pixel(column, rows.start + y))
+    })
+}
+
+fn along_columns(image: &RgbImage, rows: &[Mix], columns: &Range<u32>) -> RgbImage {
+    RgbImage::from_fn(columns.end - columns.start, rows.len() as u32, |x, y| {
+        rows[y as usize].of(|row| image.get_pixel(columns.start + x, row))
+    })
 }
 
 /// What a pixel is mixed of: pixels next to each other.
 struct Mix {
-    first: usize,
+    first: u32,
     /// With [`PLACES`] binary places.
     weights: Vec<i32>,
 }
 
 impl Mix {
-    const fn end(&self) -> usize {
-        self.first + self.weights.len()
+    const fn end(&self) -> u32 {
+        self.first + self.weights.len() as u32
     }
 
-    fn of<'a>(&self, pixel: impl Fn(usize) -> &'a [u8]) -> [u8; 3] {
+    fn of<'a>(&self, pixel: impl Fn(u32) -> &'a Rgb<u8>) -> Rgb<u8> {
         let mut sums = [1 << (PLACES - 1); 3];
         for (index, weight) in (self.first..).zip(&self.weights) {
-            for (sum, level) in sums.iter_mut().zip(pixel(index)) {
-                *sum += weight * i32::from(*level);
+            for (sum, level) in sums.iter_mut().zip(pixel(index).0) {
+                *sum += weight * i32::from(level);
             }
         }
-        sums.map(|sum| (sum >> PLACES).clamp(0, 255) as u8)
+        Rgb(sums.map(|sum| (sum >> PLACES).clamp(0, 255) as u8))
     }
+}
+
+/// All that these are mixed of.
+fn used(mixes: &[Mix]) -> Range<u32> {
+    let first = mixes.iter().map(|mix| mix.first).min();
+    let end = mixes.iter().map(Mix::end).max();
+    first.unwrap_or(0)..end.unwrap_or(0)
+}
+
+/// The same, where what was pixel `start` is the first.
+fn moved(mut mixes: Vec<Mix>, start: u32) -> Vec<Mix> {
+    for mix in &mut mixes {
+        mix.first -= start;
+    }
+    mixes
 }
 
 /// The mixes of these of `to` pixels in a line that had `from`.
@@ -83,9 +103,9 @@ fn mixes(from: u32, to: u32, wanted: Range<u32>) -> Vec<Mix> {
     let mix = |index: u32| {
         let centre = (f64::from(index) + 0.5) * scale;
         // Conversions cut negative numbers to 0.
-        let first = (centre - reach + 0.5) as usize;
-        let end = ((centre + reach + 0.5) as usize).min(from as usize);
-        let distance = |pixel: usize| (pixel as f64 - centre + 0.5) / widening;
+        let first = (centre - reach + 0.5) as u32;
+        let end = ((centre + reach + 0.5) as u32).min(from);
+        let distance = |pixel: u32| (f64::from(pixel) - centre + 0.5) / widening;
         let weights: Vec<f64> = (first..end).map(|pixel| cubic(distance(pixel))).collect();
         let sum: f64 = weights.iter().sum();
         let fixed = |weight: &f64| (weight / sum * f64::from(1 << PLACES)).round() as i32;
