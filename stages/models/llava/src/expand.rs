@@ -1,7 +1,7 @@
 //! Room for images among the tokens of a text.
 
 /// Images and the tokens that stand for them are not equally many.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the text has {tokens} image tokens and there are {images} images; write one image token for each image"
 )]

@@ -10,7 +10,7 @@ use ccsr_nn::{Checkpoint, WeightError};
 use crate::{ImageEncoder, LlavaConfig, LlavaConfigError};
 
 /// Stems of weight files.
-const STEMS: [&str; 1] = ["model"];
+pub(crate) const STEMS: [&str; 1] = ["model"];
 /// The vision tower, as the hub calls it; `transformers` 5 leaves out the second level.
 const TOWER: (&str, &str) = ("vision_tower.", "vision_model.");
 /// The language model.
@@ -28,6 +28,9 @@ pub enum LoadError {
     /// The weights.
     #[error(transparent)]
     Weights(#[from] WeightError),
+    /// The language model.
+    #[error(transparent)]
+    Language(#[from] ccsr_mistral::LoadError),
 }
 
 /// Loads all but the language model from a folder: `config.json` and `model.safetensors`, sharded or not.

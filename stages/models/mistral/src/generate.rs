@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use burn::prelude::*;
-
 use crate::cache::{Cache, Prefix};
 use crate::model::{Mistral, Pass, Span};
+use crate::read::numbers;
 use crate::sampling::{Sampler, Sampling};
 
 /// A text to be continued.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Its tokens.
+    /// What was read of it already.
+    pub after: Option<Arc<Prefix>>,
+    /// Its tokens; the next ones of it.
     pub prompt: Arc<[u32]>,
     /// How the next ones are chosen.
     pub sampling: Sampling,
@@ -20,6 +21,13 @@ pub struct Request {
     pub seed: [u8; 32],
     /// How many there are to be at most.
     pub most: usize,
+}
+
+impl Request {
+    /// What tells its beginning from others.
+    fn beginning(&self) -> (Option<*const Prefix>, &[u32]) {
+        (self.after.as_ref().map(Arc::as_ptr), &self.prompt)
+    }
 }
 
 /// What a text was continued with.
@@ -81,13 +89,12 @@ impl<'a> Generator<'a> {
     }
 
     /// That the model can continue such a prompt.
-    pub fn check(&self, prompt: &[u32]) -> Result<(), ContextError> {
-        let context = self.model.config().context;
-        match prompt.len() {
-            0 => Err(ContextError::Empty),
-            tokens if tokens >= context => Err(ContextError::TooLong { tokens, context }),
-            _ => Ok(()),
+    pub fn check(&self, request: &Request) -> Result<(), ContextError> {
+        if request.prompt.is_empty() {
+            return Err(ContextError::Empty);
         }
+        let before = request.after.as_ref().map_or(0, |prefix| prefix.len());
+        self.model.fits(before + request.prompt.len())
     }
 
     /// Continues texts; what one is continued with does not depend on the others. `watch` is told each token with the
@@ -98,16 +105,16 @@ impl<'a> Generator<'a> {
         mut watch: impl FnMut(usize, u32) -> bool,
     ) -> Result<Vec<Completion>, ContextError> {
         for request in requests {
-            self.check(&request.prompt)?;
+            self.check(request)?;
         }
         let mut completions = vec![Completion::default(); requests.len()];
         // Equal prompts one after the other, so that their beginning is in memory only while it is used.
         let mut order: Vec<usize> = (0..requests.len())
             .filter(|index| requests[*index].most > 0)
             .collect();
-        order.sort_by(|a, b| requests[*a].prompt.cmp(&requests[*b].prompt));
+        order.sort_by_key(|index| requests[*index].beginning());
         let mut waiting = VecDeque::from(order);
-        let mut read: Option<(Arc<[u32]>, Arc<Prefix>)> = None;
+        let mut read: Option<(&Request, Arc<Prefix>)> = None;
         let mut writing: Vec<Text> = Vec::new();
         loop {
             while writing.len() < self.width {
@@ -115,10 +122,15 @@ impl<'a> Generator<'a> {
                     break;
                 };
                 let request = &requests[index];
-                let known = read.take().filter(|(prompt, _)| *prompt == request.prompt);
-                let (prompt, prefix) = known.unwrap_or_else(|| self.read(&request.prompt));
+                let known = read
+                    .take()
+                    .filter(|(known, _)| known.beginning() == request.beginning());
+                let prefix = match known {
+                    Some((_, prefix)) => prefix,
+                    None => self.read(request)?,
+                };
                 writing.push(self.begin(index, request, Arc::clone(&prefix)));
-                read = Some((prompt, prefix));
+                read = Some((request, prefix));
             }
             if writing.is_empty() {
                 return Ok(completions);
@@ -142,19 +154,18 @@ impl<'a> Generator<'a> {
     }
 
     /// Reads all of a prompt but its last token, from which texts go on.
-    fn read(&self, prompt: &Arc<[u32]>) -> (Arc<[u32]>, Arc<Prefix>) {
-        let beginning = &prompt[..prompt.len() - 1];
-        let mut cache = self.model.cache(None, beginning.len());
-        if !beginning.is_empty() {
-            let rows = beginning.len();
-            let span = Span {
-                cache: &mut cache,
-                rows,
-            };
-            let embedded = self.model.embed(beginning);
-            self.model.forward(embedded, &mut [span], Pass::Prefill);
+    fn read(&self, request: &Request) -> Result<Arc<Prefix>, ContextError> {
+        let (after, beginning) = (
+            request.after.clone(),
+            &request.prompt[..request.prompt.len() - 1],
+        );
+        match after {
+            Some(after) if beginning.is_empty() => Ok(after),
+            after => {
+                let rows = self.model.embed(beginning);
+                Ok(Arc::new(self.model.read(after, rows)?))
+            }
         }
-        (Arc::clone(prompt), Arc::new(cache.into_prefix()))
     }
 
     fn begin(&self, index: usize, request: &Request, prefix: Arc<Prefix>) -> Text {
@@ -183,9 +194,4 @@ impl<'a> Generator<'a> {
         let states = self.model.forward(embedded, &mut spans, Pass::Decode);
         numbers(self.model.logits(states, Pass::Decode))
     }
-}
-
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let data = tensor.into_data().convert::<f32>();
-    data.try_to_vec().expect("it was converted above")
 }

@@ -13,6 +13,7 @@ mod generate;
 mod gguf;
 mod model;
 mod quantisation;
+mod read;
 mod rope;
 mod sampling;
 mod weights;

@@ -69,11 +69,6 @@ fn logits(model: &Mistral, texts: &mut [(&mut Cache, &[u32])], pass: Pass) -> Te
     model.logits(states, pass)
 }
 
-fn bits(tensor: Tensor<2>) -> Vec<u32> {
-    let numbers: Vec<f32> = tensor.into_data().try_to_vec().unwrap();
-    numbers.into_iter().map(f32::to_bits).collect()
-}
-
 #[test]
 fn logits_are_those_of_transformers() {
     let (expected, texts) = (expected(), texts());
@@ -121,21 +116,11 @@ fn reading_in_pieces_is_reading_at_once() {
     }
 }
 
-/// The logits after the last token of each continuation of a beginning.
+/// The bits of the logits after each continuation of a beginning.
 fn continued(model: &Mistral, prefix: &Arc<Prefix>, ends: &[&[u32]]) -> Vec<Vec<u32>> {
-    let mut caches: Vec<_> = ends
-        .iter()
-        .map(|end| model.cache(Some(Arc::clone(prefix)), end.len()))
-        .collect();
-    let mut texts: Vec<_> = caches.iter_mut().zip(ends.iter().copied()).collect();
-    let all = bits(logits(model, &mut texts, Pass::Prefill));
-    let vocabulary = model.config().vocabulary;
-    let mut at = 0;
-    let last = ends.iter().map(|end| {
-        at += end.len();
-        all[(at - 1) * vocabulary..at * vocabulary].to_vec()
-    });
-    last.collect()
+    let logits = model.next(prefix, ends).unwrap().into_iter();
+    let bits = |logits: Vec<f32>| logits.into_iter().map(f32::to_bits).collect();
+    logits.map(bits).collect()
 }
 
 #[test]
@@ -145,9 +130,7 @@ fn continuations_of_one_beginning_do_not_see_each_other() {
     let ends: Vec<&[u32]> = (0..10).map(|end| &text[8 + end % 4..12 + end]).collect();
     for name in ALL {
         let model = model(name);
-        let mut cache = model.cache(None, 11);
-        logits(&model, &mut [(&mut cache, &text[..11])], Pass::Prefill);
-        let prefix = Arc::new(cache.into_prefix());
+        let prefix = Arc::new(model.read(None, model.embed(&text[..11])).unwrap());
         let together = continued(&model, &prefix, &ends);
         let alone: Vec<_> = ends
             .iter()
@@ -163,6 +146,7 @@ fn continuations_of_one_beginning_do_not_see_each_other() {
 
 fn request(prompt: &[u32], sampling: Sampling, seed: u8) -> Request {
     Request {
+        after: None,
         prompt: prompt.into(),
         sampling,
         seed: [seed; 32],
@@ -243,7 +227,10 @@ fn a_text_ends_where_the_context_does() {
             .to_string()
             .starts_with("a prompt of 256 tokens leaves no room in the 256")
     );
-    assert_eq!(generator.check(&[]), Err(ContextError::Empty));
+    assert_eq!(
+        generator.check(&request(&[], DRAWN, 0)),
+        Err(ContextError::Empty)
+    );
     let most = generator
         .generate(&[request(&long[..250], DRAWN, 0)], |_, _| true)
         .unwrap();

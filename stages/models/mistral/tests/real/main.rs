@@ -89,6 +89,7 @@ fn smollm2_writes_what_llama_cpp_writes() {
         let prompt = tokenizer.encode(&text, false).unwrap();
         assert_eq!(prompt, written.prompt, "{text}");
         Request {
+            after: None,
             prompt: prompt.into(),
             sampling: Sampling::GREEDY,
             seed: [0; 32],
