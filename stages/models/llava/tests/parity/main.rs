@@ -7,6 +7,7 @@
 
 mod pixels;
 mod refusals;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
