@@ -1,0 +1,77 @@
+//! What a language model wrote: its completions by what they are, as a table, and in a sentence.
+
+use std::collections::BTreeMap;
+
+use ccsr_stage::{ColumnType, Resolved, Schema, StageError, Table, Value};
+
+use super::params::Params;
+use super::sift::{Draft, Reason, Sifted};
+
+/// The completions that are known.
+pub(super) struct Completions<'a>(BTreeMap<Draft, &'a str>);
+
+impl<'a> Completions<'a> {
+    /// Those of units.
+    pub(super) fn of(resolved: &'a [Resolved]) -> Result<Self, StageError> {
+        let completion = |resolved: &'a Resolved| {
+            let draft = Draft::of_hint(&resolved.unit.hint);
+            let known = draft.zip(resolved.outcome.as_text());
+            known.ok_or_else(|| StageError::failed("a completion cannot be read back"))
+        };
+        let known: Result<_, StageError> = resolved.iter().map(completion).collect();
+        Ok(Self(known?))
+    }
+
+    /// The text of one.
+    pub(super) fn get(&self, draft: Draft) -> Option<&'a str> {
+        self.0.get(&draft).copied()
+    }
+
+    /// A row a completion.
+    pub(super) fn table(&self, classes: &[String], sifted: &Sifted) -> Result<Table, StageError> {
+        let mut table = Table::builder(schema());
+        for (draft, text) in &self.0 {
+            let accepted = sifted.taken.get(draft).copied().unwrap_or_default();
+            table.push([
+                Value::from(classes[draft.class].as_str()),
+                Value::Int(i64::from(draft.chunk)),
+                Value::Int(i64::from(draft.attempt)),
+                Value::from(*text),
+                Value::Int(i64::from(accepted)),
+            ])?;
+        }
+        Ok(table.finish())
+    }
+
+    /// What became of a class's completions, to go on with in a sentence.
+    pub(super) fn told(&self, class: usize, params: &Params, sifted: &Sifted) -> String {
+        let completions = self.0.keys().filter(|draft| draft.class == class).count();
+        let Params {
+            chunk, max_tokens, ..
+        } = params;
+        let dropped = sifted.dropped[class].iter();
+        let dropped = dropped.map(|(reason, lines)| match reason {
+            Reason::OffTopic => format!("{lines} do not mention {}", params.classes[class]),
+            Reason::TooLong => format!("{lines} have more than {max_tokens} tokens"),
+            Reason::Repeated => format!("{lines} repeat another"),
+            Reason::Excluded => format!("{lines} are among the excluded ones"),
+            Reason::Remark => format!("{lines} are headings or remarks"),
+        });
+        let dropped = match dropped.collect::<Vec<_>>().as_slice() {
+            [] => "no line was dropped".to_owned(),
+            reasons => format!("of the lines that were dropped, {}", reasons.join(", ")),
+        };
+        format!(" (asked {completions} times for {chunk}; {dropped}); raise `retries`")
+    }
+}
+
+/// The columns of the table.
+pub(super) fn schema() -> Schema {
+    Schema::new([
+        ("class", ColumnType::Text),
+        ("chunk", ColumnType::Int),
+        ("attempt", ColumnType::Int),
+        ("text", ColumnType::Text),
+        ("accepted", ColumnType::Int),
+    ])
+}
