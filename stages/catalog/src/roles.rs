@@ -356,6 +356,17 @@ impl YesNo {
     }
 }
 
+/// What a unit reads that has a judge [`tell`](Judge::tell) something: `text` is all that is said to it,
+/// `max_tokens` the most that it may say.
+pub(crate) fn told(image: Digest, text: String, max_tokens: u32, model: &Value) -> Reads {
+    vec![
+        ("image", Value::Blob(image)),
+        ("text", Value::from(text)),
+        ("max_tokens", Value::Int(i64::from(max_tokens))),
+        ("model", model.clone()),
+    ]
+}
+
 /// Answers questions about images.
 pub trait Judge: Network {
     /// That it can answer `question`.

@@ -61,7 +61,9 @@ impl<'a> Completions<'a> {
             [] => "no line was dropped".to_owned(),
             reasons => format!("of the lines that were dropped, {}", reasons.join(", ")),
         };
-        format!(" (asked {completions} times for {chunk}; {dropped}); raise `retries`")
+        format!(
+            " (completions asked for: {completions}, of {chunk} prompts each; {dropped}); raise `retries`"
+        )
     }
 }
 

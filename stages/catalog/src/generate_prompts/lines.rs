@@ -56,6 +56,9 @@ fn line(text: &str) -> Option<Line> {
     }
     let (text, is_numbered) = enumerated(bare(text));
     let text = unquoted(bare(text));
+    if text.is_empty() {
+        return None;
+    }
     let lower = text.to_lowercase();
     let is_remark = text.ends_with(':')
         || text.starts_with('#')

@@ -119,3 +119,54 @@ fn block(file: &str, key: &str) -> Option<String> {
         .collect();
     Some(format!("{}\n", texts.join("\n").trim_end()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value as Json;
+
+    /// What the files hold by YAML's own rules.
+    fn read(name: &str) -> PromptTemplate {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let file = folder.join("../../pipelines/templates").join(name);
+        let json: Json = crate::pipelines::yaml::read(&std::fs::read_to_string(file).unwrap());
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_templates_that_come_along_are_those_of_the_files() {
+        assert_eq!(PromptTemplate::of(Style::Camera), read("camera.yaml"));
+        assert_eq!(PromptTemplate::of(Style::Plain), read("plain.yaml"));
+        for name in ["camera.yaml", "plain.yaml", "srt2i.yaml"] {
+            assert!(
+                read(name).misfits().is_empty(),
+                "{name}: {}",
+                read(name).misfits()
+            );
+        }
+    }
+
+    #[test]
+    fn styles_differ_in_the_camera() {
+        let text = |name: &str| match read(name).wording("red panda", 12).unwrap() {
+            Wording::Chat {
+                system,
+                instruction,
+            } => format!("{}\n{instruction}", system.unwrap()),
+            Wording::Raw(text) => text,
+        };
+        let (camera, plain) = (text("camera.yaml"), text("plain.yaml"));
+        assert!(camera.contains("50mm, f/2.8, natural lighting, RAW photo"));
+        assert!(!plain.contains("50mm") && !plain.contains("RAW"));
+        for text in [&camera, &plain] {
+            assert!(text.contains("Write 12 different prompts.") && text.contains("red panda"));
+            assert!(!text.contains(['{', '}']) && text.trim() == text);
+        }
+        // The published layout: blocks that are no tokens, and the beginning of a text twice.
+        let srt2i = text("srt2i.yaml");
+        assert!(srt2i.starts_with("<s>[SYS] ") && srt2i.ends_with(" [/INST]"));
+        assert!(
+            srt2i.contains(" [/SYS]\n<s>[INST] ") && srt2i.contains("Give 12 distinct prompts")
+        );
+    }
+}
