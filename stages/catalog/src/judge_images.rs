@@ -109,21 +109,9 @@ enum Form {
 }
 
 impl JudgeImages {
-    /// The words of a question about a row's image.
-    fn words(&self, row: Row<'_>, question: &Question) -> Result<String, StageError> {
-        template::render(&question.text, |name| {
-            row.text(name).map_err(|error| {
-                StageError::input(format!(
-                    "question `{}` needs `{{{name}}}`: {error}",
-                    question.id
-                ))
-            })
-        })
-    }
-
     /// The unit that asks a question about a row's image.
     fn unit(&self, row: Row<'_>, model: &Value, question: &Question) -> Result<Unit, StageError> {
-        let (words, image) = (self.words(row, question)?, row.blob("image")?);
+        let (words, image) = (words(row, question)?, row.blob("image")?);
         let reads = if self.form == Form::Answer {
             let mut reads = self.judge.object.input(row, question)?;
             reads.push(("image", Value::Blob(image)));
@@ -146,9 +134,7 @@ impl JudgeImages {
     /// The unit that asks all questions about a row's image.
     fn joint_unit(&self, row: Row<'_>, model: &Value) -> Result<Unit, StageError> {
         let questions = self.questions.questions.iter();
-        let words: Result<Vec<_>, _> = questions
-            .map(|question| self.words(row, question))
-            .collect();
+        let words: Result<Vec<_>, _> = questions.map(|question| words(row, question)).collect();
         let reads = told(
             row.blob("image")?,
             message::joint(&words?),
@@ -192,6 +178,18 @@ impl JudgeImages {
             _ => self.progress(outcomes).answers,
         }
     }
+}
+
+/// The words of a question about a row's image.
+fn words(row: Row<'_>, question: &Question) -> Result<String, StageError> {
+    template::render(&question.text, |name| {
+        row.text(name).map_err(|error| {
+            StageError::input(format!(
+                "question `{}` needs `{{{name}}}`: {error}",
+                question.id
+            ))
+        })
+    })
 }
 
 /// What the judge wrote.

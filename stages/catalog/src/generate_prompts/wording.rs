@@ -146,6 +146,24 @@ mod tests {
         }
     }
 
+    /// What the writer takes for a pattern must be worth taking.
+    #[test]
+    fn examples_keep_the_rules() {
+        use crate::prompt_rules::{mentions, tokens};
+        for (name, animals) in [
+            ("camera.yaml", ["bison", "puffin", "lynx"]),
+            ("plain.yaml", ["bison", "puffin", "lynx"]),
+        ] {
+            let instruction = read(name).instruction.unwrap();
+            let of = |animal| instruction.lines().find(move |line| mentions(line, animal));
+            for animal in animals {
+                let example = of(animal).unwrap_or_else(|| panic!("{name} has no {animal}"));
+                let (_, example) = example.split_once(". ").unwrap();
+                assert!(tokens(example) <= 77, "{}: {example}", tokens(example));
+            }
+        }
+    }
+
     #[test]
     fn styles_differ_in_the_camera() {
         let text = |name: &str| match read(name).wording("red panda", 12).unwrap() {

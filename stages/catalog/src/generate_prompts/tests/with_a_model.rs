@@ -95,8 +95,8 @@ fn a_larger_count_only_makes_the_lists_longer() {
             let ran = run(manner, more).unwrap();
             ["elephant", "giraffe"].map(|class| prompts(&ran, class))
         });
-        for class in 0..2 {
-            let [few, some, many] = [0, 1, 2].map(|count| &lists[count][class]);
+        let [few, some, many] = &lists;
+        for ((few, some), many) in few.iter().zip(some).zip(many) {
             assert!(some.starts_with(few), "{manner}: {few:#?} {some:#?}");
             assert!(many.starts_with(some), "{manner}: {some:#?} {many:#?}");
         }
