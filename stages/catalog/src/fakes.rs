@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::questions::Question;
-use crate::roles::{Judge, Network, TokenSampling, Wording, Writer, YesNo};
+use crate::roles::{Completion, Judge, Network, TokenSampling, Wording, Writer, YesNo};
 
 /// The catalog's registry with the fakes.
 pub(crate) fn registry() -> Registry {
@@ -88,7 +88,7 @@ impl Draws {
 pub(crate) struct FakeWriter(String);
 
 impl FakeWriter {
-    fn completion(&self, unit: &Unit) -> String {
+    fn completion(&self, unit: &Unit) -> Completion {
         let wording: Wording = unit.input.get("wording").unwrap().read().unwrap();
         let _: TokenSampling = unit.input.get("sampling").unwrap().read().unwrap();
         let (Wording::Raw(text)
@@ -103,7 +103,9 @@ impl FakeWriter {
             let noun = draws.below(200);
             lines.push(match self.0.as_str() {
                 // Of 200 prompts, each line another with luck.
-                "diverse" => format!("{number}. Photo of a {class}, place {noun}, f/2.8"),
+                "diverse" | "breathless" => {
+                    format!("{number}. Photo of a {class}, place {noun}, f/2.8")
+                }
                 // Some lines are of no use.
                 "sloppy" => match draws.below(5) {
                     _ if number == 1 => "Here they are:\n1. Photo of a stone".to_owned(),
@@ -121,7 +123,10 @@ impl FakeWriter {
                 other => panic!("there is no manner `{other}`"),
             });
         }
-        lines.join("\n")
+        Completion {
+            text: lines.join("\n"),
+            is_cut: self.0 == "breathless",
+        }
     }
 }
 
@@ -140,7 +145,7 @@ impl Network for FakeWriter {
 }
 
 impl Writer for FakeWriter {
-    fn write(&self, batch: &Batch<'_>) -> Vec<Result<String, StageError>> {
+    fn write(&self, batch: &Batch<'_>) -> Vec<Result<Completion, StageError>> {
         is_loaded(batch);
         let units = batch.units.iter();
         units.map(|unit| Ok(self.completion(unit))).collect()

@@ -30,7 +30,7 @@ pub use self::params::{Extra, OnShortfall, Params};
 use self::sift::{Draft, Rules};
 pub use self::wording::PromptTemplate;
 use crate::prompt_rules::normalised;
-use crate::roles::{Grammar, Role, WriteRequest, Writer};
+use crate::roles::{Completion, Grammar, Role, WriteRequest, Writer};
 
 /// The stage.
 pub struct GeneratePrompts {
@@ -245,9 +245,9 @@ impl Stage for GeneratePrompts {
     }
 
     fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
-        let outcome = |text: String| Outcome::of(Value::from(text));
+        let outcome = |written: Completion| Outcome::of(crate::identity_of(&written));
         let written = self.writer.object.write(batch).into_iter();
-        written.map(|text| text.map(outcome)).collect()
+        written.map(|written| written.map(outcome)).collect()
     }
 
     fn collect(

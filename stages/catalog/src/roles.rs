@@ -89,9 +89,8 @@ pub trait Writer: Network {
         16
     }
 
-    /// Completes what was asked for by [`input`](Self::input): the raw text, without the request and
-    /// without special tokens, one a unit of the batch.
-    fn write(&self, batch: &Batch<'_>) -> Vec<Result<String, StageError>> {
+    /// Completes what was asked for by [`input`](Self::input), one completion a unit of the batch.
+    fn write(&self, batch: &Batch<'_>) -> Vec<Result<Completion, StageError>> {
         let refused = || Err(StageError::failed("the suite's writer completes no texts"));
         batch.units.iter().map(|_| refused()).collect()
     }
@@ -133,6 +132,15 @@ pub struct TokenSampling {
     pub repetition_penalty: f64,
     /// The most tokens of a completion.
     pub max_new_tokens: u32,
+}
+
+/// What a language model wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completion {
+    /// The raw text, without the request and without special tokens.
+    pub text: String,
+    /// Whether it ended for want of room, before the model was done: its last line may be half a one.
+    pub is_cut: bool,
 }
 
 /// A completion to write.
@@ -305,8 +313,8 @@ pub struct Verdict {
     pub margin: Option<f64>,
 }
 
-/// The logarithms of the probabilities of yes and no as the first token of an answer, each over all
-/// its spellings: what a language model's outcome holds.
+/// The logarithms of the probabilities of yes and no as the first token of an answer: what the outcome
+/// of a judge that reads words holds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct YesNo {
     /// Of yes, at most 0.
@@ -336,7 +344,7 @@ impl YesNo {
         }
     }
 
-    /// The likelier of the two; the margin is the distance of their shares.
+    /// The likelier of the two, of equals no; the margin is the distance of their shares.
     pub fn verdict(self) -> Verdict {
         // The share of yes is 1 / (1 + e^-d), and the distance of the shares is tanh(d / 2).
         let margin = ((self.yes - self.no) / 2.0).tanh();

@@ -6,37 +6,39 @@ use ccsr_stage::{ColumnType, Resolved, Schema, StageError, Table, Value};
 
 use super::params::Params;
 use super::sift::{Draft, Reason, Sifted};
+use crate::roles::Completion;
 
 /// The completions that are known.
-pub(super) struct Completions<'a>(BTreeMap<Draft, &'a str>);
+pub(super) struct Completions(BTreeMap<Draft, Completion>);
 
-impl<'a> Completions<'a> {
+impl Completions {
     /// Those of units.
-    pub(super) fn of(resolved: &'a [Resolved]) -> Result<Self, StageError> {
-        let completion = |resolved: &'a Resolved| {
+    pub(super) fn of(resolved: &[Resolved]) -> Result<Self, StageError> {
+        let completion = |resolved: &Resolved| {
             let draft = Draft::of_hint(&resolved.unit.hint);
-            let known = draft.zip(resolved.outcome.as_text());
-            known.ok_or_else(|| StageError::failed("a completion cannot be read back"))
+            let draft = draft.ok_or_else(|| StageError::failed("a unit came without its hint"))?;
+            Ok((draft, resolved.outcome.read()?))
         };
         let known: Result<_, StageError> = resolved.iter().map(completion).collect();
         Ok(Self(known?))
     }
 
-    /// The text of one.
-    pub(super) fn get(&self, draft: Draft) -> Option<&'a str> {
-        self.0.get(&draft).copied()
+    /// One of them.
+    pub(super) fn get(&self, draft: Draft) -> Option<&Completion> {
+        self.0.get(&draft)
     }
 
     /// A row a completion.
     pub(super) fn table(&self, classes: &[String], sifted: &Sifted) -> Result<Table, StageError> {
         let mut table = Table::builder(schema());
-        for (draft, text) in &self.0 {
+        for (draft, Completion { text, is_cut }) in &self.0 {
             let accepted = sifted.taken.get(draft).copied().unwrap_or_default();
             table.push([
                 Value::from(classes[draft.class].as_str()),
                 Value::Int(i64::from(draft.chunk)),
                 Value::Int(i64::from(draft.attempt)),
-                Value::from(*text),
+                Value::from(text.as_str()),
+                Value::Bool(*is_cut),
                 Value::Int(i64::from(accepted)),
             ])?;
         }
@@ -56,6 +58,7 @@ impl<'a> Completions<'a> {
             Reason::Repeated => format!("{lines} repeat another"),
             Reason::Excluded => format!("{lines} are among the excluded ones"),
             Reason::Remark => format!("{lines} are headings or remarks"),
+            Reason::Cut => format!("{lines} are cut off for want of `max_new_tokens`"),
         });
         let dropped = match dropped.collect::<Vec<_>>().as_slice() {
             [] => "no line was dropped".to_owned(),
@@ -74,6 +77,7 @@ pub(super) fn schema() -> Schema {
         ("chunk", ColumnType::Int),
         ("attempt", ColumnType::Int),
         ("text", ColumnType::Text),
+        ("cut", ColumnType::Bool),
         ("accepted", ColumnType::Int),
     ])
 }

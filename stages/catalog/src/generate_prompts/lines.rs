@@ -1,5 +1,7 @@
 //! The prompts in what a language model wrote: a line each, freed of what models put around them.
 
+use crate::roles::Completion;
+
 /// Beginnings of lines that are about the prompts and are none.
 const REMARKS: [&str; 22] = [
     "here are",
@@ -37,15 +39,24 @@ pub(super) enum Line {
     Prompt(String),
     /// A heading or a remark.
     Remark,
+    /// The last line of a completion that was cut in it.
+    Cut,
 }
 
 /// The lines of a completion that are not empty.
-pub(super) fn lines(completion: &str) -> Vec<Line> {
-    let mut text = completion.to_owned();
+pub(super) fn lines(completion: &Completion) -> Vec<Line> {
+    let mut text = completion.text.clone();
     for token in SPECIAL {
         text = text.replace(token, "");
     }
-    text.lines().filter_map(line).collect()
+    let mut lines: Vec<Line> = text.lines().filter_map(line).collect();
+    if completion.is_cut
+        && !text.ends_with('\n')
+        && let Some(last) = lines.last_mut()
+    {
+        *last = Line::Cut;
+    }
+    lines
 }
 
 fn line(text: &str) -> Option<Line> {
@@ -144,10 +155,17 @@ fn unquoted(text: &str) -> &str {
 mod tests {
     use super::*;
 
+    fn lines(text: &str) -> Vec<Line> {
+        super::lines(&Completion {
+            text: text.to_owned(),
+            is_cut: false,
+        })
+    }
+
     fn prompts(completion: &str) -> Vec<String> {
         let prompt = |line| match line {
             Line::Prompt(prompt) => Some(prompt),
-            Line::Remark => None,
+            Line::Remark | Line::Cut => None,
         };
         lines(completion).into_iter().filter_map(prompt).collect()
     }
@@ -208,6 +226,20 @@ mod tests {
             .filter(|line| *line == Line::Remark);
         assert_eq!(remarks.count(), 4);
         assert!(lines("\n \n***\n").is_empty());
+    }
+
+    #[test]
+    fn half_a_line_is_no_prompt() {
+        let cut = |text: &str| {
+            super::lines(&Completion {
+                text: text.to_owned(),
+                is_cut: true,
+            })
+        };
+        let whole = Line::Prompt("An elephant".to_owned());
+        assert_eq!(cut("1. An elephant\n2. A gir"), [whole.clone(), Line::Cut]);
+        assert_eq!(cut("1. An elephant\n"), [whole]);
+        assert_eq!(cut(""), []);
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub struct Params {
     /// estimate (a token a punctuation mark, one for every eight letters of a word begun, and two for
     /// the ends) that errs on the long side for plain English.
     pub max_tokens: u32,
-    /// The folder of the CLIP tokenizer that counts them: `tokenizer` of a Stable Diffusion.
+    /// The folder of the CLIP tokenizer that counts the tokens of `max_tokens`: `tokenizer` of a Stable
+    /// Diffusion.
     pub tokenizer: Option<FolderPath>,
     /// What to do when the writer has too few new prompts: `error`, or `accept` what there is.
     pub on_shortfall: OnShortfall,
@@ -41,18 +42,18 @@ pub struct Params {
     pub template: Option<Document<PromptTemplate>>,
     /// How many prompts a language model is asked for at once, from 1 to 1,000.
     pub chunk: u32,
-    /// How often it is asked again for a chunk that came out short, from 0 to 100.
+    /// How often a language model is asked again for a chunk that came out short, from 0 to 100.
     pub retries: u32,
-    /// How freely it chooses its words, from 0 (the likeliest word, always: then every chunk is the
-    /// same) to 5.
+    /// How freely a language model chooses its words, from 0 (the likeliest, always: then every chunk
+    /// is the same) to 5.
     pub temperature: f64,
-    /// The likeliest tokens among which it chooses; 0: all.
+    /// The likeliest tokens among which a language model chooses; 0: all.
     pub top_k: u32,
-    /// The probability that these must reach together, from 0 to 1.
+    /// The probability that the tokens among which it chooses reach together, from 0 to 1.
     pub top_p: f64,
-    /// How much less likely a token is that was there before, from 0.1 to 10; 1: not at all.
+    /// How much less likely a language model finds a token that was there before, from 0.1 to 10; 1: not at all.
     pub repetition_penalty: f64,
-    /// The most tokens of a chunk, from 1 to 65,536.
+    /// The most tokens of what a language model writes for a chunk, from 1 to 65,536.
     pub max_new_tokens: u32,
 }
 

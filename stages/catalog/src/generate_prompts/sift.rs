@@ -59,6 +59,8 @@ pub(super) enum Reason {
     Excluded,
     /// It is a heading or a remark.
     Remark,
+    /// It is half a line.
+    Cut,
 }
 
 /// What is asked of the prompts.
@@ -95,7 +97,7 @@ impl Rules<'_> {
     }
 
     /// Goes through what is known, and notes what is not.
-    pub(super) fn sift(&self, known: &Completions<'_>) -> Result<Sifted, StageError> {
+    pub(super) fn sift(&self, known: &Completions) -> Result<Sifted, StageError> {
         let classes = self.classes.len();
         let mut sifted = Sifted {
             prompts: vec![Vec::new(); classes],
@@ -164,7 +166,7 @@ impl Reader {
     fn advance(
         &mut self,
         rules: &Rules<'_>,
-        known: &Completions<'_>,
+        known: &Completions,
         seen: &mut HashSet<String>,
         sifted: &mut Sifted,
     ) -> Result<(), StageError> {
@@ -177,6 +179,7 @@ impl Reader {
             } else if let Some(line) = self.lines.next() {
                 let refused = match &line {
                     Line::Remark => Some(Reason::Remark),
+                    Line::Cut => Some(Reason::Cut),
                     Line::Prompt(prompt) => {
                         rules.refuse(prompt, &rules.classes[self.class], seen)?
                     }

@@ -56,22 +56,24 @@ impl PromptTemplate {
                 misfits.add(Misfit::new([name], format!("`{name}`: {message}")));
             }
         }
-        match self {
-            Self { raw: None, instruction: None, .. } => misfits.add(Misfit::new::<String>(
-                [],
-                "the template has no `instruction`: it says what the writer is to do (or `raw` does)",
-            )),
-            Self { raw: Some(_), instruction, system } if instruction.is_some() || system.is_some() => {
-                misfits.add(Misfit::of_name(
-                    ["raw"],
-                    "`raw` is the whole text that the model goes on from; leave `system` and \
-                     `instruction` out beside it",
-                ));
+        match (&self.raw, &self.instruction) {
+            (None, None) => {
+                let message = "the template has no `instruction`, which says what the writer is to do \
+                               (or `raw` does)";
+                let place = self.system.as_ref().map(|_| "system");
+                misfits.add(Misfit::of_name(place, message));
             }
-            _ if misfits.is_empty() && !self.names_class() => misfits.add(Misfit::new::<String>(
-                [],
-                "the template does not mention `{class}`: the writer would not know what to write about",
-            )),
+            (Some(_), instruction) if instruction.is_some() || self.system.is_some() => {
+                let message = "`raw` is the whole text that the model goes on from; leave `system` and \
+                               `instruction` out beside it";
+                misfits.add(Misfit::of_name(["raw"], message));
+            }
+            (raw, _) if misfits.is_empty() && !self.names_class() => {
+                let message = "the template does not mention `{class}`: the writer would not know what \
+                               to write about";
+                let place = if raw.is_some() { "raw" } else { "instruction" };
+                misfits.add(Misfit::new([place], message));
+            }
             _ => {}
         }
         misfits

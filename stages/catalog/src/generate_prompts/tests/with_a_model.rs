@@ -171,6 +171,7 @@ fn completions_are_a_table_of_their_own() {
         .map(|row| (&row["chunk"], &row["attempt"]))
         .collect();
     assert_eq!(places[0], (&json!(0), &json!(0)));
+    assert_eq!(completions[0]["cut"], json!(false));
     assert_eq!(places[1], (&json!(0), &json!(1)));
     assert!(
         completions[0]["text"]
@@ -214,6 +215,11 @@ fn a_shortfall_says_what_was_dropped_and_why() {
     let sloppy = error("sloppy", one(json!({"retries": 0})));
     assert!(sloppy.contains(" do not mention elephant, "), "{sloppy}");
     assert!(sloppy.contains(" are headings or remarks"), "{sloppy}");
+    let breathless = error("breathless", one(json!({"retries": 0})));
+    assert!(
+        breathless.contains("1 are cut off for want of `max_new_tokens`"),
+        "{breathless}"
+    );
     let accepted = run("loops", one(json!({"on_shortfall": "accept"}))).unwrap();
     assert_eq!(accepted.table("prompts").len(), 3);
 }
@@ -362,7 +368,7 @@ fn what_is_wrong_with_parameters_is_said_where_it_stands() {
     assert_eq!(
         found(json!({"template": {"instruction": "Write {count} prompts."}})),
         [
-            "template: the template does not mention `{class}`: the writer would not know what to write about"
+            "template.instruction: the template does not mention `{class}`: the writer would not know what to write about"
         ]
     );
     assert!(
