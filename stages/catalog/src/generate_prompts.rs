@@ -3,7 +3,7 @@
 //! A prompt is taken if it mentions its class, is short enough for the text encoder and is not one
 //! of the others; the writer is asked for more until there are as many as were wanted. A writer that
 //! is a grammar answers at once. One that is a language model is asked in chunks: a unit is a
-//! completion, raw, and what of it becomes prompts is worked out from it ([`lines`], [`sift`]).
+//! completion, raw, and what of it becomes prompts is worked out from it (`lines`, `sift`).
 
 mod completions;
 mod grammar;

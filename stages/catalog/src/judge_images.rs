@@ -3,7 +3,7 @@
 //! A unit is a question about an image: its rendered words, the image, and what else the judge
 //! reads. Weights and polarity are no part of it, so changing what an answer counts asks nothing. With
 //! `mode: joint` a unit is all questions about an image. What a judge writes is kept as it is, and read
-//! when the table is made ([`answer_text`]).
+//! when the table is made (`answer_text`).
 
 mod gates;
 mod message;

@@ -4,6 +4,9 @@
 //! units' input, and hands those inputs back to be computed. So a unit is keyed by what the
 //! implementation reads and by nothing else.
 
+mod judge;
+mod writer;
+
 use std::sync::Arc;
 
 use ccsr_stage::params::FolderPath;
@@ -15,7 +18,9 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::questions::{Answer, Question};
+pub(crate) use self::judge::told;
+pub use self::judge::{Judge, Verdict, YesNo};
+pub use self::writer::{Completion, Grammar, Style, TokenSampling, Wording, WriteRequest, Writer};
 
 /// A role as a stage kind holds it: the implementation, and what of it enters keys.
 pub(crate) struct Role<T: ?Sized> {
@@ -48,126 +53,6 @@ impl<T: Network + ?Sized + 'static> Role<T> {
             Some(resource) => unit.with_resource(resource),
             None => unit,
         }
-    }
-}
-
-/// How prompts end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Style {
-    /// With camera, lens and light, as the paper's training prompts do.
-    #[default]
-    Camera,
-    /// With the last thing to be seen, as the paper's validation prompts do.
-    Plain,
-}
-
-/// Writes prompts: at once by a grammar, or with a language model, completion by completion.
-pub trait Writer: Network {
-    /// That it can write about `class`.
-    ///
-    /// # Errors
-    /// A sentence.
-    fn check(&self, class: &str) -> Result<(), String> {
-        let _ = class;
-        Ok(())
-    }
-
-    /// The writer as one that needs no model. One that is a grammar is asked for nothing else.
-    fn grammar(&self) -> Option<&dyn Grammar> {
-        None
-    }
-
-    /// What of the request the completion depends on: for a language model, all of it
-    /// ([`WriteRequest::reads`]).
-    fn input(&self, request: &WriteRequest<'_>) -> Result<Reads, StageError> {
-        Ok(request.reads())
-    }
-
-    /// How many completions make a good batch.
-    fn batch(&self) -> usize {
-        16
-    }
-
-    /// Completes what was asked for by [`input`](Self::input), one completion a unit of the batch.
-    fn write(&self, batch: &Batch<'_>) -> Vec<Result<Completion, StageError>> {
-        let refused = || Err(StageError::failed("the suite's writer completes no texts"));
-        batch.units.iter().map(|_| refused()).collect()
-    }
-}
-
-/// Writes prompts without a model, at once.
-pub trait Grammar: Send + Sync {
-    /// The prompt number `ordinal` about a class that was checked. Equal arguments, equal prompts.
-    fn write(&self, class: &str, style: Style, ordinal: u64, seed: u64) -> String;
-}
-
-/// What a language model is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wording {
-    /// One turn of a conversation, to be put into the model's chat template.
-    Chat {
-        /// What holds for the whole conversation; a model without a place for it gets it before
-        /// the instruction.
-        system: Option<String>,
-        /// What is to be done.
-        instruction: String,
-    },
-    /// A text to go on from as it is, without a chat template; the special tokens that it spells out
-    /// are those tokens.
-    Raw(String),
-}
-
-/// How a language model chooses the next token.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TokenSampling {
-    /// What logits are divided by; at 0, the likeliest token is taken.
-    pub temperature: f64,
-    /// The likeliest tokens among which is drawn; 0: all.
-    pub top_k: u32,
-    /// The probability that these must reach together, `0.0..=1.0`.
-    pub top_p: f64,
-    /// How much less likely a token is that was there before, the request included; 1: not at all.
-    pub repetition_penalty: f64,
-    /// The most tokens of a completion.
-    pub max_new_tokens: u32,
-}
-
-/// What a language model wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Completion {
-    /// The raw text, without the request and without special tokens.
-    pub text: String,
-    /// Whether it ended for want of room, before the model was done: its last line may be half a one.
-    pub is_cut: bool,
-}
-
-/// A completion to write.
-pub struct WriteRequest<'a> {
-    /// What the writer is told.
-    pub wording: &'a Wording,
-    /// How tokens are chosen.
-    pub sampling: &'a TokenSampling,
-    /// What they are drawn with.
-    pub seed: u64,
-    /// What [`Network::model`] answered.
-    pub model: &'a Value,
-}
-
-impl WriteRequest<'_> {
-    /// All of it: `wording` (a [`Wording`]), `sampling` (a [`TokenSampling`]), `model` and, if
-    /// anything is drawn, `seed`.
-    pub fn reads(&self) -> Reads {
-        let mut reads = vec![
-            ("wording", crate::identity_of(self.wording)),
-            ("sampling", crate::identity_of(self.sampling)),
-            ("model", self.model.clone()),
-        ];
-        if self.sampling.temperature > 0.0 {
-            reads.push(("seed", Value::Int(self.seed as i64)));
-        }
-        reads
     }
 }
 
@@ -302,134 +187,6 @@ pub trait Drawer: Network {
 
     /// Draws what was asked for by [`input`](Self::input): one drawing a unit of the batch.
     fn draw(&self, batch: &Batch<'_>) -> Vec<Result<Drawing, StageError>>;
-}
-
-/// What a judge said.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verdict {
-    /// The answer.
-    pub answer: Answer,
-    /// How sure it was, `0.0..=1.0`, if it knows.
-    pub margin: Option<f64>,
-}
-
-/// The logarithms of the probabilities of yes and no as the first token of an answer: what the outcome
-/// of a judge that reads words holds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct YesNo {
-    /// Of yes, at most 0.
-    pub yes: f64,
-    /// Of no, at most 0.
-    pub no: f64,
-}
-
-impl YesNo {
-    /// As an outcome.
-    ///
-    /// # Errors
-    /// If they are no logarithms of probabilities.
-    pub fn outcome(self) -> Result<Value, StageError> {
-        let (yes, no) = (self.yes, self.no);
-        // What rounding adds to a probability of 1 is no harm.
-        if [yes, no]
-            .into_iter()
-            .all(|log| log <= 1e-3 && log.is_finite())
-        {
-            Ok(crate::identity_of(&self))
-        } else {
-            Err(StageError::failed(format!(
-                "the model's log-probabilities of yes and no are {yes} and {no}: its weights, or what \
-                 it computes, are no numbers"
-            )))
-        }
-    }
-
-    /// The likelier of the two, of equals no; the margin is the distance of their shares.
-    pub fn verdict(self) -> Verdict {
-        // The share of yes is 1 / (1 + e^-d), and the distance of the shares is tanh(d / 2).
-        let margin = ((self.yes - self.no) / 2.0).tanh();
-        Verdict {
-            answer: if margin > 0.0 {
-                Answer::Yes
-            } else {
-                Answer::No
-            },
-            margin: Some(margin.abs()),
-        }
-    }
-
-    /// The probability of yes, `0.0..=1.0`.
-    pub fn probability(self) -> f64 {
-        self.yes.exp().min(1.0)
-    }
-}
-
-/// What a unit reads that has a judge [`tell`](Judge::tell) something: `text` is all that is said to it,
-/// `max_tokens` the most that it may say.
-pub(crate) fn told(image: Digest, text: String, max_tokens: u32, model: &Value) -> Reads {
-    vec![
-        ("image", Value::Blob(image)),
-        ("text", Value::from(text)),
-        ("max_tokens", Value::Int(i64::from(max_tokens))),
-        ("model", model.clone()),
-    ]
-}
-
-/// Answers questions about images.
-pub trait Judge: Network {
-    /// That it can answer `question`.
-    ///
-    /// # Errors
-    /// A sentence.
-    fn check(&self, question: &Question) -> Result<(), String>;
-
-    /// That it reads words, so that anything may be asked: then its answers are [`YesNo`], and it can
-    /// [`tell`](Self::tell).
-    ///
-    /// # Errors
-    /// A sentence that says which judge does.
-    fn reads_words(&self) -> Result<(), String> {
-        Err("the suite's judge reads no words and writes none; `llava` does".to_owned())
-    }
-
-    /// Columns of the images' table that it reads beside `image`.
-    fn columns(&self) -> Vec<(&'static str, ColumnType)> {
-        Vec::new()
-    }
-
-    /// What its answer to a question about a row's image depends on, beside the image, the
-    /// question's words and the model.
-    fn input(&self, row: Row<'_>, question: &Question) -> Result<Reads, StageError> {
-        let _ = (row, question);
-        Ok(Reads::new())
-    }
-
-    /// How many units make a good batch.
-    fn batch(&self) -> usize {
-        2048
-    }
-
-    /// Answers the units of the batch, whose inputs hold what [`input`](Self::input) said and
-    /// `image` and `question`. The values are stored and read by [`verdict`](Self::verdict); those
-    /// of a judge that reads words are made by [`YesNo::outcome`].
-    fn answer(&self, batch: &Batch<'_>) -> Vec<Result<Value, StageError>>;
-
-    /// Reads an answer. What it cannot read is [`Answer::Unparsed`].
-    fn verdict(&self, outcome: &Value) -> Verdict {
-        let unparsed = Verdict {
-            answer: Answer::Unparsed,
-            margin: None,
-        };
-        outcome.read().map_or(unparsed, YesNo::verdict)
-    }
-
-    /// Says something about the images of the batch's units, whose inputs hold `image`, `text` (all
-    /// that is said to the judge) and `max_tokens` (of what it may say): the raw completions, decoded
-    /// greedily. Only judges that [read words](Self::reads_words) are asked.
-    fn tell(&self, batch: &Batch<'_>) -> Vec<Result<String, StageError>> {
-        let refused = || Err(StageError::failed("the suite's judge writes no words"));
-        batch.units.iter().map(|_| refused()).collect()
-    }
 }
 
 /// Something found in an image.
