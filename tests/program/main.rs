@@ -44,6 +44,7 @@ mod signals;
 mod sweeps;
 mod syntax;
 mod table1;
+mod templates;
 mod together;
 mod trace;
 mod why;

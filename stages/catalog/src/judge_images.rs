@@ -1,21 +1,30 @@
 //! `image.judge`: answers to questions about images, from the suite's judge.
 //!
 //! A unit is a question about an image: its rendered words, the image, and what else the judge
-//! reads. Weights and polarity are no part of it, so changing what an answer counts asks nothing.
+//! reads. Weights and polarity are no part of it, so changing what an answer counts asks nothing. With
+//! `mode: joint` a unit is all questions about an image. What a judge writes is kept as it is, and read
+//! when the table is made (`answer_text`).
+
+mod gates;
+mod message;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ccsr_stage::params::Document;
 use ccsr_stage::{
-    Batch, Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort, Partition,
-    PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schemas, Stage, StageError, StageKind,
-    Table, Unit, Value,
+    Batch, Bound, ColumnType, Environment, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
+    Partition, PartitionOutcomes, Resolved, Resource, Roles, Row, RowCounts, Schemas, Source,
+    Stage, StageError, StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::gates::Progress;
+use crate::answer_text;
 use crate::questions::{Answer, Question, QuestionSet};
-use crate::roles::{Judge, Role, Verdict};
+use crate::range::within;
+use crate::roles::{Judge, Role, Verdict, told};
 use crate::row_id::{RowId, described};
 use crate::template::{self, Piece};
 
@@ -28,6 +37,44 @@ pub struct Params {
     /// Which of them to ask: `all`, or, `gated`, only those whose required answers were given.
     #[serde(default)]
     pub ask: Ask,
+    /// How to put them: `separate`, each on its own; or `joint`, all about an image in one message, as
+    /// the paper does, whose answer is text.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What the judge answers a separate question with: `logits`, the probabilities of yes and no, of
+    /// which the larger counts and which cannot be misread; or `text`, in which nan is possible. A
+    /// judge that reads no words has its own way and knows `logits` only.
+    #[serde(default)]
+    pub answer: AnswerWith,
+    /// The most tokens of an answer that is text, from 1 to 65,536.
+    #[serde(default = "max_tokens")]
+    pub max_tokens: u32,
+}
+
+const fn max_tokens() -> u32 {
+    1024
+}
+
+/// How questions are put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Each on its own: changing one asks that one.
+    #[default]
+    Separate,
+    /// All about an image in one message: changing one asks all of them.
+    Joint,
+}
+
+/// What a separate question is answered with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerWith {
+    /// The probabilities of yes and no as the first token.
+    #[default]
+    Logits,
+    /// A text.
+    Text,
 }
 
 /// Which questions to ask.
@@ -45,85 +92,117 @@ pub enum Ask {
 pub struct JudgeImages {
     questions: QuestionSet,
     ask: Ask,
+    form: Form,
+    max_tokens: u32,
     judge: Role<dyn Judge>,
+}
+
+/// What a unit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// A question that the judge answers in its own way.
+    Answer,
+    /// A question that it answers with a text.
+    Text,
+    /// All questions about an image, which it answers with one text.
+    Joint,
 }
 
 impl JudgeImages {
     /// The unit that asks a question about a row's image.
-    fn unit(&self, row: Row<'_>, about: &Value, question: &Question) -> Result<Unit, StageError> {
-        let text = template::render(&question.text, |name| {
-            row.text(name).map_err(|error| {
-                StageError::input(format!(
-                    "question `{}` needs `{{{name}}}`: {error}",
-                    question.id
-                ))
-            })
-        })?;
-        let mut reads = self.judge.object.input(row, question)?;
-        reads.push(("image", Value::Blob(row.blob("image")?)));
-        reads.push(("question", Value::from(text)));
+    fn unit(&self, row: Row<'_>, model: &Value, question: &Question) -> Result<Unit, StageError> {
+        let (words, image) = (words(row, question)?, row.blob("image")?);
+        let reads = if self.form == Form::Answer {
+            let mut reads = self.judge.object.input(row, question)?;
+            reads.push(("image", Value::Blob(image)));
+            reads.push(("question", Value::from(words)));
+            if !model.is_null() {
+                reads.push(("model", model.clone()));
+            }
+            reads
+        } else {
+            told(image, words, self.max_tokens, model)
+        };
         let hint = Value::map([
             ("question", Value::from(question.id.as_str())),
-            ("about", about.clone()),
+            ("about", Value::from(described(row))),
         ]);
-        Ok(Unit::new(self.judge.keyed("judge", reads))
-            .with_group(row.index() as u64)
-            .with_hint(hint))
+        let unit = self.judge.unit("judge", reads);
+        Ok(unit.with_group(row.index() as u64).with_hint(hint))
+    }
+
+    /// The unit that asks all questions about a row's image.
+    fn joint_unit(&self, row: Row<'_>, model: &Value) -> Result<Unit, StageError> {
+        let questions = self.questions.questions.iter();
+        let words: Result<Vec<_>, _> = questions.map(|question| words(row, question)).collect();
+        let reads = told(
+            row.blob("image")?,
+            message::joint(&words?),
+            self.max_tokens,
+            model,
+        );
+        let hint = Value::map([("about", Value::from(described(row)))]);
+        Ok(self.judge.unit("judge", reads).with_hint(hint))
+    }
+
+    /// How many units are about one image, all questions asked.
+    fn units_an_image(&self) -> usize {
+        match self.form {
+            Form::Joint => 1,
+            Form::Answer | Form::Text => self.questions.questions.len(),
+        }
     }
 
     /// What is settled about an image after some outcomes, and what to ask next.
     fn progress(&self, outcomes: &[Resolved]) -> Progress {
-        let mut answers: Vec<Option<Verdict>> = vec![None; self.questions.questions.len()];
-        let mut outcomes = outcomes.iter();
-        loop {
-            let next = self.settle(&mut answers);
-            if next.is_empty() || outcomes.len() == 0 {
-                return Progress { answers, next };
+        let outcomes = outcomes.iter().map(|resolved| &resolved.outcome);
+        Progress::of(&self.questions, self.ask, outcomes, |outcome| {
+            match self.form {
+                Form::Answer => self.judge.object.verdict(outcome),
+                Form::Text | Form::Joint => of_text(answer_text::single(written(outcome))),
             }
-            for (index, resolved) in next.into_iter().zip(outcomes.by_ref()) {
-                answers[index] = Some(self.judge.object.verdict(&resolved.outcome));
-            }
-        }
+        })
     }
 
-    /// Skips the questions whose gates are closed and returns those that can be asked.
-    fn settle(&self, answers: &mut [Option<Verdict>]) -> Vec<usize> {
-        let skipped = Verdict {
-            answer: Answer::Skipped,
-            margin: None,
-        };
-        let order = self.questions.order().unwrap_or_default();
-        let mut next = Vec::new();
-        for index in order {
-            if answers[index].is_some() {
-                continue;
+    /// The verdicts on all questions about an image, after all its outcomes.
+    fn verdicts(&self, outcomes: &[Resolved]) -> Vec<Option<Verdict>> {
+        match (self.form, outcomes) {
+            (Form::Joint, [resolved]) => {
+                let questions = self.questions.questions.len();
+                let answers = answer_text::numbered(written(&resolved.outcome), questions);
+                answers
+                    .into_iter()
+                    .map(|answer| Some(of_text(answer)))
+                    .collect()
             }
-            let required = &self.questions.questions[index].requires;
-            let given: Option<Vec<bool>> = required
-                .iter()
-                .map(|(id, wanted)| {
-                    let at = self.questions.position(id)?;
-                    answers[at].map(|verdict| verdict.answer == *wanted)
-                })
-                .collect();
-            match given {
-                _ if self.ask == Ask::All => next.push(index),
-                Some(given) if given.iter().all(|given| *given) => next.push(index),
-                Some(_) => answers[index] = Some(skipped),
-                None => {}
-            }
+            _ => self.progress(outcomes).answers,
         }
-        next.sort_unstable();
-        next
     }
 }
 
-/// How far the questions about one image are.
-struct Progress {
-    /// The verdict on each question that is settled.
-    answers: Vec<Option<Verdict>>,
-    /// The questions to ask next.
-    next: Vec<usize>,
+/// The words of a question about a row's image.
+fn words(row: Row<'_>, question: &Question) -> Result<String, StageError> {
+    template::render(&question.text, |name| {
+        row.text(name).map_err(|error| {
+            StageError::input(format!(
+                "question `{}` needs `{{{name}}}`: {error}",
+                question.id
+            ))
+        })
+    })
+}
+
+/// What the judge wrote.
+fn written(outcome: &Value) -> &str {
+    outcome.as_text().unwrap_or_default()
+}
+
+/// An answer that was read in a text: how sure the judge was, it does not say.
+const fn of_text(answer: Answer) -> Verdict {
+    Verdict {
+        answer,
+        margin: None,
+    }
 }
 
 impl Stage for JudgeImages {
@@ -139,13 +218,22 @@ impl Stage for JudgeImages {
             }
             Value::map(parts)
         };
-        Value::map([
+        let mut parts = vec![
             (
                 "questions",
                 Value::list(self.questions.questions.iter().map(question)),
             ),
             ("ask", crate::identity_of(&self.ask)),
-        ])
+        ];
+        // These came later: they are left out where all is as it was before.
+        let form = match self.form {
+            Form::Answer => return Value::map(parts),
+            Form::Text => "text",
+            Form::Joint => "joint",
+        };
+        parts.push(("form", Value::from(form)));
+        parts.push(("max_tokens", crate::identity_of(&self.max_tokens)));
+        Value::map(parts)
     }
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -181,10 +269,15 @@ impl Stage for JudgeImages {
         Ok(vec![OutputPort::new("answers", schema)])
     }
 
+    fn sources(&self) -> Vec<Source> {
+        self.judge.object.sources()
+    }
+
     fn bound(&self, rows: &RowCounts) -> Bound {
         let images = rows.get("images").copied().unwrap_or(0);
         let answers = images.saturating_mul(self.questions.questions.len() as u64);
-        Bound::new(answers, "answers", answers)
+        let units = images.saturating_mul(self.units_an_image() as u64);
+        Bound::new(units, "answers", answers)
     }
 
     fn partitions(&self, inputs: &Inputs<'_>) -> Result<Vec<Partition>, StageError> {
@@ -206,37 +299,49 @@ impl Stage for JudgeImages {
         so_far: &[Resolved],
     ) -> Result<Vec<Unit>, StageError> {
         let images = inputs.table("images")?;
-        let ask = |row: Row<'_>, questions: Vec<usize>| -> Result<Vec<Unit>, StageError> {
-            let about = Value::from(described(row));
-            let units = questions
-                .into_iter()
-                .map(|index| self.unit(row, &about, &self.questions.questions[index]));
-            units.collect()
-        };
+        let model = self.judge.object.model(inputs)?;
+        let ask = |row, index: usize| self.unit(row, &model, &self.questions.questions[index]);
         if self.ask == Ask::Gated {
-            return ask(images.row(partition.index), self.progress(so_far).next);
+            let row = images.row(partition.index);
+            let next = self.progress(so_far).next.into_iter();
+            return next.map(|index| ask(row, index)).collect();
         }
         if !so_far.is_empty() {
             return Ok(Vec::new());
         }
-        let all = || (0..self.questions.questions.len()).collect();
-        let mut units = Vec::with_capacity(images.len() * self.questions.questions.len());
-        for row in images.rows() {
-            units.extend(ask(row, all())?);
+        if self.form == Form::Joint {
+            return images
+                .rows()
+                .map(|row| self.joint_unit(row, &model))
+                .collect();
         }
-        Ok(units)
+        let questions = self.questions.questions.len();
+        let each = images
+            .rows()
+            .flat_map(|row| (0..questions).map(move |index| (row, index)));
+        each.map(|(row, index)| ask(row, index)).collect()
     }
 
     fn batch(&self) -> usize {
-        2048
+        self.judge.object.batch()
+    }
+
+    fn resource_identity(&self, _: &str) -> Value {
+        self.judge.object.resource_identity()
+    }
+
+    fn load(&self, _: &str, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        self.judge.object.load(environment)
     }
 
     fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
-        let answers = self.judge.object.answer(batch);
-        answers
-            .into_iter()
-            .map(|answer| answer.map(Outcome::of))
-            .collect()
+        if self.form == Form::Answer {
+            let answers = self.judge.object.answer(batch).into_iter();
+            return answers.map(|answer| answer.map(Outcome::of)).collect();
+        }
+        let outcome = |text: String| Outcome::of(Value::from(text));
+        let texts = self.judge.object.tell(batch).into_iter();
+        texts.map(|text| text.map(outcome)).collect()
     }
 
     fn collect(
@@ -255,11 +360,11 @@ impl Stage for JudgeImages {
                 .collect(),
             Ask::All => outcomes
                 .iter()
-                .flat_map(|part| part.resolved.chunks(self.questions.questions.len()))
+                .flat_map(|part| part.resolved.chunks(self.units_an_image()))
                 .collect(),
         };
         for (row, resolved) in images.rows().zip(each) {
-            let answers = self.progress(resolved).answers;
+            let answers = self.verdicts(resolved);
             for (question, verdict) in self.questions.questions.iter().zip(answers) {
                 let verdict = verdict.ok_or_else(|| {
                     StageError::failed(format!(
@@ -279,11 +384,12 @@ impl Stage for JudgeImages {
     }
 
     fn describe(&self, unit: &Unit) -> Option<String> {
-        let question = unit.hint.get("question")?.as_text()?;
-        Some(format!(
-            "question {question} about {}",
-            unit.hint.get("about")?.as_text()?
-        ))
+        let about = unit.hint.get("about")?.as_text()?;
+        let question = unit.hint.get("question").and_then(Value::as_text);
+        Some(match question {
+            Some(question) => format!("question {question} about {about}"),
+            None => format!("the questions about {about}"),
+        })
     }
 }
 
@@ -305,10 +411,33 @@ impl StageKind for JudgeImages {
                 misfits.add(Misfit::new(["questions", &index, "about"], message));
             }
         }
-        misfits.below("questions").check()?;
+        let mut misfits = misfits.below("questions");
+        let tokens = params.max_tokens;
+        misfits.add(within("max_tokens", tokens, &(1..=65_536), ""));
+        let form = match (params.mode, params.answer) {
+            (Mode::Joint, _) => Form::Joint,
+            (Mode::Separate, AnswerWith::Text) => Form::Text,
+            (Mode::Separate, AnswerWith::Logits) => Form::Answer,
+        };
+        let named = match form {
+            Form::Answer => None,
+            Form::Text => Some("answer"),
+            Form::Joint => Some("mode"),
+        };
+        if let (Some(name), Err(message)) = (named, judge.object.reads_words()) {
+            misfits.add(Misfit::new([name], message));
+        }
+        if form == Form::Joint && params.ask == Ask::Gated {
+            let message = "with `mode: joint` all questions stand in one message, so none can wait for the \
+                           answer to another; leave `ask: all`: `score.answers` heeds what they require";
+            misfits.add(Misfit::new(["ask"], message));
+        }
+        misfits.check()?;
         Ok(Self {
             questions,
             ask: params.ask,
+            form,
+            max_tokens: params.max_tokens,
             judge,
         })
     }

@@ -7,11 +7,16 @@
 //!
 //! To add a kind, write its file and its line in [`registry`].
 
+mod added_column;
+mod answer_text;
 pub mod clip_scorer;
 pub mod compare_wins;
+pub mod describe_images;
 pub mod detect_objects;
 mod device;
 pub mod export_dataset;
+#[cfg(test)]
+mod fakes;
 mod file_name;
 pub mod generate_images;
 pub mod generate_prompts;
@@ -21,6 +26,7 @@ pub mod judge_images;
 pub mod lay_out_sheets;
 pub mod measure_clip_score;
 pub mod measure_truth;
+pub mod measure_vqa_score;
 mod model_folder;
 #[cfg(test)]
 mod pinned;
@@ -60,12 +66,14 @@ pub fn registry() -> Registry {
         // Images, and what is to be seen on them.
         .with::<generate_images::GenerateImages>()
         .with::<judge_images::JudgeImages>()
+        .with::<describe_images::DescribeImages>()
         .with::<detect_objects::DetectObjects>()
         // The self-reward.
         .with::<score_answers::ScoreAnswers>()
         .with::<select_pairs::SelectPairs>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
+        .with::<measure_vqa_score::MeasureVqaScore>()
         .with::<compare_wins::CompareWins>()
         // Programs in other languages.
         .with::<run_command::RunCommand>()
@@ -128,7 +136,9 @@ mod tests {
                 "command",
                 "dataset.export",
                 "eval.clip-score",
+                "eval.vqa-score",
                 "eval.winrate",
+                "image.caption",
                 "image.detect",
                 "image.generate",
                 "image.grid",

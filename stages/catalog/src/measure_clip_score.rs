@@ -14,12 +14,17 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::added_column::{AddedColumn, SLOTS};
 use crate::roles::{Role, Scored, Scorer};
 use crate::row_id::described;
-use crate::template::{self, Piece};
+use crate::template;
 
 /// The column of scores, as `eval.winrate` looks for it.
-const SCORE: &str = "score";
+const SCORE: AddedColumn = AddedColumn {
+    name: "score",
+    kind: ColumnType::Float,
+    port: "scores",
+};
 
 /// Parameters of `eval.clip-score`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -64,15 +69,6 @@ impl Params {
             (None, Measure::Cosine | Measure::Torchmetrics) => "{prompt}",
         }
     }
-
-    /// Columns that the text is made of.
-    fn slots(&self) -> impl Iterator<Item = &str> {
-        let pieces = template::pieces(self.text()).unwrap_or_default();
-        pieces.into_iter().filter_map(|piece| match piece {
-            Piece::Slot(name) => Some(name),
-            Piece::Text(_) => None,
-        })
-    }
 }
 
 /// The stage.
@@ -93,29 +89,11 @@ impl Stage for MeasureClipScore {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        let mut columns = vec![("image", ColumnType::Image)];
-        for known in ["prompt", "class"] {
-            if self.params.slots().any(|slot| slot == known) {
-                columns.push((known, ColumnType::Text));
-            }
-        }
-        vec![InputPort::new("images", columns)]
+        AddedColumn::input(self.params.text())
     }
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
-        let images = inputs
-            .get("images")
-            .map(|schema| (**schema).clone())
-            .unwrap_or_default();
-        if images.get(SCORE).is_some() {
-            return Err(StageError::input(format!(
-                "the images have a column `{SCORE}`, which is what this stage calls one of its own"
-            )));
-        }
-        Ok(vec![OutputPort::new(
-            "scores",
-            images.with(SCORE, ColumnType::Float),
-        )])
+        SCORE.output(inputs)
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -181,19 +159,10 @@ impl Stage for MeasureClipScore {
         inputs: &Inputs<'_>,
         outcomes: &[PartitionOutcomes],
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
-        let images = inputs.table("images")?;
-        let schemas = Schemas::from([("images", images.schema().into())]);
-        let schema = self.outputs(&schemas)?.remove(0).schema;
-        let mut table = Table::builder(schema.clone());
-        let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
-        for (row, resolved) in images.rows().zip(resolved) {
-            let cosine: f64 = resolved.outcome.read()?;
-            table.push(schema.columns().map(|(name, _)| match name {
-                SCORE => Value::Float(self.params.measure.of(cosine)),
-                other => row.find(other).cloned().unwrap_or_default(),
-            }))?;
-        }
-        Ok(BTreeMap::from([("scores", table.finish())]))
+        SCORE.tables(inputs, outcomes, |outcome| {
+            let cosine: f64 = outcome.read()?;
+            Ok(Value::Float(self.params.measure.of(cosine)))
+        })
     }
 
     fn describe(&self, unit: &Unit) -> Option<String> {
@@ -210,8 +179,7 @@ impl StageKind for MeasureClipScore {
     type Params = Params;
 
     fn new(params: Params, roles: &Roles) -> Result<Self, Misfits> {
-        template::check(params.text(), &["prompt", "class"])
-            .map_err(|message| Misfit::new(["text"], message))?;
+        template::check(params.text(), &SLOTS).map_err(|message| Misfit::new(["text"], message))?;
         Ok(Self {
             params,
             scorer: Role::get(roles, "scorer")?,

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use ccsr_stage::testing::Lab;
-use ccsr_stage::{StageKind, Table, Value};
+use ccsr_stage::testing::{self, Lab};
+use ccsr_stage::{Roles, StageKind, Table, Value};
 use serde_json::{Value as Json, json};
 
-use crate::samples::{self, build, table};
+use crate::samples::{self, table};
 use crate::*;
 
 const WHAT_TO_DO: &str = "\
@@ -19,16 +19,28 @@ What enters keys has changed. If that was not meant, undo it. If it was:
 - a new parameter: leave it out of identity() and of inputs while it has its default, so that nothing is re-keyed.
 Then accept the snapshot: INSTA_UPDATE=always cargo test -p ccsr-stages pinned";
 
-/// Pins a kind. `with` holds the required parameters and nothing else; paths are left out.
+/// Pins a kind with the roles of the world.
 fn pin<K: StageKind>(with: &Json, lab: &Lab, tables: &[(&'static str, &Arc<Table>)]) {
-    let read =
-        ccsr_stage::params::read::<K::Params>(&ccsr_stage::testing::node(with), &samples::files());
+    pin_with::<K>(K::NAME, &samples::world(), with, lab, tables);
+}
+
+/// Pins a kind. `with` holds the required parameters and nothing else; paths are left out.
+fn pin_with<K: StageKind>(
+    name: &str,
+    roles: &Roles,
+    with: &Json,
+    lab: &Lab,
+    tables: &[(&'static str, &Arc<Table>)],
+) {
+    let read = ccsr_stage::params::read::<K::Params>(&testing::node(with), &samples::files());
     let mut defaults = serde_json::to_value(read.unwrap()).unwrap();
     let mut units = Vec::new();
     if let Some(path) = defaults.get_mut("path") {
         *path = json!("…");
     }
-    let stage = build(K::NAME, with).unwrap();
+    let kind = registry().kind(K::NAME).unwrap().build;
+    let stage = kind(Some(&testing::node(with)), &samples::files(), roles);
+    let stage = stage.map_err(testing::messages).unwrap();
     let bound = |port: &str| tables.iter().any(|(name, _)| *name == port);
     if stage
         .inputs()
@@ -51,7 +63,7 @@ fn pin<K: StageKind>(with: &Json, lab: &Lab, tables: &[(&'static str, &Arc<Table
     });
     let text = serde_json::to_string_pretty(&pinned).unwrap();
     insta::with_settings!({description => WHAT_TO_DO, omit_expression => true, prepend_module_to_snapshot => false}, {
-        insta::assert_snapshot!(K::NAME, text);
+        insta::assert_snapshot!(name, text);
     });
 }
 
@@ -88,6 +100,42 @@ fn pinned() {
     pin::<lay_out_sheets::LayOutSheets>(&json!({}), &lab, &[("images", &images)]);
     pin::<export_dataset::ExportDataset>(&json!({}), &lab, &[("pairs", &images)]);
     pin::<measure_clip_score::MeasureClipScore>(&json!({}), &lab, &[("images", &images)]);
+    let (writer, judge) = (fakes::writer("diverse"), fakes::judge(""));
+    let images_port = [("images", &images)];
+    pin_with::<generate_prompts::GeneratePrompts>(
+        "prompt.generate-with-a-model",
+        &writer,
+        // The fake does not understand what it is told by default.
+        &json!({"on_shortfall": "accept"}),
+        &lab,
+        &[],
+    );
+    for (name, with) in [
+        ("image.judge-with-a-model", json!({})),
+        ("image.judge-in-texts", json!({"answer": "text"})),
+        ("image.judge-jointly", json!({"mode": "joint"})),
+    ] {
+        let mut asked = with_questions.clone();
+        asked
+            .as_object_mut()
+            .unwrap()
+            .extend(with.as_object().unwrap().clone());
+        pin_with::<judge_images::JudgeImages>(name, &judge, &asked, &lab, &images_port);
+    }
+    pin_with::<describe_images::DescribeImages>(
+        "image.caption",
+        &judge,
+        &json!({}),
+        &lab,
+        &images_port,
+    );
+    pin_with::<measure_vqa_score::MeasureVqaScore>(
+        "eval.vqa-score",
+        &judge,
+        &json!({}),
+        &lab,
+        &images_port,
+    );
     pin::<measure_truth::MeasureTruth>(&json!({}), &lab, &[("images", &images)]);
 
     // The defaults draw images of 512 pixels, ten a prompt: one prompt of a class is enough.

@@ -4,6 +4,9 @@
 //! units' input, and hands those inputs back to be computed. So a unit is keyed by what the
 //! implementation reads and by nothing else.
 
+mod judge;
+mod writer;
+
 use std::sync::Arc;
 
 use ccsr_stage::params::FolderPath;
@@ -15,7 +18,9 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::questions::{Answer, Question};
+pub(crate) use self::judge::told;
+pub use self::judge::{Judge, Verdict, YesNo};
+pub use self::writer::{Completion, Grammar, Style, TokenSampling, Wording, WriteRequest, Writer};
 
 /// A role as a stage kind holds it: the implementation, and what of it enters keys.
 pub(crate) struct Role<T: ?Sized> {
@@ -49,29 +54,6 @@ impl<T: Network + ?Sized + 'static> Role<T> {
             None => unit,
         }
     }
-}
-
-/// How prompts end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Style {
-    /// With camera, lens and light, as the paper's training prompts do.
-    #[default]
-    Camera,
-    /// With the last thing to be seen, as the paper's validation prompts do.
-    Plain,
-}
-
-/// Writes prompts without a model, at once.
-pub trait Writer: Send + Sync {
-    /// That it can write about `class`.
-    ///
-    /// # Errors
-    /// A sentence.
-    fn check(&self, class: &str) -> Result<(), String>;
-
-    /// The prompt number `ordinal` about a class that was checked. Equal arguments, equal prompts.
-    fn write(&self, class: &str, style: Style, ordinal: u64, seed: u64) -> String;
 }
 
 /// A candidate to draw.
@@ -205,40 +187,6 @@ pub trait Drawer: Network {
 
     /// Draws what was asked for by [`input`](Self::input): one drawing a unit of the batch.
     fn draw(&self, batch: &Batch<'_>) -> Vec<Result<Drawing, StageError>>;
-}
-
-/// What a judge said.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verdict {
-    /// The answer.
-    pub answer: Answer,
-    /// How sure it was, `0.0..=1.0`, if it knows.
-    pub margin: Option<f64>,
-}
-
-/// Answers questions about images.
-pub trait Judge: Send + Sync {
-    /// That it can answer `question`.
-    ///
-    /// # Errors
-    /// A sentence.
-    fn check(&self, question: &Question) -> Result<(), String>;
-
-    /// Columns of the images' table that it reads beside `image`.
-    fn columns(&self) -> Vec<(&'static str, ColumnType)> {
-        Vec::new()
-    }
-
-    /// What its answer to a question about a row's image depends on, beside the image and the
-    /// question's words.
-    fn input(&self, row: Row<'_>, question: &Question) -> Result<Reads, StageError>;
-
-    /// Answers the units of the batch, whose inputs hold what [`input`](Self::input) said and
-    /// `image` and `question`. The values are stored and read by [`verdict`](Self::verdict).
-    fn answer(&self, batch: &Batch<'_>) -> Vec<Result<Value, StageError>>;
-
-    /// Reads an answer. What it cannot read is [`Answer::Unparsed`].
-    fn verdict(&self, outcome: &Value) -> Verdict;
 }
 
 /// Something found in an image.

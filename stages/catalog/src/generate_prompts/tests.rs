@@ -1,8 +1,11 @@
+mod with_a_model;
+
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::*;
+use crate::prompt_rules::{mentions, tokens};
 use crate::samples::{self, check, column};
 use ccsr_stage::testing::Lab;
 

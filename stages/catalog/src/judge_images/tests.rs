@@ -1,3 +1,5 @@
+mod with_a_model;
+
 use serde_json::json;
 
 use super::*;

@@ -10,7 +10,7 @@ enum Open {
 }
 
 /// The value of a text.
-pub(super) fn read(text: &str) -> Json {
+pub(crate) fn read(text: &str) -> Json {
     let mut open: Vec<Open> = Vec::new();
     let mut root = Json::Null;
     for event in Parser::new_from_str(text) {

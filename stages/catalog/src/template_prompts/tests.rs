@@ -119,3 +119,29 @@ fn choices_that_read_the_same_are_a_shortfall() {
          read the same"
     );
 }
+
+/// The paper's slot grammar, for those who want prompts without a language model.
+#[test]
+fn the_papers_grammar_can_be_written() {
+    use crate::prompt_rules::{mentions, tokens};
+    let with = json!({
+        "template": "{opening} {number} {class} {doing}, {time}, {place}, {behind} in the background, \
+                     sharp, photography, {camera}, 50mm, f/2.8, natural lighting, RAW photo",
+        "slots": {
+            "opening": ["Wide photo of", "Photo of", "HD picture of", "Nature capture of"],
+            "number": ["a single", "a young", "an old"],
+            "doing": ["eating", "playing", "bathing", "sleeping", "looking up", "running", "drinking"],
+            "time": ["morning", "afternoon", "night", "sunrise", "sunset", "rainy", "snowy", "mist"],
+            "place": ["tree", "desert", "mud", "forest", "savanna", "river", "thick mist"],
+            "behind": ["hills", "large trees", "sea", "lake", "blue sky", "rainforest"],
+            "camera": ["Canon EOS M6", "Leica SL2", "Hasselblad X1D II 50C", "Nikon D850"],
+        },
+        "count": 100,
+    });
+    let prompts = prompts(&with, 1);
+    assert_eq!(prompts.len(), 200);
+    for (index, prompt) in prompts.iter().enumerate() {
+        let class = ["elephant", "giraffe"][index / 100];
+        assert!(mentions(prompt, class) && tokens(prompt) <= 77, "{prompt}");
+    }
+}

@@ -6,7 +6,7 @@ use ccsr_stage::{Misfits, RoleKind, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::roles::{Style, Writer};
+use crate::roles::{Grammar, Network, Style, Writer};
 
 /// Parameters of `world.grammar`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -16,11 +16,19 @@ pub struct Params {}
 /// Writes prompts in keyword style about the world's animals.
 pub struct WorldGrammar;
 
+impl Network for WorldGrammar {}
+
 impl Writer for WorldGrammar {
     fn check(&self, class: &str) -> Result<(), String> {
         super::class(class).map(|_| ())
     }
 
+    fn grammar(&self) -> Option<&dyn Grammar> {
+        Some(self)
+    }
+}
+
+impl Grammar for WorldGrammar {
     fn write(&self, class: &str, style: Style, ordinal: u64, seed: u64) -> String {
         let style = match style {
             Style::Camera => ccsr_world::Style::Camera,

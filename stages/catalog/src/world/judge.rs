@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::questions::{Answer, Question};
-use crate::roles::{Judge, Reads, Verdict};
+use crate::roles::{Judge, Network, Reads, Verdict};
 use crate::row_id::described;
 
 /// Parameters of `world.judge`.
@@ -66,6 +66,8 @@ impl WorldJudge {
         ]))
     }
 }
+
+impl Network for WorldJudge {}
 
 impl Judge for WorldJudge {
     fn check(&self, question: &Question) -> Result<(), String> {

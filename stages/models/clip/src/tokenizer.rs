@@ -203,11 +203,7 @@ impl Tokenizer {
     /// The tokens of a text: start, as many words as fit, end, padding.
     pub fn tokenise(&self, text: &str, padding: Padding) -> Result<Tokens, TokenizeError> {
         let failed = |error: tokenizers::Error| TokenizeError::Text(error.to_string());
-        let text = match self.cleaning {
-            Cleaning::Plain => Cow::from(text),
-            Cleaning::OpenAi => Cow::from(clean(text)),
-        };
-        let words = self.inner.encode(&*text, false).map_err(failed)?;
+        let words = self.encode(text)?;
         let (words, room) = (words.get_ids(), self.length - 2);
         let (kept, cut) = words.split_at(words.len().min(room));
         let cut = self.inner.decode(cut, false).map_err(failed)?;
@@ -223,6 +219,21 @@ impl Tokenizer {
             ids: ids.map(i64::from).collect(),
             cut: words_of(&cut),
         })
+    }
+
+    /// How many tokens a text would have if nothing was cut, with start and end and without padding.
+    pub fn count(&self, text: &str) -> Result<usize, TokenizeError> {
+        Ok(self.encode(text)?.len() + 2)
+    }
+
+    /// The words of a text as tokens, all of them.
+    fn encode(&self, text: &str) -> Result<tokenizers::Encoding, TokenizeError> {
+        let text = match self.cleaning {
+            Cleaning::Plain => Cow::from(text),
+            Cleaning::OpenAi => Cow::from(clean(text)),
+        };
+        let encoded = self.inner.encode(&*text, false);
+        encoded.map_err(|error| TokenizeError::Text(error.to_string()))
     }
 
     /// How many tokens a text has.
