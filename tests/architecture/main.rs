@@ -130,6 +130,7 @@ fn crates_import_only_whom_they_may() {
                 "ccsr-mistral",
                 "ccsr-llava",
                 "ccsr-text",
+                "ccsr-gguf",
             ],
             // It gives anything to all who read what others wrote.
             "ccsr-fuzz" => &["ccsr-stages", "ccsr-stage", "ccsr-engine", "ccsr-cache"],

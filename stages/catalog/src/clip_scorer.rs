@@ -73,7 +73,7 @@ fn failed(error: impl std::error::Error) -> StageError {
 impl RoleKind for ClipScorer {
     const ROLE: &'static str = "scorer";
     const NAME: &'static str = "clip";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     type Params = Params;
     type Object = Arc<dyn Scorer>;
 

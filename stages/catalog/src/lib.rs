@@ -24,9 +24,11 @@ pub mod import_images;
 pub mod import_table;
 pub mod judge_images;
 pub mod lay_out_sheets;
+pub mod llava_judge;
 pub mod measure_clip_score;
 pub mod measure_truth;
 pub mod measure_vqa_score;
+pub mod mistral_writer;
 mod model_folder;
 #[cfg(test)]
 mod pinned;
@@ -47,6 +49,7 @@ pub mod select_pairs;
 pub mod stable_diffusion;
 mod template;
 pub mod template_prompts;
+mod words;
 pub mod world;
 
 pub use device::{DEVICES, device};
@@ -88,6 +91,8 @@ pub fn registry() -> Registry {
         .with::<measure_truth::MeasureTruth>()
         // Networks in the roles.
         .with_role::<stable_diffusion::StableDiffusion>()
+        .with_role::<mistral_writer::MistralWriter>()
+        .with_role::<llava_judge::LlavaJudge>()
         .with_role::<clip_scorer::ClipScorer>()
 }
 

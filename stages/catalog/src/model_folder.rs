@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{Inputs, Source, StageError, Value};
 
-/// What loaders read: configurations and tokenizers, tokenizers' lists, weights.
-const READ: [&str; 3] = [".json", ".txt", ".safetensors"];
+/// What loaders read: configurations and tokenizers, tokenizers' lists, weights, chat templates.
+const READ: [&str; 5] = [".json", ".txt", ".safetensors", ".model", ".jinja"];
 
 /// A model's folder, as the hub lays it out.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub(crate) struct ModelFolder {
     parts: &'static [&'static str],
     /// Whether the one part is the folder itself.
     is_whole: bool,
+    /// The one file that is read; all that loaders read, if none.
+    file: Option<String>,
 }
 
 impl ModelFolder {
@@ -29,6 +31,7 @@ impl ModelFolder {
             display: found.display,
             parts,
             is_whole: false,
+            file: None,
         }
     }
 
@@ -37,6 +40,14 @@ impl ModelFolder {
         Self {
             is_whole: true,
             ..Self::of_parts(folder, name)
+        }
+    }
+
+    /// A folder of which one file is read.
+    pub(crate) fn file(folder: FolderPath, name: &'static [&'static str; 1], file: &str) -> Self {
+        Self {
+            file: Some(file.to_owned()),
+            ..Self::whole(folder, name)
         }
     }
 
@@ -60,7 +71,10 @@ impl ModelFolder {
 
     /// The digest of the files that are read, by their names: where they lie is no part of it.
     pub(crate) fn digest(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
-        let is_read = |name: &str| READ.iter().any(|ending| name.ends_with(ending));
+        let is_read = |name: &str| match &self.file {
+            Some(file) => name == file,
+            None => READ.iter().any(|ending| name.ends_with(ending)),
+        };
         let part = |part: &'static str| {
             let files = inputs.source(part)?.iter();
             let files = files.filter(|file| is_read(&file.name));

@@ -1,0 +1,358 @@
+//! `llava`: a judge that is LLaVA, from a folder as the hub lays it out.
+//!
+//! What it sees of an image is read once, and all questions about the image go on from there: ten cost little more than
+//! one, and each is answered as if it were alone.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::prelude::{Device, Tensor};
+use ccsr_llava::{Llava, LlavaConfig, Preprocessor, decode_picture};
+use ccsr_mistral::{Generator, Prefix, Request, Sampling};
+use ccsr_stage::params::FolderPath;
+use ccsr_stage::{
+    Batch, Environment, Inputs, Misfit, Misfits, Resource, RoleKind, Source, StageError, Unit,
+    Value,
+};
+use ccsr_text::{Message, Part};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model_folder::ModelFolder;
+use crate::questions::Question;
+use crate::roles::{Judge, Network, YesNo};
+use crate::words::Words;
+
+/// Questions, or texts, in a batch: those about four images, as a rule. One image is in memory at a time.
+const TOGETHER: usize = 40;
+/// Texts about an image that are written side by side.
+const WRITTEN_TOGETHER: usize = 8;
+/// The resource's name.
+const MODEL: &str = "llava";
+
+/// Parameters of `llava`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// The model's folder, as the hub lays it out: LLaVA-1.5 or LLaVA-1.6 with weights as safetensors, the tokenizer, and
+    /// `preprocessor_config.json`.
+    pub weights: FolderPath,
+    /// How a conversation is written down, as a template of Jinja; the folder's if left out.
+    #[serde(default)]
+    pub chat_template: Option<String>,
+}
+
+/// Judges with LLaVA.
+pub struct LlavaJudge {
+    folder: ModelFolder,
+    chat_template: Option<String>,
+}
+
+fn failed(error: impl std::error::Error) -> StageError {
+    StageError::failed(error.to_string())
+}
+
+impl RoleKind for LlavaJudge {
+    const ROLE: &'static str = "judge";
+    const NAME: &'static str = "llava";
+    const REVISION: u32 = 1;
+    type Params = Params;
+    type Object = Arc<dyn Judge>;
+
+    /// Its files count, not where they lie.
+    fn settings(params: &Params) -> Result<Value, Misfits> {
+        let template = params.chat_template.as_deref();
+        Ok(Value::map(
+            template.map(|template| ("chat_template", Value::from(template))),
+        ))
+    }
+
+    fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
+        let folder = ModelFolder::whole(params.weights, &["model"]);
+        let misfit = |message: String| Misfits::from(Misfit::new(["weights"], message));
+        let config = LlavaConfig::open(&folder.path).map_err(|error| misfit(error.to_string()))?;
+        Preprocessor::open(&folder.path, &config).map_err(|error| misfit(error.to_string()))?;
+        Ok(Arc::new(Self {
+            folder,
+            chat_template: params.chat_template,
+        }))
+    }
+}
+
+impl Network for LlavaJudge {
+    fn sources(&self) -> Vec<Source> {
+        self.folder.sources()
+    }
+
+    fn model(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        self.folder.digest(inputs)
+    }
+
+    fn resource(&self) -> Option<&'static str> {
+        Some(MODEL)
+    }
+
+    fn resource_identity(&self) -> Value {
+        let template = Value::from(self.chat_template.as_deref());
+        Value::list([self.folder.identity(MODEL), template])
+    }
+
+    fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        let device = crate::device::device(&environment.device)?;
+        let template = self.chat_template.as_deref();
+        let model = Model::load(&self.folder.path, template, device)?;
+        Ok(Arc::new(model))
+    }
+}
+
+impl Judge for LlavaJudge {
+    fn check(&self, _: &Question) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn reads_words(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn batch(&self) -> usize {
+        TOGETHER
+    }
+
+    fn answer(&self, batch: &Batch<'_>) -> Vec<Result<Value, StageError>> {
+        by_image(batch, |model, image, units| {
+            let (mut beginnings, mut answers) = (Beginnings::default(), Vec::new());
+            for unit in units {
+                let asked = model.turn(unit, "question");
+                answers.push(asked.and_then(|(beginning, end)| {
+                    Ok((model.read(image, beginning, &mut beginnings)?, end))
+                }));
+            }
+            model.answers(answers)
+        })
+    }
+
+    fn tell(&self, batch: &Batch<'_>) -> Vec<Result<String, StageError>> {
+        by_image(batch, |model, image, units| {
+            let mut beginnings = Beginnings::default();
+            let requests = units.iter().map(|unit| {
+                let (beginning, end) = model.turn(unit, "text")?;
+                let most = unit.input.get("max_tokens").and_then(Value::as_int);
+                let most =
+                    most.ok_or_else(|| StageError::failed("a unit came without its `max_tokens`"))?;
+                Ok(Request {
+                    after: Some(model.read(image, beginning, &mut beginnings)?),
+                    prompt: end.into(),
+                    sampling: Sampling::GREEDY,
+                    seed: [0; 32],
+                    most: most as usize,
+                })
+            });
+            model.tell(requests.collect())
+        })
+    }
+}
+
+/// What was read of an image already, by the tokens before it.
+type Beginnings = BTreeMap<Vec<u32>, Arc<Prefix>>;
+
+/// Answers the units of a batch image by image: all about an image stand together.
+fn by_image<T>(
+    batch: &Batch<'_>,
+    answer: impl Fn(&Model, &Tensor<2>, &[Arc<Unit>]) -> Vec<Result<T, StageError>>,
+) -> Vec<Result<T, StageError>> {
+    let of = |unit: &Arc<Unit>| unit.input.get("image").and_then(Value::as_blob);
+    let mut answers = Vec::with_capacity(batch.units.len());
+    for units in batch.units.chunk_by(|a, b| of(a) == of(b)) {
+        let seen = batch.resource::<Model>().and_then(|model| {
+            let image =
+                of(&units[0]).ok_or_else(|| StageError::failed("a unit came without its image"))?;
+            Ok((model, model.look(&batch.blobs.read(&image)?)?))
+        });
+        match seen {
+            Ok((model, image)) => answers.extend(answer(model, &image, units)),
+            Err(error) => answers.extend(units.iter().map(|_| Err(error.again()))),
+        }
+    }
+    answers
+}
+
+/// The model in memory.
+struct Model {
+    network: Llava,
+    preprocessor: Preprocessor,
+    words: Words,
+    /// The tokens that say yes, and those that say no.
+    yes: Vec<u32>,
+    no: Vec<u32>,
+    device: Device,
+}
+
+impl Resource for Model {
+    fn bytes(&self) -> u64 {
+        crate::device::bytes_of(&self.network)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Model {
+    fn load(folder: &Path, template: Option<&str>, device: Device) -> Result<Self, StageError> {
+        let words = Words::open(folder, template)?;
+        let config = LlavaConfig::open(folder).map_err(failed)?;
+        let preprocessor = Preprocessor::open(folder, &config).map_err(failed)?;
+        let network = Llava::load(folder, &device).map_err(failed)?;
+        let rows = network.language().config().vocabulary;
+        words.tokenizer.fits(rows).map_err(failed)?;
+        let saying = |word: &str| {
+            let tokens = (0..rows as u32).filter(|token| says(&words, *token, word));
+            let tokens: Vec<u32> = tokens.collect();
+            let none =
+                || StageError::failed(format!("the tokenizer has no token that says {word}"));
+            (!tokens.is_empty()).then_some(tokens).ok_or_else(none)
+        };
+        Ok(Self {
+            yes: saying("yes")?,
+            no: saying("no")?,
+            network,
+            preprocessor,
+            words,
+            device,
+        })
+    }
+
+    /// What it sees of an image.
+    fn look(&self, bytes: &[u8]) -> Result<Tensor<2>, StageError> {
+        let picture = decode_picture(bytes).map_err(failed)?;
+        let prepared = self.preprocessor.prepare(&picture, &self.device);
+        let mut seen = self.network.look(&[prepared.map_err(failed)?]);
+        Ok(seen.remove(0))
+    }
+
+    /// The tokens of a turn about an image: up to and with the image, and what follows.
+    fn turn(&self, unit: &Unit, name: &str) -> Result<(Vec<u32>, Vec<u32>), StageError> {
+        let text = unit.input.get(name).and_then(Value::as_text);
+        let text =
+            text.ok_or_else(|| StageError::failed(format!("a unit came without its `{name}`")))?;
+        let parts = [Part::Image, Part::text(text)];
+        let mut beginning = self.words.of_chat(&[Message::parts("user", parts)])?;
+        let image = self.network.image_token();
+        let mut places = (0..beginning.len()).filter(|place| beginning[*place] == image);
+        match (places.next(), places.next()) {
+            (Some(place), None) => {
+                let end = beginning.split_off(place + 1);
+                Ok((beginning, end))
+            }
+            (None, _) => Err(StageError::failed(format!(
+                "the chat template writes no image token (number {image}) for an image; set `chat_template` of the \
+                 suite's judge to one that writes the model's, `<image>` as a rule"
+            ))),
+            (Some(_), Some(_)) => Err(StageError::failed(format!(
+                "\"{}\" has a text in it that stands for an image; put it in other words",
+                crate::row_id::shortened(text)
+            ))),
+        }
+    }
+
+    /// A beginning with the image in it, read if it was not.
+    fn read(
+        &self,
+        image: &Tensor<2>,
+        beginning: Vec<u32>,
+        read: &mut Beginnings,
+    ) -> Result<Arc<Prefix>, StageError> {
+        if let Some(prefix) = read.get(&beginning) {
+            return Ok(Arc::clone(prefix));
+        }
+        let seen = std::slice::from_ref(image);
+        let prefix = self.network.read(&beginning, seen).map_err(failed)?;
+        read.insert(beginning, Arc::clone(&prefix));
+        Ok(prefix)
+    }
+
+    /// How likely yes and no come after each question, all that go on from one beginning in one pass.
+    fn answers(
+        &self,
+        asked: Vec<Result<(Arc<Prefix>, Vec<u32>), StageError>>,
+    ) -> Vec<Result<Value, StageError>> {
+        let same = |a: &Result<(Arc<Prefix>, _), _>, b: &Result<(Arc<Prefix>, _), _>| match (a, b) {
+            (Ok((a, _)), Ok((b, _))) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        let mut answers = Vec::with_capacity(asked.len());
+        for asked in asked.chunk_by(same) {
+            let (prefix, ends): (Vec<_>, Vec<&[u32]>) = asked
+                .iter()
+                .flatten()
+                .map(|(prefix, end)| (prefix, end.as_slice()))
+                .unzip();
+            let Some(prefix) = prefix.first() else {
+                answers.extend(
+                    asked
+                        .iter()
+                        .filter_map(|asked| asked.as_ref().err())
+                        .map(|error| Err(error.again())),
+                );
+                continue;
+            };
+            match self.network.language().next(prefix, &ends) {
+                Ok(logits) => answers.extend(logits.iter().map(|logits| self.answer(logits))),
+                Err(error) => answers.extend(ends.iter().map(|_| Err(failed(error)))),
+            }
+        }
+        answers
+    }
+
+    fn answer(&self, logits: &[f32]) -> Result<Value, StageError> {
+        let of = |tokens: &[u32]| log_sum(tokens.iter().map(|token| logits[*token as usize]));
+        let all = log_sum(logits.iter().copied());
+        let answer = YesNo {
+            yes: of(&self.yes) - all,
+            no: of(&self.no) - all,
+        };
+        answer.outcome()
+    }
+
+    fn tell(&self, requests: Vec<Result<Request, StageError>>) -> Vec<Result<String, StageError>> {
+        let ends = self.words.tokenizer.eos().to_vec();
+        let generator = Generator::new(self.network.language(), ends, WRITTEN_TOGETHER);
+        let checked = requests.into_iter().map(|request| {
+            let request = request?;
+            generator.check(&request).map_err(failed)?;
+            Ok(request)
+        });
+        let checked: Vec<Result<Request, StageError>> = checked.collect();
+        let read: Vec<Request> = checked.iter().flatten().cloned().collect();
+        let mut written = generator
+            .generate(&read, |_, _| true)
+            .expect("each was checked")
+            .into_iter();
+        let mut next = || written.next().expect("there is one a request");
+        let text = checked.into_iter().map(|request| {
+            let written = request.map(|_| next())?;
+            let text = self.words.tokenizer.decode(&written.tokens, true);
+            text.map_err(failed)
+        });
+        text.collect()
+    }
+}
+
+/// Whether a token by itself says a word, in whatever case, with or without a blank before it.
+fn says(words: &Words, token: u32, word: &str) -> bool {
+    let text = words.tokenizer.id_to_token(token);
+    text.is_some_and(|text| {
+        // A blank is `▁` in SentencePiece and `Ġ` among GPT-2's bytes.
+        let bare = text.trim_start_matches(['▁', 'Ġ', ' ']);
+        bare.eq_ignore_ascii_case(word)
+    })
+}
+
+/// The logarithm of the sum of exponentials.
+fn log_sum(logits: impl Iterator<Item = f32> + Clone) -> f64 {
+    let most = f64::from(logits.clone().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.map(|logit| (f64::from(logit) - most).exp()).sum();
+    most + sum.ln()
+}
