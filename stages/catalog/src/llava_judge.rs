@@ -129,7 +129,7 @@ impl Judge for LlavaJudge {
                     Ok((model.read(image, beginning, &mut beginnings)?, end))
                 }));
             }
-            model.answers(answers)
+            model.answers(&answers)
         })
     }
 
@@ -153,6 +153,9 @@ impl Judge for LlavaJudge {
         })
     }
 }
+
+/// A question: what was read before it, and its tokens.
+type Asked = (Arc<Prefix>, Vec<u32>);
 
 /// What was read of an image already, by the tokens before it.
 type Beginnings = BTreeMap<Vec<u32>, Arc<Prefix>>;
@@ -273,37 +276,41 @@ impl Model {
         Ok(prefix)
     }
 
-    /// How likely yes and no come after each question, all that go on from one beginning in one pass.
-    fn answers(
-        &self,
-        asked: Vec<Result<(Arc<Prefix>, Vec<u32>), StageError>>,
-    ) -> Vec<Result<Value, StageError>> {
-        let same = |a: &Result<(Arc<Prefix>, _), _>, b: &Result<(Arc<Prefix>, _), _>| match (a, b) {
+    /// How likely yes and no come after each question, of all that go on from one beginning in one pass.
+    fn answers(&self, asked: &[Result<Asked, StageError>]) -> Vec<Result<Value, StageError>> {
+        let same = |a: &Result<Asked, _>, b: &Result<Asked, _>| match (a, b) {
             (Ok((a, _)), Ok((b, _))) => Arc::ptr_eq(a, b),
             _ => false,
         };
         let mut answers = Vec::with_capacity(asked.len());
-        for asked in asked.chunk_by(same) {
-            let (prefix, ends): (Vec<_>, Vec<&[u32]>) = asked
-                .iter()
-                .flatten()
-                .map(|(prefix, end)| (prefix, end.as_slice()))
-                .unzip();
-            let Some(prefix) = prefix.first() else {
-                answers.extend(
-                    asked
-                        .iter()
-                        .filter_map(|asked| asked.as_ref().err())
-                        .map(|error| Err(error.again())),
-                );
-                continue;
-            };
-            match self.network.language().next(prefix, &ends) {
-                Ok(logits) => answers.extend(logits.iter().map(|logits| self.answer(logits))),
-                Err(error) => answers.extend(ends.iter().map(|_| Err(failed(error)))),
+        for together in asked.chunk_by(same) {
+            match &together[0] {
+                Ok((beginning, _)) => answers.extend(self.answers_after(beginning, together)),
+                Err(error) => answers.push(Err(error.again())),
             }
         }
         answers
+    }
+
+    fn answers_after(
+        &self,
+        beginning: &Arc<Prefix>,
+        asked: &[Result<Asked, StageError>],
+    ) -> Vec<Result<Value, StageError>> {
+        let ends = asked.iter().flatten().map(|(_, end)| end.as_slice());
+        let ends: Vec<&[u32]> = ends.collect();
+        let language = self.network.language();
+        match language.next(beginning, &ends) {
+            Ok(logits) => logits.iter().map(|logits| self.answer(logits)).collect(),
+            // One that is too long must not take the others with it.
+            Err(_) if ends.len() > 1 => {
+                let alone = asked.chunks(1);
+                alone
+                    .flat_map(|asked| self.answers_after(beginning, asked))
+                    .collect()
+            }
+            Err(error) => vec![Err(failed(error))],
+        }
     }
 
     fn answer(&self, logits: &[f32]) -> Result<Value, StageError> {

@@ -2,7 +2,7 @@
 //! file.
 
 use std::any::Any;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::prelude::Device;
@@ -118,7 +118,7 @@ impl Network for MistralWriter {
         let device = crate::device::device(&environment.device)?;
         let file = self.gguf.as_ref().map(|file| self.folder.path.join(file));
         let template = self.chat_template.as_deref();
-        let model = Model::load(&self.folder.path, file, template, &device)?;
+        let model = Model::load(&self.folder.path, file.as_deref(), template, &device)?;
         Ok(Arc::new(model))
     }
 }
@@ -166,15 +166,15 @@ impl Resource for Model {
 impl Model {
     fn load(
         folder: &Path,
-        gguf: Option<PathBuf>,
+        gguf: Option<&Path>,
         template: Option<&str>,
         device: &Device,
     ) -> Result<Self, StageError> {
-        let words = match &gguf {
+        let words = match gguf {
             Some(file) => Words::of_gguf(file, template)?,
             None => Words::open(folder, template)?,
         };
-        let network = load(gguf.as_deref().unwrap_or(folder), device).map_err(failed)?;
+        let network = load(gguf.unwrap_or(folder), device).map_err(failed)?;
         let rows = network.config().vocabulary;
         words.tokenizer.fits(rows).map_err(failed)?;
         Ok(Self { network, words })

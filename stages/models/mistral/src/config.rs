@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ccsr_nn::{Activation, read_config};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::LoadError;
 use crate::quantisation::{Quantisation, QuantisationConfig};
@@ -89,23 +89,27 @@ struct Written {
     rope_scaling: Option<WrittenRope>,
     rope_parameters: Option<WrittenRope>,
     max_position_embeddings: Option<usize>,
-    /// Left out and `null` are different things.
-    #[serde(default, with = "maybe")]
-    sliding_window: Option<Option<usize>>,
+    #[serde(default)]
+    sliding_window: Window,
     tie_word_embeddings: Option<bool>,
     attention_bias: Option<bool>,
     mlp_bias: Option<bool>,
     quantization_config: Option<QuantisationConfig>,
 }
 
-/// A field that is there, whatever it says.
-mod maybe {
-    use serde::{Deserialize, Deserializer};
+/// `sliding_window`: left out and `null` are different things.
+#[derive(Clone, Copy, Debug, Default)]
+enum Window {
+    /// It is left out.
+    #[default]
+    Unsaid,
+    /// There is one, or none.
+    Said(Option<usize>),
+}
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Option<usize>>, D::Error> {
-        Option::deserialize(from).map(Some)
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::deserialize(from).map(Self::Said)
     }
 }
 
@@ -171,7 +175,10 @@ impl MistralConfig {
             written.num_attention_heads.unwrap_or(32),
         );
         let positions = written.max_position_embeddings.unwrap_or(habits.positions);
-        let window = written.sliding_window.unwrap_or(habits.window);
+        let window = match written.sliding_window {
+            Window::Unsaid => habits.window,
+            Window::Said(window) => window,
+        };
         let config = Self {
             hidden,
             intermediate: written.intermediate_size.unwrap_or(habits.intermediate),

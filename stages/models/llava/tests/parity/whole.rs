@@ -110,7 +110,7 @@ fn ten_questions_about_one_image_are_ten_runs() {
         let [tokens, vocabulary] = all.dims();
         let found = TensorData::new(together[10].clone(), [1, vocabulary]);
         let found = Tensor::<2>::from_data(found, &Device::flex());
-        let error = error(&found, &all.slice([tokens - 1..tokens]));
+        let error = error(&found, &all.slice(tokens - 1..tokens));
         assert!(error <= TOLERANCE, "{name} is off by {error}");
     }
 }

@@ -198,7 +198,7 @@ fn greedy_tokens_are_the_likeliest_ones() {
     for token in found.tokens {
         let mut cache = model.cache(None, read.len());
         let all = logits(&model, &mut [(&mut cache, &read)], Pass::Prefill);
-        let last = all.slice([read.len() - 1..read.len()]);
+        let last = all.slice(read.len() - 1..read.len());
         let likeliest: i64 = last.argmax(1).into_scalar();
         assert_eq!(likeliest as u32, token);
         read.push(token);
