@@ -28,6 +28,6 @@ pub mod group_norm;
 pub mod layer_norm;
 pub mod math;
 mod moments;
-mod parallel;
 pub mod packed;
+mod parallel;
 pub mod softmax;

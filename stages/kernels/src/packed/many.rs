@@ -59,7 +59,8 @@ impl ManyRows<'_> {
         let depth = DEPTH / form.span() * form.span();
         let columns = (self.outputs - block * BLOCK).min(N * BLOCK);
         let mut codes = vec![[Aligned([0; BLOCK]); N]; depth.min(form.inputs()) / 4];
-        let mut factors = vec![[[Aligned([0.0; BLOCK]); 2]; N]; depth.min(form.inputs()) / form.span()];
+        let mut factors =
+            vec![[[Aligned([0.0; BLOCK]); 2]; N]; depth.min(form.inputs()) / form.span()];
         for from in (0..form.inputs()).step_by(depth) {
             let depth = depth.min(form.inputs() - from);
             let codes = &mut codes[..depth / 4];
@@ -78,7 +79,15 @@ impl ManyRows<'_> {
                         tile.as_flattened_mut()[..columns].copy_from_slice(y);
                     }
                 }
-                Tile { lanes, x, from, span: form.span(), codes, factors }.run::<WIDE>(&mut tile);
+                Tile {
+                    lanes,
+                    x,
+                    from,
+                    span: form.span(),
+                    codes,
+                    factors,
+                }
+                .run::<WIDE>(&mut tile);
                 for (r, tile) in tile.iter().enumerate().take(x.rows) {
                     let y = &mut self.y[at + r * self.outputs..][..columns];
                     y.copy_from_slice(&tile.as_flattened()[..columns]);
@@ -167,7 +176,10 @@ impl<L: Lanes, const N: usize> Tile<'_, L, N> {
         let lanes = self.lanes;
         let quads = self.span / 4;
         let digits = &self.x.digits::<R>()[self.from / 4..];
-        let spans = self.codes.chunks_exact(quads).zip(digits.chunks_exact(quads));
+        let spans = self
+            .codes
+            .chunks_exact(quads)
+            .zip(digits.chunks_exact(quads));
         let first = self.from / self.span;
         let scales = &self.x.scales::<R>()[first..];
         let sums = &self.x.sums::<R>()[first..];
@@ -199,8 +211,15 @@ impl<L: Lanes, const N: usize> Tile<'_, L, N> {
                     let y = &mut y[top + m][n];
                     let (row_scale, row_sum) = (scales[top + m], sums[top + m]);
                     let before = lanes.floats(y);
-                    let after =
-                        add_span(lanes, totals[m][n], scale, offset, row_scale, row_sum, before);
+                    let after = add_span(
+                        lanes,
+                        totals[m][n],
+                        scale,
+                        offset,
+                        row_scale,
+                        row_sum,
+                        before,
+                    );
                     lanes.store(y, after);
                 }
             }

@@ -39,8 +39,13 @@ pub(super) trait Dot512: Copy {
     /// What proves that the machine can, if it can.
     fn try_new(v4: V4) -> Option<Self>;
     /// As [`Lanes::dot`].
-    fn dot<const WIDE: bool>(self, v4: V4, sum: __m512i, codes: __m512i, digits: __m512i)
-    -> __m512i;
+    fn dot<const WIDE: bool>(
+        self,
+        v4: V4,
+        sum: __m512i,
+        codes: __m512i,
+        digits: __m512i,
+    ) -> __m512i;
     /// Compiles a function for these instructions, and runs it.
     fn vectorize<F: NullaryFnOnce>(self, v4: V4, function: F) -> F::Output;
 }
@@ -353,10 +358,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn mul(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
         let avx = self.0.avx;
-        [
-            avx._mm256_mul_ps(a[0], b[0]),
-            avx._mm256_mul_ps(a[1], b[1]),
-        ]
+        [avx._mm256_mul_ps(a[0], b[0]), avx._mm256_mul_ps(a[1], b[1])]
     }
 
     #[inline(always)]
