@@ -25,6 +25,7 @@ pub mod attention_backward;
 mod attention_tile;
 pub mod convolution;
 pub mod group_norm;
+mod lanes;
 pub mod layer_norm;
 pub mod math;
 mod moments;

@@ -2,7 +2,7 @@
 
 use super::activations::{DIGITS, Panel};
 use super::form::{BLOCK, Block, Form, Matrix, Width};
-use super::lanes::{Kernel, Lanes};
+use crate::lanes::{Kernel, Lanes};
 
 /// Blocks taken at once.
 const SIDE: usize = 2;

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::activations::Activations;
 use super::few::FewRows;
 use super::form::{BLOCK, Block, Matrix, Offset};
-use super::lanes::{Instructions, Lanes};
 use super::many::ManyRows;
+use crate::lanes::{Instructions, Lanes};
 
 /// Up to here codes are taken apart in registers.
 const FEW: usize = 4;

@@ -3,7 +3,7 @@
 use super::activations::{Activations, DIGITS, Panel, ROWS};
 use super::few::add_span;
 use super::form::{BLOCK, Block, Matrix, Width};
-use super::lanes::{Kernel, Lanes};
+use crate::lanes::{Kernel, Lanes};
 
 /// Blocks side by side in one panel.
 const SIDE: usize = 3;
@@ -185,25 +185,7 @@ impl<L: Lanes, const N: usize> Tile<'_, L, N> {
         let sums = &self.x.sums::<R>()[first..];
         let rows = scales.iter().zip(sums);
         for (((codes, digits), factors), (scales, sums)) in spans.zip(self.factors).zip(rows) {
-            let mut totals = [[lanes.splat_ints(0); N]; M];
-            for d in 0..DIGITS {
-                if d > 0 {
-                    for totals in &mut totals {
-                        for total in totals {
-                            *total = lanes.shift(*total);
-                        }
-                    }
-                }
-                for (codes, digits) in codes.iter().zip(digits) {
-                    let codes: [L::Ints; N] = std::array::from_fn(|n| lanes.ints(&codes[n].0));
-                    for m in 0..M {
-                        let x = lanes.splat_ints(digits[d][top + m]);
-                        for n in 0..N {
-                            totals[m][n] = lanes.dot::<WIDE>(totals[m][n], codes[n], x);
-                        }
-                    }
-                }
-            }
+            let totals = Self::totals::<WIDE, R, M>(lanes, top, codes, digits);
             for n in 0..N {
                 let scale = lanes.floats(&factors[n][0].0);
                 let offset = lanes.floats(&factors[n][1].0);
@@ -224,5 +206,33 @@ impl<L: Lanes, const N: usize> Tile<'_, L, N> {
                 }
             }
         }
+    }
+
+    /// Whole sums over one span: of the highest digits first, which move up to make room for the next.
+    #[inline(always)]
+    fn totals<const WIDE: bool, const R: usize, const M: usize>(
+        lanes: L,
+        top: usize,
+        codes: &[[Aligned<[i32; BLOCK]>; N]],
+        digits: &[[[i32; R]; DIGITS]],
+    ) -> [[L::Ints; N]; M] {
+        let mut totals = [[lanes.splat_ints(0); N]; M];
+        for d in 0..DIGITS {
+            if d > 0 {
+                for total in totals.as_flattened_mut() {
+                    *total = lanes.shift(*total);
+                }
+            }
+            for (codes, digits) in codes.iter().zip(digits) {
+                let codes: [L::Ints; N] = std::array::from_fn(|n| lanes.ints(&codes[n].0));
+                for m in 0..M {
+                    let x = lanes.splat_ints(digits[d][top + m]);
+                    for n in 0..N {
+                        totals[m][n] = lanes.dot::<WIDE>(totals[m][n], codes[n], x);
+                    }
+                }
+            }
+        }
+        totals
     }
 }

@@ -6,7 +6,7 @@ use half::slice::HalfFloatSliceExt as _;
 use pulp::x86::{V3, V4};
 use pulp::{NullaryFnOnce, cast, simd_type};
 
-use super::lanes::Lanes;
+use super::Lanes;
 
 simd_type!({
     /// The instructions of [`V4`], and products of bytes.
@@ -206,6 +206,12 @@ impl<D: Dot512> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
+    fn upper_halves(self, bits: &[u16; 16]) -> __m512 {
+        let f = self.v4.avx512f;
+        cast(f._mm512_slli_epi32::<16>(f._mm512_cvtepu16_epi32(cast(*bits))))
+    }
+
+    #[inline(always)]
     fn convert(self, values: __m512i) -> __m512 {
         self.v4.avx512f._mm512_cvtepi32_ps(values)
     }
@@ -347,6 +353,11 @@ impl Lanes for Avx2 {
         let halves: &[half::f16] = half::slice::HalfBitsSliceExt::reinterpret_cast(bits.as_slice());
         halves.convert_to_f32_slice(&mut wide);
         cast(wide)
+    }
+
+    #[inline(always)]
+    fn upper_halves(self, bits: &[u16; 16]) -> [__m256; 2] {
+        cast(bits.map(|bits| u32::from(bits) << 16))
     }
 
     #[inline(always)]
