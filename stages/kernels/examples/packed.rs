@@ -26,7 +26,10 @@ fn matrix(inputs: usize, outputs: usize, group: usize) -> Packed {
         .map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8 & 15)
         .collect();
     let groups = inputs / group * outputs;
-    let (scales, minima) = (vec![f16::from_f32(0.01); groups], vec![f16::from_f32(-0.08); groups]);
+    let (scales, minima) = (
+        vec![f16::from_f32(0.01); groups],
+        vec![f16::from_f32(-0.08); groups],
+    );
     from_codes(form, &codes, &scales, &minima).expect("the slices are as long as the form says")
 }
 
@@ -45,7 +48,9 @@ fn main() {
         println!("{rows} rows, groups of {group}");
         for ((name, inputs, outputs), packed) in LAYERS.iter().zip(&layers) {
             let matrix = packed.view().expect("a packed matrix is whole");
-            let x: Vec<f32> = (0..rows * inputs).map(|i| (i as f32 * 0.37).sin()).collect();
+            let x: Vec<f32> = (0..rows * inputs)
+                .map(|i| (i as f32 * 0.37).sin())
+                .collect();
             let mut y = vec![0.0; rows * outputs];
             let mut times: Vec<f64> = (0..rounds)
                 .map(|_| {

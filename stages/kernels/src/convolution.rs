@@ -2,6 +2,7 @@
 //! be half-size.
 
 pub mod conv;
+pub mod few_rows;
 mod gemm;
 pub mod linear;
 mod simd;

@@ -29,14 +29,11 @@
 mod activations;
 mod few;
 mod form;
-mod lanes;
 mod linear;
 mod many;
 mod pack;
-#[cfg(target_arch = "x86_64")]
-mod x86;
 
+pub use crate::lanes::Instructions;
 pub use form::{Form, FormError, Matrix, Offset, Packed, Width};
-pub use lanes::Instructions;
 pub use linear::{linear, linear_on};
 pub use pack::{dequantise, from_awq, from_codes, from_q4_0, from_q4_1, from_q8_0};

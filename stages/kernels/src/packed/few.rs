@@ -2,7 +2,7 @@
 
 use super::activations::{DIGITS, Panel};
 use super::form::{BLOCK, Block, Form, Matrix, Width};
-use super::lanes::{Kernel, Lanes};
+use crate::lanes::{Kernel, Lanes};
 
 /// Blocks taken at once.
 const SIDE: usize = 2;
@@ -94,7 +94,15 @@ fn blocks_of<L: Lanes, const WIDE: bool, const R: usize, const N: usize>(
         for n in 0..N {
             let (scale, offset) = blocks[n].factors(lanes, form.offset(), group);
             for r in 0..R {
-                y[r][n] = add_span(lanes, totals[r][n], scale, offset, scales[r], sums[r], y[r][n]);
+                y[r][n] = add_span(
+                    lanes,
+                    totals[r][n],
+                    scale,
+                    offset,
+                    scales[r],
+                    sums[r],
+                    y[r][n],
+                );
             }
         }
     }

@@ -57,7 +57,7 @@ pub enum FormError {
     },
     /// A tensor of another length.
     #[error(
-        "{what} of a packed matrix has {given} elements, {expected} expected of {outputs} outputs and {inputs} inputs"
+        "the {what} of a packed matrix have {given} elements, {expected} expected of {outputs} outputs and {inputs} inputs"
     )]
     Length {
         /// Which tensor.
@@ -299,12 +299,4 @@ pub(super) struct Block<'a> {
     pub(super) scales: &'a [[u16; BLOCK]],
     /// Half precision, as bits; empty where all zeros are one.
     pub(super) offsets: &'a [[u16; BLOCK]],
-}
-
-impl<'a> Block<'a> {
-    pub(super) const EMPTY: Self = Self {
-        words: &[],
-        scales: &[],
-        offsets: &[],
-    };
 }

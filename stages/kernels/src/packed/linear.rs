@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::activations::Activations;
 use super::few::FewRows;
 use super::form::{BLOCK, Block, Matrix, Offset};
-use super::lanes::{Instructions, Lanes};
 use super::many::ManyRows;
+use crate::lanes::{Instructions, Lanes};
 
 /// Up to here codes are taken apart in registers.
 const FEW: usize = 4;
@@ -102,9 +102,23 @@ fn by_outputs(instructions: Instructions, x: &Activations, matrix: Matrix<'_>, y
             let outputs = y.len() / rows;
             if rows <= FEW {
                 let x = x.panel(0);
-                instructions.run(FewRows { matrix, x, first_block, outputs, y });
+                instructions.run(FewRows {
+                    matrix,
+                    x,
+                    first_block,
+                    outputs,
+                    y,
+                });
             } else {
-                instructions.run(ManyRows { matrix, x, first_row: 0, rows, first_block, outputs, y });
+                instructions.run(ManyRows {
+                    matrix,
+                    x,
+                    first_row: 0,
+                    rows,
+                    first_block,
+                    outputs,
+                    y,
+                });
             }
         });
     for (index, part) in parts.chunks(rows * blocks * BLOCK).enumerate() {

@@ -3,7 +3,7 @@
 use super::activations::{Activations, DIGITS, Panel, ROWS};
 use super::few::add_span;
 use super::form::{BLOCK, Block, Matrix, Width};
-use super::lanes::{Kernel, Lanes};
+use crate::lanes::{Kernel, Lanes};
 
 /// Blocks side by side in one panel.
 const SIDE: usize = 3;
@@ -59,7 +59,8 @@ impl ManyRows<'_> {
         let depth = DEPTH / form.span() * form.span();
         let columns = (self.outputs - block * BLOCK).min(N * BLOCK);
         let mut codes = vec![[Aligned([0; BLOCK]); N]; depth.min(form.inputs()) / 4];
-        let mut factors = vec![[[Aligned([0.0; BLOCK]); 2]; N]; depth.min(form.inputs()) / form.span()];
+        let mut factors =
+            vec![[[Aligned([0.0; BLOCK]); 2]; N]; depth.min(form.inputs()) / form.span()];
         for from in (0..form.inputs()).step_by(depth) {
             let depth = depth.min(form.inputs() - from);
             let codes = &mut codes[..depth / 4];
@@ -78,7 +79,15 @@ impl ManyRows<'_> {
                         tile.as_flattened_mut()[..columns].copy_from_slice(y);
                     }
                 }
-                Tile { lanes, x, from, span: form.span(), codes, factors }.run::<WIDE>(&mut tile);
+                Tile {
+                    lanes,
+                    x,
+                    from,
+                    span: form.span(),
+                    codes,
+                    factors,
+                }
+                .run::<WIDE>(&mut tile);
                 for (r, tile) in tile.iter().enumerate().take(x.rows) {
                     let y = &mut self.y[at + r * self.outputs..][..columns];
                     y.copy_from_slice(&tile.as_flattened()[..columns]);
@@ -167,31 +176,16 @@ impl<L: Lanes, const N: usize> Tile<'_, L, N> {
         let lanes = self.lanes;
         let quads = self.span / 4;
         let digits = &self.x.digits::<R>()[self.from / 4..];
-        let spans = self.codes.chunks_exact(quads).zip(digits.chunks_exact(quads));
+        let spans = self
+            .codes
+            .chunks_exact(quads)
+            .zip(digits.chunks_exact(quads));
         let first = self.from / self.span;
         let scales = &self.x.scales::<R>()[first..];
         let sums = &self.x.sums::<R>()[first..];
         let rows = scales.iter().zip(sums);
         for (((codes, digits), factors), (scales, sums)) in spans.zip(self.factors).zip(rows) {
-            let mut totals = [[lanes.splat_ints(0); N]; M];
-            for d in 0..DIGITS {
-                if d > 0 {
-                    for totals in &mut totals {
-                        for total in totals {
-                            *total = lanes.shift(*total);
-                        }
-                    }
-                }
-                for (codes, digits) in codes.iter().zip(digits) {
-                    let codes: [L::Ints; N] = std::array::from_fn(|n| lanes.ints(&codes[n].0));
-                    for m in 0..M {
-                        let x = lanes.splat_ints(digits[d][top + m]);
-                        for n in 0..N {
-                            totals[m][n] = lanes.dot::<WIDE>(totals[m][n], codes[n], x);
-                        }
-                    }
-                }
-            }
+            let totals = Self::totals::<WIDE, R, M>(lanes, top, codes, digits);
             for n in 0..N {
                 let scale = lanes.floats(&factors[n][0].0);
                 let offset = lanes.floats(&factors[n][1].0);
@@ -199,11 +193,46 @@ impl<L: Lanes, const N: usize> Tile<'_, L, N> {
                     let y = &mut y[top + m][n];
                     let (row_scale, row_sum) = (scales[top + m], sums[top + m]);
                     let before = lanes.floats(y);
-                    let after =
-                        add_span(lanes, totals[m][n], scale, offset, row_scale, row_sum, before);
+                    let after = add_span(
+                        lanes,
+                        totals[m][n],
+                        scale,
+                        offset,
+                        row_scale,
+                        row_sum,
+                        before,
+                    );
                     lanes.store(y, after);
                 }
             }
         }
+    }
+
+    /// Whole sums over one span: of the highest digits first, which move up to make room for the next.
+    #[inline(always)]
+    fn totals<const WIDE: bool, const R: usize, const M: usize>(
+        lanes: L,
+        top: usize,
+        codes: &[[Aligned<[i32; BLOCK]>; N]],
+        digits: &[[[i32; R]; DIGITS]],
+    ) -> [[L::Ints; N]; M] {
+        let mut totals = [[lanes.splat_ints(0); N]; M];
+        for d in 0..DIGITS {
+            if d > 0 {
+                for total in totals.as_flattened_mut() {
+                    *total = lanes.shift(*total);
+                }
+            }
+            for (codes, digits) in codes.iter().zip(digits) {
+                let codes: [L::Ints; N] = std::array::from_fn(|n| lanes.ints(&codes[n].0));
+                for m in 0..M {
+                    let x = lanes.splat_ints(digits[d][top + m]);
+                    for n in 0..N {
+                        totals[m][n] = lanes.dot::<WIDE>(totals[m][n], codes[n], x);
+                    }
+                }
+            }
+        }
+        totals
     }
 }

@@ -31,9 +31,9 @@ pub fn from_codes(
         Offset::Zeros | Offset::Minima => groups * outputs,
     };
     form.check_all([
-        ("the tensor of codes", codes.len(), inputs * outputs),
-        ("the tensor of scales", scales.len(), groups * outputs),
-        ("the tensor of offsets", offsets.len(), offset_count),
+        ("codes", codes.len(), inputs * outputs),
+        ("scales", scales.len(), groups * outputs),
+        ("offsets", offsets.len(), offset_count),
     ])?;
     let mut packed = empty(form);
     fill(&mut packed, |output, mut lane| {
@@ -99,9 +99,8 @@ pub fn from_awq(
         let count = (blocks * BLOCK / 8).min(columns - first);
         for (k, rows) in weights.chunks_exact(8 * columns).enumerate() {
             for column in 0..count {
-                let eight = std::array::from_fn(|i| {
-                    rows[i * columns + first + column].cast_unsigned()
-                });
+                let eight =
+                    std::array::from_fn(|i| rows[i * columns + first + column].cast_unsigned());
                 let at = column / 2 * block_words + k * BLOCK + column % 2 * 8;
                 words[at..at + 8].copy_from_slice(&awq_outputs(eight));
             }
@@ -213,7 +212,7 @@ fn from_gguf<const BYTES: usize>(
     unpack: impl Fn(usize, &[u8; BYTES], &mut Lane<'_>) + Sync,
 ) -> Result<Packed, FormError> {
     let row = form.inputs() / GGUF * BYTES;
-    form.check_all([("the bytes", bytes.len(), form.outputs() * row)])?;
+    form.check_all([("bytes", bytes.len(), form.outputs() * row)])?;
     let mut packed = empty(form);
     fill(&mut packed, |output, mut lane| {
         let blocks = bytes[output * row..][..row].as_chunks::<BYTES>().0;

@@ -6,7 +6,7 @@ use half::slice::HalfFloatSliceExt as _;
 use pulp::x86::{V3, V4};
 use pulp::{NullaryFnOnce, cast, simd_type};
 
-use super::lanes::Lanes;
+use super::Lanes;
 
 simd_type!({
     /// The instructions of [`V4`], and products of bytes.
@@ -39,8 +39,13 @@ pub(super) trait Dot512: Copy {
     /// What proves that the machine can, if it can.
     fn try_new(v4: V4) -> Option<Self>;
     /// As [`Lanes::dot`].
-    fn dot<const WIDE: bool>(self, v4: V4, sum: __m512i, codes: __m512i, digits: __m512i)
-    -> __m512i;
+    fn dot<const WIDE: bool>(
+        self,
+        v4: V4,
+        sum: __m512i,
+        codes: __m512i,
+        digits: __m512i,
+    ) -> __m512i;
     /// Compiles a function for these instructions, and runs it.
     fn vectorize<F: NullaryFnOnce>(self, v4: V4, function: F) -> F::Output;
 }
@@ -201,6 +206,12 @@ impl<D: Dot512> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
+    fn upper_halves(self, bits: &[u16; 16]) -> __m512 {
+        let f = self.v4.avx512f;
+        cast(f._mm512_slli_epi32::<16>(f._mm512_cvtepu16_epi32(cast(*bits))))
+    }
+
+    #[inline(always)]
     fn convert(self, values: __m512i) -> __m512 {
         self.v4.avx512f._mm512_cvtepi32_ps(values)
     }
@@ -345,6 +356,11 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn upper_halves(self, bits: &[u16; 16]) -> [__m256; 2] {
+        cast(bits.map(|bits| u32::from(bits) << 16))
+    }
+
+    #[inline(always)]
     fn convert(self, [a, b]: [__m256i; 2]) -> [__m256; 2] {
         let avx = self.0.avx;
         [avx._mm256_cvtepi32_ps(a), avx._mm256_cvtepi32_ps(b)]
@@ -353,10 +369,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn mul(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
         let avx = self.0.avx;
-        [
-            avx._mm256_mul_ps(a[0], b[0]),
-            avx._mm256_mul_ps(a[1], b[1]),
-        ]
+        [avx._mm256_mul_ps(a[0], b[0]), avx._mm256_mul_ps(a[1], b[1])]
     }
 
     #[inline(always)]

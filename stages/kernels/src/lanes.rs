@@ -1,4 +1,8 @@
-//! Sixteen lanes at a time, on whatever instructions the machine has: what the kernels of packed matrices are written in.
+//! Sixteen lanes at a time, on whatever instructions the machine has: what kernels are written in that give the same bits
+//! on all of them.
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use pulp::NullaryFnOnce;
 
@@ -38,17 +42,17 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => pulp::x86::V4::try_new().is_some(),
             #[cfg(target_arch = "x86_64")]
-            Self::Vnni => super::x86::Avx512::<super::x86::Vnni>::try_new().is_some(),
+            Self::Vnni => x86::Avx512::<x86::Vnni>::try_new().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
     }
 
     /// Runs a kernel on these instructions, or on scalar ones where the machine has not got them.
-    pub(super) fn run<K: Kernel>(self, kernel: K) {
+    pub(crate) fn run<K: Kernel>(self, kernel: K) {
         #[cfg(target_arch = "x86_64")]
         {
-            use super::x86::{Avx2, Avx512, MultiplyAdd, Vnni};
+            use x86::{Avx2, Avx512, MultiplyAdd, Vnni};
             match self {
                 Self::Scalar => {}
                 Self::Avx2 => {
@@ -73,7 +77,7 @@ impl Instructions {
 }
 
 /// Work written in [`Lanes`].
-pub(super) trait Kernel {
+pub(crate) trait Kernel {
     /// Does it.
     fn run<L: Lanes>(self, lanes: L);
 }
@@ -94,7 +98,7 @@ impl<L: Lanes, K: Kernel> NullaryFnOnce for On<L, K> {
 }
 
 /// Vectors of 16 numbers of 32 bits.
-pub(super) trait Lanes: Copy {
+pub(crate) trait Lanes: Copy {
     /// Whole numbers, or four bytes a lane.
     type Ints: Copy;
     /// Single precision.
@@ -126,6 +130,8 @@ pub(super) trait Lanes: Copy {
     fn splat(self, value: f32) -> Self::Floats;
     /// Half precision, given by its bits.
     fn halves(self, bits: &[u16; 16]) -> Self::Floats;
+    /// The upper halves of single precision (`bf16`), given by their bits.
+    fn upper_halves(self, bits: &[u16; 16]) -> Self::Floats;
     /// Whole numbers in single precision, rounded to the nearest, ties to even.
     fn convert(self, values: Self::Ints) -> Self::Floats;
     fn mul(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
@@ -135,7 +141,7 @@ pub(super) trait Lanes: Copy {
 
 /// One lane after the other.
 #[derive(Clone, Copy)]
-pub(super) struct Scalar;
+pub(crate) struct Scalar;
 
 impl Lanes for Scalar {
     type Ints = [i32; 16];
@@ -212,6 +218,11 @@ impl Lanes for Scalar {
     #[inline(always)]
     fn halves(self, bits: &[u16; 16]) -> [f32; 16] {
         bits.map(|bits| half::f16::from_bits(bits).to_f32())
+    }
+
+    #[inline(always)]
+    fn upper_halves(self, bits: &[u16; 16]) -> [f32; 16] {
+        bits.map(|bits| f32::from_bits(u32::from(bits) << 16))
     }
 
     #[inline(always)]

@@ -1,0 +1,236 @@
+//! Linear layers of a few rows, as a language model's next token has them: as quick as weights come from memory.
+//!
+//! A dot product runs over 16 lanes in order, which are added up in pairs at the end, whatever the number of rows and the
+//! instructions: a row has the same bits alone and in any batch.
+
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::weights::Weights;
+use crate::lanes::{Instructions, Kernel, Lanes};
+
+/// Numbers in one vector.
+const LANES: usize = 16;
+/// Outputs taken at once: their weights stay in the second cache for all rows.
+const SIDE: usize = 4;
+/// Outputs of one task.
+const TASK_OUTPUTS: usize = 32;
+
+/// `y[m][n] = Σ_k x[m][k]·W[n][k] + bias[n]`, all row-major, the weights `[outputs, inputs]`; `m` from the length of `y`,
+/// made for up to about 32. Each weight is read from memory once.
+///
+/// # Panics
+///
+/// When the slices' lengths do not match.
+pub fn linear_few_rows(
+    x: &[f32],
+    weights: Weights<'_>,
+    bias: Option<&[f32]>,
+    (inputs, outputs): (usize, usize),
+    y: &mut [f32],
+) {
+    linear_few_rows_on(Instructions::best(), x, weights, bias, (inputs, outputs), y);
+}
+
+/// As [`linear_few_rows`], on given instructions (or on scalar ones, where the machine has not got them); for tests.
+///
+/// # Panics
+///
+/// When the slices' lengths do not match.
+pub fn linear_few_rows_on(
+    instructions: Instructions,
+    x: &[f32],
+    weights: Weights<'_>,
+    bias: Option<&[f32]>,
+    (inputs, outputs): (usize, usize),
+    y: &mut [f32],
+) {
+    assert_eq!(weights.len(), inputs * outputs, "weights");
+    assert!(bias.is_none_or(|b| b.len() == outputs), "bias");
+    let rows = y.len().checked_div(outputs).unwrap_or(0);
+    assert_eq!(y.len(), rows * outputs, "output");
+    assert_eq!(x.len(), rows * inputs, "input");
+    if y.is_empty() {
+        return;
+    }
+    let mut parts = vec![0.0; rows * outputs];
+    let tasks = parts.par_chunks_mut(rows * TASK_OUTPUTS).enumerate();
+    tasks.for_each(|(task, y)| {
+        let first = task * TASK_OUTPUTS;
+        let at = first * inputs..(first + y.len() / rows) * inputs;
+        let run = Run { x, rows, inputs, y };
+        match weights {
+            Weights::F32(w) => instructions.run(FewRows {
+                weights: &w[at],
+                run,
+            }),
+            Weights::F16(w) => instructions.run(FewRows {
+                weights: &w[at],
+                run,
+            }),
+            Weights::BF16(w) => instructions.run(FewRows {
+                weights: &w[at],
+                run,
+            }),
+        }
+    });
+    for (task, part) in parts.chunks(rows * TASK_OUTPUTS).enumerate() {
+        let first = task * TASK_OUTPUTS;
+        let width = part.len() / rows;
+        for (part, y) in part.chunks_exact(width).zip(y.chunks_exact_mut(outputs)) {
+            y[first..first + width].copy_from_slice(part);
+        }
+    }
+    if let Some(bias) = bias {
+        for y in y.chunks_exact_mut(outputs) {
+            for (y, bias) in y.iter_mut().zip(bias) {
+                *y += bias;
+            }
+        }
+    }
+}
+
+/// A number as weights are stored.
+trait Stored: Copy {
+    const ZERO: Self;
+    fn load<L: Lanes>(lanes: L, values: &[Self; LANES]) -> L::Floats;
+}
+
+impl Stored for f32 {
+    const ZERO: Self = 0.0;
+
+    #[inline(always)]
+    fn load<L: Lanes>(lanes: L, values: &[Self; LANES]) -> L::Floats {
+        lanes.floats(values)
+    }
+}
+
+impl Stored for f16 {
+    const ZERO: Self = Self::ZERO;
+
+    #[inline(always)]
+    fn load<L: Lanes>(lanes: L, values: &[Self; LANES]) -> L::Floats {
+        lanes.halves(&values.map(Self::to_bits))
+    }
+}
+
+impl Stored for bf16 {
+    const ZERO: Self = Self::ZERO;
+
+    #[inline(always)]
+    fn load<L: Lanes>(lanes: L, values: &[Self; LANES]) -> L::Floats {
+        lanes.upper_halves(&values.map(Self::to_bits))
+    }
+}
+
+/// All rows, and the outputs of one task.
+struct Run<'a> {
+    x: &'a [f32],
+    rows: usize,
+    inputs: usize,
+    y: &'a mut [f32],
+}
+
+/// All rows times the weights of some outputs, to `y[row][output]`.
+struct FewRows<'a, W> {
+    weights: &'a [W],
+    run: Run<'a>,
+}
+
+impl<W: Stored> Kernel for FewRows<'_, W> {
+    #[inline(always)]
+    fn run<L: Lanes>(mut self, lanes: L) {
+        let outputs = self.run.y.len() / self.run.rows;
+        let mut output = 0;
+        while output < outputs {
+            if output + SIDE <= outputs {
+                self.outputs::<L, SIDE>(lanes, output);
+                output += SIDE;
+            } else {
+                self.outputs::<L, 1>(lanes, output);
+                output += 1;
+            }
+        }
+    }
+}
+
+impl<W: Stored> FewRows<'_, W> {
+    /// All rows times `N` outputs.
+    #[inline(always)]
+    fn outputs<L: Lanes, const N: usize>(&mut self, lanes: L, output: usize) {
+        let most = if L::MANY_REGISTERS { 4 } else { 2 };
+        let mut row = 0;
+        while row < self.run.rows {
+            match (self.run.rows - row).min(most) {
+                1 => self.tile::<L, 1, N>(lanes, row, output),
+                2 => self.tile::<L, 2, N>(lanes, row, output),
+                3 => self.tile::<L, 3, N>(lanes, row, output),
+                _ => self.tile::<L, 4, N>(lanes, row, output),
+            }
+            row += most;
+        }
+    }
+
+    /// `R` rows times `N` outputs.
+    #[inline(always)]
+    fn tile<L: Lanes, const R: usize, const N: usize>(
+        &mut self,
+        lanes: L,
+        row: usize,
+        output: usize,
+    ) {
+        let Run {
+            x, rows, inputs, ..
+        } = self.run;
+        let x: [_; R] = std::array::from_fn(|r| x[(row + r) * inputs..][..inputs].as_chunks());
+        let w: [_; N] =
+            std::array::from_fn(|n| self.weights[(output + n) * inputs..][..inputs].as_chunks());
+        let mut sums = [[lanes.splat(0.0); N]; R];
+        for k in 0..inputs / LANES {
+            let w: [L::Floats; N] = std::array::from_fn(|n| W::load(lanes, &w[n].0[k]));
+            for r in 0..R {
+                let x = lanes.floats(&x[r].0[k]);
+                for n in 0..N {
+                    sums[r][n] = lanes.mul_add(x, w[n], sums[r][n]);
+                }
+            }
+        }
+        if !inputs.is_multiple_of(LANES) {
+            let w: [L::Floats; N] =
+                std::array::from_fn(|n| W::load(lanes, &padded(w[n].1, W::ZERO)));
+            for r in 0..R {
+                let x = lanes.floats(&padded(x[r].1, 0.0));
+                for n in 0..N {
+                    sums[r][n] = lanes.mul_add(x, w[n], sums[r][n]);
+                }
+            }
+        }
+        let outputs = self.run.y.len() / rows;
+        for r in 0..R {
+            for n in 0..N {
+                let mut sum = [0.0; LANES];
+                lanes.store(&mut sum, sums[r][n]);
+                self.run.y[(row + r) * outputs + output + n] = total(sum);
+            }
+        }
+    }
+}
+
+/// The values, filled up.
+#[inline(always)]
+fn padded<T: Copy>(values: &[T], zero: T) -> [T; LANES] {
+    let mut to = [zero; LANES];
+    to[..values.len()].copy_from_slice(values);
+    to
+}
+
+/// The sum of all lanes, halves first.
+#[inline(always)]
+fn total(mut lanes: [f32; LANES]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+    }
+    lanes[0]
+}
