@@ -43,7 +43,7 @@ fn geglu_kernel<F: Float>(
 
 /// The sum of what every unit of the cube brings, for all of them.
 #[cube]
-fn sum_of_all(sums: &mut Shared<[f32]>, own: f32, #[comptime] units: usize) -> f32 {
+pub(super) fn sum_of_all(sums: &mut Shared<[f32]>, own: f32, #[comptime] units: usize) -> f32 {
     let unit = UNIT_POS as usize;
     sums[unit] = own;
     sync_cube();

@@ -1,12 +1,17 @@
 //! The operations of language models as an extension of Burn's backends, and their bodies on the CPU.
 //!
-//! Their default bodies, of Burn's primitives, are right on every backend and go backward.
+//! Their default bodies, of Burn's primitives, are right on every backend and go backward. Those that are `default` to
+//! fusion are fused by Burn on cards; the others reach the bodies there as they are (`cube`).
 
 mod composed;
+#[cfg(feature = "gpu")]
+mod cube;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata as _, backend_extension};
+#[cfg(feature = "gpu")]
+use burn::prelude::Shape;
 use ccsr_kernels::attention::Layout;
 use ccsr_kernels::packed::{self, Form, Matrix, Offset, Width};
 use ccsr_kernels::{activation, layer_norm, rotary};
@@ -30,7 +35,7 @@ pub(super) trait LanguageKernels: Backend {
         composed::rms_norm::<Self>(input, gamma, epsilon)
     }
 
-    #[fusion(dtype = gates, shape = gates)]
+    #[fusion(default)]
     fn ccsr_swiglu(gates: FloatTensor<Self>, values: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::swiglu::<Self>(gates, values)
     }
@@ -65,7 +70,7 @@ pub(super) trait LanguageKernels: Backend {
     }
 
     /// `eight`: whether codes have eight bits; `zero`: a zero of all codes, or [`ZEROS`] or [`MINIMA`].
-    #[fusion(default)]
+    #[fusion(dtype = input, shape = Shape::from([input[0], *outputs]))]
     fn ccsr_packed_linear(
         input: FloatTensor<Self>,
         words: IntTensor<Self>,
@@ -108,9 +113,6 @@ fn form_of(inputs: usize, outputs: usize, group: usize, eight: bool, zero: usize
 }
 
 impl<B: LanguageKernels, C: CheckpointStrategy> LanguageKernels for Autodiff<B, C> {}
-
-#[cfg(feature = "gpu")]
-impl<R: burn_cubecl::CubeRuntime> LanguageKernels for burn_cubecl::CubeBackend<R> {}
 
 impl LanguageKernels for Flex {
     fn ccsr_rms_norm(input: Flat, gamma: Flat, epsilon: f64) -> Flat {

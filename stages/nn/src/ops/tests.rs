@@ -150,3 +150,4 @@ fn half_precision_goes_burns_way() {
 #[cfg(feature = "gpu")]
 mod gpu;
 mod gradients;
+mod language;

@@ -1,13 +1,12 @@
 //! The operations of Burn's primitives.
 
-use burn::backend::ops::AttentionModuleOptions;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata as _};
 use burn::prelude::*;
 use burn::tensor::{DType, Slice};
 use ccsr_kernels::packed::{Form, Offset, Width};
 
-use super::super::composed::{cast, silu};
+use super::super::composed::{attend, cast, silu};
 
 /// Outputs that packed matrices have side by side.
 const BLOCK: usize = 16;
@@ -70,18 +69,9 @@ pub(super) fn attend_after<B: Backend>(
         let repeated = B::float_expand(B::float_reshape(all, apart), shared);
         B::float_reshape(repeated, Shape::from([batch, heads, count, dim]))
     };
-    let device = queries.device();
     let (keys, values) = (joined(first_keys, keys), joined(first_values, values));
-    let count = keys.shape()[2];
-    // A query sees what stands before it; the last query is the last of all.
-    let hidden = (0..rows).flat_map(|row| (0..count).map(move |key| key > row + count - rows));
-    let hidden = TensorData::new(hidden.collect::<Vec<bool>>(), [1, 1, rows, count]);
-    let hidden = B::bool_from_data(hidden, &device);
-    let hidden = B::bool_expand(hidden, Shape::from([batch, heads, rows, count]));
-    let options = AttentionModuleOptions::default();
-    let attended = B::attention(queries, keys, values, Some(hidden), None, options);
-    let joined = B::float_swap_dims(attended, 1, 2);
-    B::float_reshape(joined, Shape::from([batch, rows, heads * dim]))
+    // A query sees what stands before it, the last one everything: one alone needs no mask.
+    attend::<B>(queries, keys, values, rows > 1)
 }
 
 /// The numbers in single precision.

@@ -1,6 +1,8 @@
 //! The operations in CubeCL beside those on the CPU: `just wgpu` runs these, on Mesa's lavapipe if there is no
 //! card, `just cuda-acceptance` on an NVIDIA card.
 
+mod language;
+
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{GroupNormConfig, LinearConfig, PaddingConfig2d};
 
