@@ -206,10 +206,10 @@ impl<W: Stored> FewRows<'_, W> {
             }
         }
         let outputs = self.run.y.len() / rows;
-        for r in 0..R {
-            for n in 0..N {
+        for (r, sums) in sums.into_iter().enumerate() {
+            for (n, sums) in sums.into_iter().enumerate() {
                 let mut sum = [0.0; LANES];
-                lanes.store(&mut sum, sums[r][n]);
+                lanes.store(&mut sum, sums);
                 self.run.y[(row + r) * outputs + output + n] = total(sum);
             }
         }

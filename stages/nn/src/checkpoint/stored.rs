@@ -64,7 +64,10 @@ impl Stored {
     pub(crate) fn whole(&self) -> Result<Vec<i32>, String> {
         match self {
             Self::Filed(filed) => filed.exactly(Dtype::I32),
-            Self::Made(data) => Err(format!("expected numbers like I32, found {:?}", data.dtype())),
+            Self::Made(data) => Err(format!(
+                "expected numbers like I32, found {:?}",
+                data.dtype()
+            )),
         }
     }
 
@@ -75,7 +78,10 @@ impl Stored {
     pub(crate) fn halves(&self) -> Result<Vec<f16>, String> {
         match self {
             Self::Filed(filed) => filed.exactly(Dtype::F16),
-            Self::Made(data) => Err(format!("expected numbers like F16, found {:?}", data.dtype())),
+            Self::Made(data) => Err(format!(
+                "expected numbers like F16, found {:?}",
+                data.dtype()
+            )),
         }
     }
 }

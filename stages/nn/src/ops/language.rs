@@ -3,6 +3,11 @@
 //! Their default bodies, of Burn's primitives, are right on every backend and go backward. Those that are `default` to
 //! fusion are fused by Burn on cards; the others reach the bodies there as they are (`cube`).
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "an extension takes plain numbers: a form is four of them"
+)]
+
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
@@ -13,12 +18,15 @@ use burn::backend::{Autodiff, Backend, Flex, TensorMetadata as _, backend_extens
 #[cfg(feature = "gpu")]
 use burn::prelude::Shape;
 use ccsr_kernels::attention::Layout;
+use ccsr_kernels::convolution::few_rows::linear_few_rows;
+use ccsr_kernels::convolution::linear;
 use ccsr_kernels::packed::{self, Form, Matrix, Offset, Width};
 use ccsr_kernels::{activation, layer_norm, rotary};
 use half::f16;
 
 use super::extension::{
-    Flat, Kernels as _, attention_of, heads, made, mapped, rows_side_by_side, single,
+    Flat, Kernels as _, attention_of, heads, made, mapped, rows_side_by_side, single, taken,
+    weight_as_it_lies, weights_of,
 };
 
 type FlatWhole = IntTensor<Flex>;
@@ -82,7 +90,7 @@ pub(super) trait LanguageKernels: Backend {
         zero: usize,
     ) -> FloatTensor<Self> {
         let form = form_of(input.shape()[1], outputs, group, eight, zero);
-        composed::packed_linear::<Self>(input, words, [scales, offsets], form)
+        composed::packed_linear::<Self>(input, &words, [scales, offsets], form)
     }
 }
 
@@ -177,7 +185,22 @@ impl LanguageKernels for Flex {
     }
 
     fn ccsr_linear_few(input: Flat, weight: Flat, bias: Flat) -> Flat {
-        Self::ccsr_linear(input, weight, bias)
+        let [inputs, outputs] = weight.shape().dims::<2>();
+        let (lying, layout) = weight_as_it_lies(&weight);
+        if !taken(&input, &weight, &bias) || layout != linear::Layout::OutIn {
+            return Self::ccsr_linear(input, weight, bias);
+        }
+        let [rows, _] = input.shape().dims::<2>();
+        let (input, bias) = (input.to_contiguous(), bias.to_contiguous());
+        let mut out = vec![0.0; rows * outputs];
+        linear_few_rows(
+            input.storage::<f32>(),
+            weights_of(&lying),
+            Some(bias.storage::<f32>()),
+            (inputs, outputs),
+            &mut out,
+        );
+        made(out, [rows, outputs])
     }
 
     fn ccsr_packed_linear(
