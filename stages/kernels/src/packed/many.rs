@@ -43,11 +43,14 @@ impl ManyRows<'_> {
     #[inline(always)]
     fn width<L: Lanes, const WIDE: bool>(mut self, lanes: L) {
         let blocks = self.outputs.div_ceil(BLOCK);
-        for block in (0..blocks).step_by(SIDE) {
-            match blocks - block {
-                1 => self.column::<L, WIDE, 1>(lanes, block),
-                2 => self.column::<L, WIDE, 2>(lanes, block),
-                _ => self.column::<L, WIDE, SIDE>(lanes, block),
+        let mut block = 0;
+        while block < blocks {
+            if L::REGISTERS >= 32 && block + SIDE <= blocks {
+                self.column::<L, WIDE, SIDE>(lanes, block);
+                block += SIDE;
+            } else {
+                self.column::<L, WIDE, 1>(lanes, block);
+                block += 1;
             }
         }
     }
@@ -142,26 +145,26 @@ struct Tile<'a, L, const N: usize> {
 impl<L: Lanes, const N: usize> Tile<'_, L, N> {
     #[inline(always)]
     fn run<const WIDE: bool>(self, y: &mut [[[f32; BLOCK]; N]; ROWS]) {
-        match (self.x.lines, L::MANY_REGISTERS) {
-            (1, _) => self.strip::<WIDE, 1, 1>(0, y),
-            (2, _) => self.strip::<WIDE, 2, 2>(0, y),
-            (3, true) => self.strip::<WIDE, 3, 3>(0, y),
-            (4, true) => self.strip::<WIDE, 4, 4>(0, y),
-            (_, true) => self.strip::<WIDE, 8, 8>(0, y),
-            (3, false) => {
-                for top in 0..3 {
-                    self.strip::<WIDE, 3, 1>(top, y);
-                }
+        match self.x.lines {
+            1 => self.strips::<WIDE, 1>(y),
+            2 => self.strips::<WIDE, 2>(y),
+            4 => self.strips::<WIDE, 4>(y),
+            _ => self.strips::<WIDE, ROWS>(y),
+        }
+    }
+
+    /// As many of `R` lines at once as registers hold the sums of.
+    #[inline(always)]
+    fn strips<const WIDE: bool, const R: usize>(&self, y: &mut [[[f32; BLOCK]; N]; ROWS]) {
+        if L::REGISTERS > R * N {
+            self.strip::<WIDE, R, R>(0, y);
+        } else if L::REGISTERS > 4 * N {
+            for top in (0..R).step_by(4) {
+                self.strip::<WIDE, R, 4>(top, y);
             }
-            (4, false) => {
-                for top in [0, 2] {
-                    self.strip::<WIDE, 4, 2>(top, y);
-                }
-            }
-            (_, false) => {
-                for top in [0, 2, 4, 6] {
-                    self.strip::<WIDE, 8, 2>(top, y);
-                }
+        } else {
+            for top in 0..R {
+                self.strip::<WIDE, R, 1>(top, y);
             }
         }
     }
