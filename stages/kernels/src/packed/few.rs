@@ -4,7 +4,7 @@ use super::activations::{DIGITS, Panel};
 use super::form::{BLOCK, Block, Form, Matrix, Width};
 use crate::lanes::{Kernel, Lanes};
 
-/// Blocks taken at once.
+/// Blocks taken at once, where registers hold their sums.
 const SIDE: usize = 2;
 
 /// Up to four rows times some blocks of outputs, to `y[row][output]`, `outputs` (a whole number of blocks) a row.
@@ -43,7 +43,7 @@ impl FewRows<'_> {
         while block < count {
             let first = self.first_block + block;
             let at = block * BLOCK;
-            if L::REGISTERS >= 32 && block + SIDE <= count {
+            if L::REGISTERS > 4 * DIGITS * R && block + SIDE <= count {
                 let blocks = std::array::from_fn(|i| self.matrix.block(first + i));
                 let y = blocks_of::<L, WIDE, R, SIDE>(lanes, self.matrix.form(), self.x, blocks);
                 store(lanes, y, &mut self.y[at..], self.outputs);

@@ -15,6 +15,11 @@ const DEPTH: usize = 2048;
 #[repr(align(64))]
 struct Aligned<T>(T);
 
+/// Codes of four inputs, in bytes.
+type Codes = Aligned<[i32; BLOCK]>;
+/// Scales and offsets of one group.
+type Factors = [Aligned<[f32; BLOCK]>; 2];
+
 /// Rows times blocks of outputs, to `y[row][output]` with `stride` numbers a row.
 pub(super) struct ManyRows<'a> {
     pub(super) matrix: Matrix<'a>,
@@ -43,13 +48,18 @@ impl ManyRows<'_> {
     #[inline(always)]
     fn width<L: Lanes, const WIDE: bool>(mut self, lanes: L) {
         let blocks = self.outputs.div_ceil(BLOCK);
+        let form = self.matrix.form();
+        let depth = DEPTH.min(form.inputs());
+        let mut codes = vec![Aligned([0; BLOCK]); depth / 4 * SIDE];
+        let mut factors = vec![[Aligned([0.0; BLOCK]); 2]; depth / form.span() * SIDE];
+        let (codes, factors) = (&mut codes[..], &mut factors[..]);
         let mut block = 0;
         while block < blocks {
             if L::REGISTERS >= 32 && block + SIDE <= blocks {
-                self.column::<L, WIDE, SIDE>(lanes, block);
+                self.column::<L, WIDE, SIDE>(lanes, block, codes, factors);
                 block += SIDE;
             } else {
-                self.column::<L, WIDE, 1>(lanes, block);
+                self.column::<L, WIDE, 1>(lanes, block, codes, factors);
                 block += 1;
             }
         }
@@ -57,13 +67,17 @@ impl ManyRows<'_> {
 
     /// All rows times `N` blocks.
     #[inline(always)]
-    fn column<L: Lanes, const WIDE: bool, const N: usize>(&mut self, lanes: L, block: usize) {
+    fn column<L: Lanes, const WIDE: bool, const N: usize>(
+        &mut self,
+        lanes: L,
+        block: usize,
+        codes: &mut [Codes],
+        factors: &mut [Factors],
+    ) {
         let form = self.matrix.form();
         let depth = DEPTH / form.span() * form.span();
         let columns = (self.outputs - block * BLOCK).min(N * BLOCK);
-        let mut codes = vec![[Aligned([0; BLOCK]); N]; depth.min(form.inputs()) / 4];
-        let mut factors =
-            vec![[[Aligned([0.0; BLOCK]); 2]; N]; depth.min(form.inputs()) / form.span()];
+        let (codes, factors) = (codes.as_chunks_mut().0, factors.as_chunks_mut().0);
         for from in (0..form.inputs()).step_by(depth) {
             let depth = depth.min(form.inputs() - from);
             let codes = &mut codes[..depth / 4];
@@ -107,8 +121,8 @@ impl ManyRows<'_> {
         block: Block<'_>,
         n: usize,
         from: usize,
-        codes: &mut [[Aligned<[i32; BLOCK]>; N]],
-        factors: &mut [[[Aligned<[f32; BLOCK]>; 2]; N]],
+        codes: &mut [[Codes; N]],
+        factors: &mut [[Factors; N]],
     ) {
         let form = self.matrix.form();
         let words = &block.words[from / form.width().codes_per_word()..];
@@ -138,8 +152,8 @@ struct Tile<'a, L, const N: usize> {
     x: Panel<'a>,
     from: usize,
     span: usize,
-    codes: &'a [[Aligned<[i32; BLOCK]>; N]],
-    factors: &'a [[[Aligned<[f32; BLOCK]>; 2]; N]],
+    codes: &'a [[Codes; N]],
+    factors: &'a [[Factors; N]],
 }
 
 impl<L: Lanes, const N: usize> Tile<'_, L, N> {
@@ -216,7 +230,7 @@ impl<L: Lanes, const N: usize> Tile<'_, L, N> {
     fn totals<const WIDE: bool, const R: usize, const M: usize>(
         lanes: L,
         top: usize,
-        codes: &[[Aligned<[i32; BLOCK]>; N]],
+        codes: &[[Codes; N]],
         digits: &[[[i32; R]; DIGITS]],
     ) -> [[L::Ints; N]; M] {
         let mut totals = [[lanes.splat_ints(0); N]; M];
