@@ -103,8 +103,8 @@ pub(crate) trait Lanes: Copy {
     type Ints: Copy;
     /// Single precision.
     type Floats: Copy;
-    /// Whether there are 32 registers that hold such a vector each.
-    const MANY_REGISTERS: bool;
+    /// Vectors that registers hold.
+    const REGISTERS: usize;
 
     fn ints(self, values: &[i32; 16]) -> Self::Ints;
     fn store_ints(self, to: &mut [i32; 16], values: Self::Ints);
@@ -146,7 +146,7 @@ pub(crate) struct Scalar;
 impl Lanes for Scalar {
     type Ints = [i32; 16];
     type Floats = [f32; 16];
-    const MANY_REGISTERS: bool = false;
+    const REGISTERS: usize = 1;
 
     #[inline(always)]
     fn ints(self, values: &[i32; 16]) -> [i32; 16] {

@@ -3,7 +3,7 @@
 //! A dot product runs over 16 lanes in order, which are added up in pairs at the end, whatever the number of rows and the
 //! instructions: a row has the same bits alone and in any batch.
 
-use half::{bf16, f16};
+use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
 use super::weights::Weights;
@@ -60,18 +60,18 @@ pub fn linear_few_rows_on(
         let at = first * inputs..(first + y.len() / rows) * inputs;
         let run = Run { x, rows, inputs, y };
         match weights {
-            Weights::F32(w) => instructions.run(FewRows {
+            Weights::F32(w) => instructions.run(FewRows::<Single> {
                 weights: &w[at],
                 run,
             }),
-            Weights::F16(w) => instructions.run(FewRows {
-                weights: &w[at],
-                run,
-            }),
-            Weights::BF16(w) => instructions.run(FewRows {
-                weights: &w[at],
-                run,
-            }),
+            Weights::F16(w) => {
+                let weights = &w.reinterpret_cast()[at];
+                instructions.run(FewRows::<Half> { weights, run });
+            }
+            Weights::BF16(w) => {
+                let weights = &w.reinterpret_cast()[at];
+                instructions.run(FewRows::<UpperHalf> { weights, run });
+            }
         }
     });
     for (task, part) in parts.chunks(rows * TASK_OUTPUTS).enumerate() {
@@ -90,36 +90,42 @@ pub fn linear_few_rows_on(
     }
 }
 
-/// A number as weights are stored.
-trait Stored: Copy {
-    const ZERO: Self;
-    fn load<L: Lanes>(lanes: L, values: &[Self; LANES]) -> L::Floats;
+/// How weights are stored.
+trait Format {
+    /// One of them, or its bits.
+    type Stored: Copy + Default;
+    /// Widens them.
+    fn load<L: Lanes>(lanes: L, values: &[Self::Stored; LANES]) -> L::Floats;
 }
 
-impl Stored for f32 {
-    const ZERO: Self = 0.0;
+struct Single;
+struct Half;
+struct UpperHalf;
+
+impl Format for Single {
+    type Stored = f32;
 
     #[inline(always)]
-    fn load<L: Lanes>(lanes: L, values: &[Self; LANES]) -> L::Floats {
+    fn load<L: Lanes>(lanes: L, values: &[f32; LANES]) -> L::Floats {
         lanes.floats(values)
     }
 }
 
-impl Stored for f16 {
-    const ZERO: Self = Self::ZERO;
+impl Format for Half {
+    type Stored = u16;
 
     #[inline(always)]
-    fn load<L: Lanes>(lanes: L, values: &[Self; LANES]) -> L::Floats {
-        lanes.halves(&values.map(Self::to_bits))
+    fn load<L: Lanes>(lanes: L, values: &[u16; LANES]) -> L::Floats {
+        lanes.halves(values)
     }
 }
 
-impl Stored for bf16 {
-    const ZERO: Self = Self::ZERO;
+impl Format for UpperHalf {
+    type Stored = u16;
 
     #[inline(always)]
-    fn load<L: Lanes>(lanes: L, values: &[Self; LANES]) -> L::Floats {
-        lanes.upper_halves(&values.map(Self::to_bits))
+    fn load<L: Lanes>(lanes: L, values: &[u16; LANES]) -> L::Floats {
+        lanes.upper_halves(values)
     }
 }
 
@@ -132,12 +138,12 @@ struct Run<'a> {
 }
 
 /// All rows times the weights of some outputs, to `y[row][output]`.
-struct FewRows<'a, W> {
-    weights: &'a [W],
+struct FewRows<'a, F: Format> {
+    weights: &'a [F::Stored],
     run: Run<'a>,
 }
 
-impl<W: Stored> Kernel for FewRows<'_, W> {
+impl<F: Format> Kernel for FewRows<'_, F> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
         let outputs = self.run.y.len() / self.run.rows;
@@ -154,11 +160,11 @@ impl<W: Stored> Kernel for FewRows<'_, W> {
     }
 }
 
-impl<W: Stored> FewRows<'_, W> {
+impl<F: Format> FewRows<'_, F> {
     /// All rows times `N` outputs.
     #[inline(always)]
     fn outputs<L: Lanes, const N: usize>(&mut self, lanes: L, output: usize) {
-        let most = if L::MANY_REGISTERS { 4 } else { 2 };
+        let most = if L::REGISTERS >= 32 { 4 } else { 1 };
         let mut row = 0;
         while row < self.run.rows {
             match (self.run.rows - row).min(most) {
@@ -187,7 +193,7 @@ impl<W: Stored> FewRows<'_, W> {
             std::array::from_fn(|n| self.weights[(output + n) * inputs..][..inputs].as_chunks());
         let mut sums = [[lanes.splat(0.0); N]; R];
         for k in 0..inputs / LANES {
-            let w: [L::Floats; N] = std::array::from_fn(|n| W::load(lanes, &w[n].0[k]));
+            let w: [L::Floats; N] = std::array::from_fn(|n| F::load(lanes, &w[n].0[k]));
             for r in 0..R {
                 let x = lanes.floats(&x[r].0[k]);
                 for n in 0..N {
@@ -196,10 +202,9 @@ impl<W: Stored> FewRows<'_, W> {
             }
         }
         if !inputs.is_multiple_of(LANES) {
-            let w: [L::Floats; N] =
-                std::array::from_fn(|n| W::load(lanes, &padded(w[n].1, W::ZERO)));
+            let w: [L::Floats; N] = std::array::from_fn(|n| F::load(lanes, &padded(w[n].1)));
             for r in 0..R {
-                let x = lanes.floats(&padded(x[r].1, 0.0));
+                let x = lanes.floats(&padded(x[r].1));
                 for n in 0..N {
                     sums[r][n] = lanes.mul_add(x, w[n], sums[r][n]);
                 }
@@ -216,10 +221,10 @@ impl<W: Stored> FewRows<'_, W> {
     }
 }
 
-/// The values, filled up.
+/// The values, filled up with zeros.
 #[inline(always)]
-fn padded<T: Copy>(values: &[T], zero: T) -> [T; LANES] {
-    let mut to = [zero; LANES];
+fn padded<T: Copy + Default>(values: &[T]) -> [T; LANES] {
+    let mut to = [T::default(); LANES];
     to[..values.len()].copy_from_slice(values);
     to
 }

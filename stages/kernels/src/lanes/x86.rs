@@ -142,7 +142,7 @@ impl<D: Dot512> Avx512<D> {
 impl<D: Dot512> Lanes for Avx512<D> {
     type Ints = __m512i;
     type Floats = __m512;
-    const MANY_REGISTERS: bool = true;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     fn ints(self, values: &[i32; 16]) -> __m512i {
@@ -265,7 +265,7 @@ impl Avx2 {
 impl Lanes for Avx2 {
     type Ints = [__m256i; 2];
     type Floats = [__m256; 2];
-    const MANY_REGISTERS: bool = false;
+    const REGISTERS: usize = 8;
 
     #[inline(always)]
     fn ints(self, values: &[i32; 16]) -> [__m256i; 2] {

@@ -27,7 +27,7 @@ pub(super) struct Activations {
 pub(super) struct Panel<'a> {
     /// How many of its lines are rows.
     pub(super) rows: usize,
-    /// Lines: 1, 2, 3, 4 or 8.
+    /// Lines: 1, 2, 4 or 8.
     pub(super) lines: usize,
     digits: &'a [i32],
     scales: &'a [f32],
@@ -36,7 +36,7 @@ pub(super) struct Panel<'a> {
 
 /// Lines of a panel of so many rows.
 fn lines(rows: usize) -> usize {
-    if rows > 4 { ROWS } else { rows }
+    rows.next_power_of_two().min(rows * ROWS)
 }
 
 impl Activations {

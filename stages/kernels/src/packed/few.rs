@@ -4,7 +4,7 @@ use super::activations::{DIGITS, Panel};
 use super::form::{BLOCK, Block, Form, Matrix, Width};
 use crate::lanes::{Kernel, Lanes};
 
-/// Blocks taken at once.
+/// Blocks taken at once, where registers hold their sums.
 const SIDE: usize = 2;
 
 /// Up to four rows times some blocks of outputs, to `y[row][output]`, `outputs` (a whole number of blocks) a row.
@@ -32,7 +32,6 @@ impl FewRows<'_> {
         match self.x.lines {
             1 => self.rows::<L, WIDE, 1>(lanes),
             2 => self.rows::<L, WIDE, 2>(lanes),
-            3 => self.rows::<L, WIDE, 3>(lanes),
             _ => self.rows::<L, WIDE, 4>(lanes),
         }
     }
@@ -44,7 +43,7 @@ impl FewRows<'_> {
         while block < count {
             let first = self.first_block + block;
             let at = block * BLOCK;
-            if block + SIDE <= count {
+            if L::REGISTERS > 4 * DIGITS * R && block + SIDE <= count {
                 let blocks = std::array::from_fn(|i| self.matrix.block(first + i));
                 let y = blocks_of::<L, WIDE, R, SIDE>(lanes, self.matrix.form(), self.x, blocks);
                 store(lanes, y, &mut self.y[at..], self.outputs);
@@ -66,8 +65,8 @@ fn store<L: Lanes, const R: usize, const N: usize>(
     y: &mut [f32],
     stride: usize,
 ) {
-    for (row, values) in values.into_iter().enumerate() {
-        let to = y[row * stride..].as_chunks_mut().0;
+    for (y, values) in y.chunks_mut(stride).zip(values) {
+        let to = y.as_chunks_mut().0;
         for (to, value) in to.iter_mut().zip(values) {
             lanes.store(to, value);
         }

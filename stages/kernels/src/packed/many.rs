@@ -15,6 +15,11 @@ const DEPTH: usize = 2048;
 #[repr(align(64))]
 struct Aligned<T>(T);
 
+/// Codes of four inputs, in bytes.
+type Codes = Aligned<[i32; BLOCK]>;
+/// Scales and offsets of one group.
+type Factors = [Aligned<[f32; BLOCK]>; 2];
+
 /// Rows times blocks of outputs, to `y[row][output]` with `stride` numbers a row.
 pub(super) struct ManyRows<'a> {
     pub(super) matrix: Matrix<'a>,
@@ -43,24 +48,36 @@ impl ManyRows<'_> {
     #[inline(always)]
     fn width<L: Lanes, const WIDE: bool>(mut self, lanes: L) {
         let blocks = self.outputs.div_ceil(BLOCK);
-        for block in (0..blocks).step_by(SIDE) {
-            match blocks - block {
-                1 => self.column::<L, WIDE, 1>(lanes, block),
-                2 => self.column::<L, WIDE, 2>(lanes, block),
-                _ => self.column::<L, WIDE, SIDE>(lanes, block),
+        let form = self.matrix.form();
+        let depth = DEPTH.min(form.inputs());
+        let mut codes = vec![Aligned([0; BLOCK]); depth / 4 * SIDE];
+        let mut factors = vec![[Aligned([0.0; BLOCK]); 2]; depth / form.span() * SIDE];
+        let (codes, factors) = (&mut codes[..], &mut factors[..]);
+        let mut block = 0;
+        while block < blocks {
+            if L::REGISTERS >= 32 && block + SIDE <= blocks {
+                self.column::<L, WIDE, SIDE>(lanes, block, codes, factors);
+                block += SIDE;
+            } else {
+                self.column::<L, WIDE, 1>(lanes, block, codes, factors);
+                block += 1;
             }
         }
     }
 
     /// All rows times `N` blocks.
     #[inline(always)]
-    fn column<L: Lanes, const WIDE: bool, const N: usize>(&mut self, lanes: L, block: usize) {
+    fn column<L: Lanes, const WIDE: bool, const N: usize>(
+        &mut self,
+        lanes: L,
+        block: usize,
+        codes: &mut [Codes],
+        factors: &mut [Factors],
+    ) {
         let form = self.matrix.form();
         let depth = DEPTH / form.span() * form.span();
         let columns = (self.outputs - block * BLOCK).min(N * BLOCK);
-        let mut codes = vec![[Aligned([0; BLOCK]); N]; depth.min(form.inputs()) / 4];
-        let mut factors =
-            vec![[[Aligned([0.0; BLOCK]); 2]; N]; depth.min(form.inputs()) / form.span()];
+        let (codes, factors) = (codes.as_chunks_mut().0, factors.as_chunks_mut().0);
         for from in (0..form.inputs()).step_by(depth) {
             let depth = depth.min(form.inputs() - from);
             let codes = &mut codes[..depth / 4];
@@ -104,8 +121,8 @@ impl ManyRows<'_> {
         block: Block<'_>,
         n: usize,
         from: usize,
-        codes: &mut [[Aligned<[i32; BLOCK]>; N]],
-        factors: &mut [[[Aligned<[f32; BLOCK]>; 2]; N]],
+        codes: &mut [[Codes; N]],
+        factors: &mut [[Factors; N]],
     ) {
         let form = self.matrix.form();
         let words = &block.words[from / form.width().codes_per_word()..];
@@ -135,33 +152,33 @@ struct Tile<'a, L, const N: usize> {
     x: Panel<'a>,
     from: usize,
     span: usize,
-    codes: &'a [[Aligned<[i32; BLOCK]>; N]],
-    factors: &'a [[[Aligned<[f32; BLOCK]>; 2]; N]],
+    codes: &'a [[Codes; N]],
+    factors: &'a [[Factors; N]],
 }
 
 impl<L: Lanes, const N: usize> Tile<'_, L, N> {
     #[inline(always)]
     fn run<const WIDE: bool>(self, y: &mut [[[f32; BLOCK]; N]; ROWS]) {
-        match (self.x.lines, L::MANY_REGISTERS) {
-            (1, _) => self.strip::<WIDE, 1, 1>(0, y),
-            (2, _) => self.strip::<WIDE, 2, 2>(0, y),
-            (3, true) => self.strip::<WIDE, 3, 3>(0, y),
-            (4, true) => self.strip::<WIDE, 4, 4>(0, y),
-            (_, true) => self.strip::<WIDE, 8, 8>(0, y),
-            (3, false) => {
-                for top in 0..3 {
-                    self.strip::<WIDE, 3, 1>(top, y);
-                }
+        match self.x.lines {
+            1 => self.strips::<WIDE, 1>(y),
+            2 => self.strips::<WIDE, 2>(y),
+            4 => self.strips::<WIDE, 4>(y),
+            _ => self.strips::<WIDE, ROWS>(y),
+        }
+    }
+
+    /// As many of `R` lines at once as registers hold the sums of.
+    #[inline(always)]
+    fn strips<const WIDE: bool, const R: usize>(&self, y: &mut [[[f32; BLOCK]; N]; ROWS]) {
+        if L::REGISTERS > R * N {
+            self.strip::<WIDE, R, R>(0, y);
+        } else if L::REGISTERS > 4 * N {
+            for top in (0..R).step_by(4) {
+                self.strip::<WIDE, R, 4>(top, y);
             }
-            (4, false) => {
-                for top in [0, 2] {
-                    self.strip::<WIDE, 4, 2>(top, y);
-                }
-            }
-            (_, false) => {
-                for top in [0, 2, 4, 6] {
-                    self.strip::<WIDE, 8, 2>(top, y);
-                }
+        } else {
+            for top in 0..R {
+                self.strip::<WIDE, R, 1>(top, y);
             }
         }
     }
@@ -213,7 +230,7 @@ impl<L: Lanes, const N: usize> Tile<'_, L, N> {
     fn totals<const WIDE: bool, const R: usize, const M: usize>(
         lanes: L,
         top: usize,
-        codes: &[[Aligned<[i32; BLOCK]>; N]],
+        codes: &[[Codes; N]],
         digits: &[[[i32; R]; DIGITS]],
     ) -> [[L::Ints; N]; M] {
         let mut totals = [[lanes.splat_ints(0); N]; M];
