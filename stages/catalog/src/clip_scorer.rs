@@ -21,6 +21,7 @@ use crate::model_folder::ModelFolder;
 use crate::png;
 use crate::prompt_length::note_of_cut;
 use crate::roles::{Network, Scored, Scorer};
+use crate::together::together;
 
 /// Images that are looked at together.
 const TOGETHER: usize = 32;
@@ -149,19 +150,8 @@ impl Scorer for ClipScorer {
     }
 
     fn score(&self, batch: &Batch<'_>) -> Vec<Result<Scored, StageError>> {
-        let read: Vec<_> = batch.units.iter().map(|unit| pair(batch, unit)).collect();
-        let pairs: Vec<_> = read.iter().flatten().collect();
-        let scored = batch
-            .resource::<Model>()
-            .and_then(|model| model.score(&pairs));
-        let mut scored = match scored {
-            Ok(scored) => scored.into_iter(),
-            Err(error) => {
-                return batch.units.iter().map(|_| Err(error.again())).collect();
-            }
-        };
-        let mut next = || scored.next().expect("there is one a pair");
-        read.into_iter().map(|read| read.map(|_| next())).collect()
+        let pairs = batch.units.iter().map(|unit| pair(batch, unit));
+        together(pairs, |pairs| batch.resource::<Model>()?.score(&pairs))
     }
 }
 
@@ -210,7 +200,7 @@ impl Model {
 
     /// The cosine of the angle between each image and its text. A text that several images share is
     /// encoded once.
-    fn score(&self, pairs: &[&(RgbImage, &str)]) -> Result<Vec<Scored>, StageError> {
+    fn score(&self, pairs: &[(RgbImage, &str)]) -> Result<Vec<Scored>, StageError> {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }

@@ -49,6 +49,7 @@ pub mod select_pairs;
 pub mod stable_diffusion;
 mod template;
 pub mod template_prompts;
+mod together;
 mod words;
 pub mod world;
 

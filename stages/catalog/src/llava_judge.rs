@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::model_folder::ModelFolder;
 use crate::questions::Question;
 use crate::roles::{Judge, Network, YesNo};
+use crate::together::together;
 use crate::words::Words;
 
 /// Questions, or texts, in a batch: those about four images, as a rule. One image is in memory at a time.
@@ -149,7 +150,7 @@ impl Judge for LlavaJudge {
                     most: most as usize,
                 })
             });
-            model.tell(requests.collect())
+            model.tell(requests)
         })
     }
 }
@@ -323,27 +324,25 @@ impl Model {
         answer.outcome()
     }
 
-    fn tell(&self, requests: Vec<Result<Request, StageError>>) -> Vec<Result<String, StageError>> {
+    /// What is written about an image, greedily.
+    fn tell(
+        &self,
+        requests: impl Iterator<Item = Result<Request, StageError>>,
+    ) -> Vec<Result<String, StageError>> {
         let ends = self.words.tokenizer.eos().to_vec();
         let generator = Generator::new(self.network.language(), ends, WRITTEN_TOGETHER);
-        let checked = requests.into_iter().map(|request| {
+        let checked = requests.map(|request| {
             let request = request?;
             generator.check(&request).map_err(failed)?;
             Ok(request)
         });
-        let checked: Vec<Result<Request, StageError>> = checked.collect();
-        let read: Vec<Request> = checked.iter().flatten().cloned().collect();
-        let mut written = generator
-            .generate(&read, |_, _| true)
-            .expect("each was checked")
-            .into_iter();
-        let mut next = || written.next().expect("there is one a request");
-        let text = checked.into_iter().map(|request| {
-            let written = request.map(|_| next())?;
-            let text = self.words.tokenizer.decode(&written.tokens, true);
-            text.map_err(failed)
-        });
-        text.collect()
+        together(checked, |requests| {
+            let written = generator.generate(&requests, |_, _| true).map_err(failed)?;
+            let decoded = written
+                .iter()
+                .map(|written| self.words.tokenizer.decode(&written.tokens, true));
+            decoded.collect::<Result<_, _>>().map_err(failed)
+        })
     }
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model_folder::ModelFolder;
 use crate::roles::{Completion, Network, TokenSampling, Wording, Writer};
+use crate::together::together;
 use crate::words::Words;
 
 /// Texts that are written side by side. Each keeps what it has read: at full size a quarter of a megabyte a token.
@@ -133,17 +134,8 @@ impl Writer for MistralWriter {
             Ok(model) => model,
             Err(error) => return batch.units.iter().map(|_| Err(error.again())).collect(),
         };
-        let requests: Vec<_> = batch.units.iter().map(|unit| model.request(unit)).collect();
-        let read: Vec<Request> = requests.iter().flatten().cloned().collect();
-        let mut written = match model.write(&read) {
-            Ok(written) => written.into_iter(),
-            Err(error) => return batch.units.iter().map(|_| Err(error.again())).collect(),
-        };
-        let mut next = || written.next().expect("there is one a request");
-        requests
-            .into_iter()
-            .map(|request| request.map(|_| next()))
-            .collect()
+        let requests = batch.units.iter().map(|unit| model.request(unit));
+        together(requests, |requests| model.write(&requests))
     }
 }
 
