@@ -25,6 +25,10 @@ type FlatWhole = IntTensor<Flex>;
 
 /// Names begin with `ccsr_`: they stand beside Burn's own.
 #[backend_extension(Flex, Autodiff, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what an extension takes is tensors and numbers"
+)]
 pub(super) trait LanguageKernels: Backend {
     #[fusion(dtype = input, shape = input)]
     fn ccsr_rms_norm(
@@ -82,7 +86,7 @@ pub(super) trait LanguageKernels: Backend {
         zero: usize,
     ) -> FloatTensor<Self> {
         let form = form_of(input.shape()[1], outputs, group, eight, zero);
-        composed::packed_linear::<Self>(input, words, [scales, offsets], form)
+        composed::packed_linear::<Self>(input, &words, [scales, offsets], form)
     }
 }
 

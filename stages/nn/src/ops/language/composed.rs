@@ -82,7 +82,7 @@ pub(super) fn wide<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
 /// By the matrix unpacked, each code to where it belongs.
 pub(super) fn packed_linear<B: Backend>(
     input: FloatTensor<B>,
-    words: IntTensor<B>,
+    words: &IntTensor<B>,
     [scales, offsets]: [FloatTensor<B>; 2],
     form: Form,
 ) -> FloatTensor<B> {
