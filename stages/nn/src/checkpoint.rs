@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use ccsr_kernels::packed::Form;
 use serde::Deserialize;
 
@@ -274,7 +274,8 @@ impl Checkpoint {
     }
 
     /// Loads every tensor into the module: as binary32, but weights of linear layers and convolutions that
-    /// are stored in half precision stay so on the CPU, whose kernels widen them as they read them.
+    /// are stored in half precision stay so on the CPU, whose kernels widen them as they read them, and those of packed
+    /// layers wherever there is half precision.
     ///
     /// Names are the module's own, with PyTorch's habits: `weight` and `bias` of norms, weights of linear
     /// layers as `[out, in]`.
@@ -333,8 +334,13 @@ impl ModuleMapper for Loading<'_> {
             return parameter;
         };
         let turned = D == 2 && self.place.is_linear();
-        let keep_halves = self.place.is_packed()
-            || self.place.is_kernel() && crate::ops::takes_halves(&parameter.lazy_device());
+        let device = parameter.lazy_device();
+        let keep_halves = if self.place.is_packed() {
+            // WebGPU has them only as an extension.
+            device.supports_dtype(DType::F16)
+        } else {
+            self.place.is_kernel() && crate::ops::takes_halves(&device)
+        };
         match read(stored, &parameter, turned, keep_halves) {
             Ok(tensor) => {
                 let id = parameter.id;

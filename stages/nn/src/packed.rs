@@ -81,7 +81,10 @@ impl PackedLinear {
         };
         let out = ops::packed_linear(rows, self.words.val(), scales, offsets, self.form);
         match &self.bias {
-            Some(bias) => out + bias.val().unsqueeze(),
+            Some(bias) => {
+                let bias = bias.val().cast(out.dtype());
+                out + bias.unsqueeze()
+            }
             None => out,
         }
     }

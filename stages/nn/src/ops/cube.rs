@@ -4,6 +4,11 @@
 //! chain of small steps is fused by Burn. Ours are those that neither gets into one pass: GEGLU, which reads two
 //! parts of one tensor, and group normalisation, which reduces before it scales.
 
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "kernels are read by `cube`, which names the types that are defined"
+)]
+
 use burn::backend::TensorMetadata as _;
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::backend::tensor::FloatTensor;
@@ -78,12 +83,12 @@ fn group_norm_kernel<F: Float>(
     #[define(F)] _dtype: ElemType,
 ) {
     let width = channels * cells;
-    let group = CUBE_POS as usize;
+    let group = CUBE_POS;
     let first = group * width;
     let unit = UNIT_POS as usize;
     let mut sums = Shared::<[f32]>::new_slice(units);
 
-    let rounds = (width + units - 1) / units;
+    let rounds = width.div_ceil(units);
     let mut sum = 0.0f32;
     for round in 0..rounds {
         let at = round * units + unit;

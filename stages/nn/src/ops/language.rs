@@ -33,6 +33,10 @@ type FlatWhole = IntTensor<Flex>;
 
 /// Names begin with `ccsr_`: they stand beside Burn's own.
 #[backend_extension(Flex, Autodiff, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what an extension takes is tensors and numbers"
+)]
 pub(super) trait LanguageKernels: Backend {
     #[fusion(dtype = input, shape = input)]
     fn ccsr_rms_norm(

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::prelude::*;
 use burn::tensor::DType;
-use ccsr_nn::{Checkpoint, WeightError, keys_of};
+use ccsr_kernels::packed::{Form, Offset, Width, from_codes};
+use ccsr_nn::{Checkpoint, PackedLinear, Projection, WeightError, keys_of, packed_tensors};
+use half::f16;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use tempfile::TempDir;
 
@@ -223,4 +225,26 @@ fn names_can_be_changed_once_each() {
         error.to_string().contains("has the tensor `same` twice"),
         "{error}"
     );
+}
+
+/// A packed layer whose file is in half precision, bias and all.
+#[test]
+fn packed_layers_may_have_half_biases() {
+    let form = Form::new(32, 3, 32, Width::Four, Offset::Zero(8)).unwrap();
+    let scales = [0.5, 1.0, 2.0].map(f16::from_f32);
+    let packed = from_codes(form, &[9; 96], &scales, &[]).unwrap();
+    let mut tensors = packed_tensors("layer", packed);
+    let bias = TensorData::from([0.25, 0.0, -1.0].map(f16::from_f32));
+    tensors.push(("layer.bias".to_owned(), bias));
+    let checkpoint = Checkpoint::of_tensors(Path::new("here"), tensors);
+    let layer = PackedLinear::new(form, true, &Device::flex());
+    let layer = Projection::Packed(checkpoint.load(Kept { layer }).unwrap().layer);
+    let rows = Tensor::<2>::ones([2, 32], &Device::flex());
+    let expected = TensorData::from([[16.25_f32, 32.0, 63.0]; 2]);
+    assert_eq!(layer.forward(rows).into_data(), expected);
+}
+
+#[derive(Module, Debug)]
+struct Kept {
+    layer: PackedLinear,
 }

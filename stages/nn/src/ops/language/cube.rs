@@ -5,6 +5,12 @@
 //! A few rows are multiplied by the words as they lie, each read once: that is as fast as the card's memory. For many
 //! rows the weights are unpacked, and the product is Burn's own, tuned when it first runs.
 
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::used_underscore_binding,
+    reason = "kernels are read by `cube`, which moves what is not borrowed and names the types that are defined"
+)]
+
 use burn::backend::TensorMetadata as _;
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::backend::ops::FloatTensorOps as _;
@@ -43,7 +49,7 @@ fn rms_norm_kernel<F: Float, G: Float>(
     #[comptime] units: usize,
     #[define(F, G)] _dtypes: [ElemType; 2],
 ) {
-    let first = CUBE_POS as usize * width;
+    let first = CUBE_POS * width;
     if first >= out.len() {
         terminate!();
     }
@@ -147,7 +153,7 @@ fn few_rows_kernel<F: Float, S: Float, N: Size>(
     #[comptime] zero: usize,
     #[define(F, S)] _dtypes: [ElemType; 2],
 ) {
-    let block = CUBE_POS as usize;
+    let block = CUBE_POS;
     if block * BLOCK >= outputs {
         terminate!();
     }

@@ -177,6 +177,34 @@ pub(super) fn packed_layers(device: &Device) {
     }
 }
 
+/// Of half precision, beside the same numbers in single precision on the CPU.
+pub(super) fn halves_through_kernels(device: &Device) {
+    let near = |found: Tensor<2>, expected: Tensor<2>| {
+        assert_eq!(found.dtype(), DType::F16);
+        assert_near(on(&Device::flex(), &found).cast(DType::F32), expected, 2e-3);
+    };
+    let rounded = |dims| random(dims).cast(DType::F16).cast(DType::F32);
+    for form in forms() {
+        for rows in [1, 40] {
+            let input: Tensor<2> = rounded([rows, form.inputs()]);
+            let expected = packed(&Device::flex(), DType::F16, form, &input);
+            let input = input.cast(DType::F16);
+            near(packed(device, DType::F16, form, &input), expected);
+        }
+    }
+    let (input, gamma): (Tensor<2>, Tensor<1>) = (rounded([3, 300]), random([300]));
+    let expected = rms_norm(input.clone(), gamma.clone(), 1e-5);
+    let input = on(device, &input.cast(DType::F16));
+    near(rms_norm(input, on(device, &gamma), 1e-5), expected);
+    let (input, angles): (Tensor<3>, Tensor<2>) = (random([3, 5, 24]), random([3, 12]));
+    let input = input.cast(DType::F16);
+    let [cos, sin] = [angles.clone().cos(), angles.sin()];
+    let wide = input.clone().cast(DType::F32);
+    let expected = rotate(wide, cos.clone(), sin.clone()).reshape([3, 120]);
+    let found = rotate(on(device, &input), on(device, &cos), on(device, &sin));
+    near(found.reshape([3, 120]), expected);
+}
+
 #[test]
 fn norms() {
     norms_of_rows(&primitives());
@@ -205,4 +233,9 @@ fn linear_layers() {
 #[test]
 fn packed_linear_layers() {
     packed_layers(&primitives());
+}
+
+#[test]
+fn half_precision() {
+    halves_through_kernels(&primitives());
 }

@@ -1,5 +1,7 @@
 //! The operations of language models on a card beside those on the CPU.
 
+use burn::tensor::DType;
+
 use super::super::language;
 use super::gpu;
 
@@ -31,4 +33,12 @@ fn linear_layers() {
 #[test]
 fn packed_linear_layers() {
     language::packed_layers(&gpu());
+}
+
+/// Half precision in and out, with sums in single precision.
+#[test]
+fn half_precision() {
+    if gpu().supports_dtype(DType::F16) {
+        language::halves_through_kernels(&gpu());
+    }
 }
