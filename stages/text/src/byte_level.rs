@@ -7,9 +7,9 @@ use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
 
-use crate::pieces::{Kind, Piece};
+use crate::pieces::{Piece, add_wholes};
 
 /// Contractions, words, numbers, the rest; a space belongs to what follows.
 const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -87,13 +87,6 @@ pub(crate) fn tokenizer(
     steps.push(ByteLevel::new(false, false, false).into());
     tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(steps)));
     tokenizer.with_decoder(Some(ByteLevel::new(false, false, false)));
-    let added = |kinds: &[Kind], special: bool| -> Vec<_> {
-        let chosen = tokens.iter().filter(|token| kinds.contains(&token.kind));
-        chosen
-            .map(|token| AddedToken::from(token.text.clone(), special).normalized(false))
-            .collect()
-    };
-    tokenizer.add_special_tokens(&added(&[Kind::Unknown, Kind::Control], true));
-    tokenizer.add_tokens(&added(&[Kind::UserDefined], false));
+    add_wholes(&mut tokenizer, tokens);
     Ok(tokenizer)
 }

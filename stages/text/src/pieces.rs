@@ -96,6 +96,12 @@ pub(crate) fn tokenizer(pieces: &[Piece], prefix: Prefix) -> Result<Tokenizer, S
     }
     let mut tokenizer = Tokenizer::new(builder.build().map_err(|error| error.to_string())?);
     write_spaces(&mut tokenizer, prefix).map_err(|error| error.to_string())?;
+    add_wholes(&mut tokenizer, pieces);
+    Ok(tokenizer)
+}
+
+/// Has what is never split found as a whole in texts: special pieces, and those that users defined.
+pub(crate) fn add_wholes(tokenizer: &mut Tokenizer, pieces: &[Piece]) {
     let added = |kinds: &[Kind], special: bool| -> Vec<_> {
         let chosen = pieces.iter().filter(|piece| kinds.contains(&piece.kind));
         chosen
@@ -104,7 +110,6 @@ pub(crate) fn tokenizer(pieces: &[Piece], prefix: Prefix) -> Result<Tokenizer, S
     };
     tokenizer.add_special_tokens(&added(&[Kind::Unknown, Kind::Control], true));
     tokenizer.add_tokens(&added(&[Kind::UserDefined], false));
-    Ok(tokenizer)
 }
 
 /// Every way to put a piece together from two, the best first.
