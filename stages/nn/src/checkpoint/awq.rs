@@ -1,6 +1,7 @@
 //! Linear layers as AWQ packs them (Lin et al., 2023, arXiv 2306.00978), in its `gemm` layout.
 
 use ccsr_kernels::packed::{self, Form, Packed};
+use safetensors::tensor::Dtype;
 
 use super::misfit;
 use super::stored::Stored;
@@ -20,9 +21,9 @@ pub(super) fn repacked(form: Form, parts: [&Stored; 3]) -> Result<Packed, (usize
         misfit(stored, shape).map_err(|why| (part, why))?;
     }
     let of = |part: usize| move |why: String| (part, why);
-    let weights = parts[0].whole().map_err(of(0))?;
-    let zeros = parts[1].whole().map_err(of(1))?;
-    let scales = parts[2].halves().map_err(of(2))?;
+    let weights = parts[0].exactly(Dtype::I32).map_err(of(0))?;
+    let zeros = parts[1].exactly(Dtype::I32).map_err(of(1))?;
+    let scales = parts[2].exactly(Dtype::F16).map_err(of(2))?;
     packed::from_awq((inputs, outputs), form.group(), &weights, &zeros, &scales)
         .map_err(|error| (0, error.to_string()))
 }

@@ -57,29 +57,20 @@ impl Stored {
         }
     }
 
-    /// Its numbers, which are whole ones of 32 bits.
+    /// Its numbers as they lie in the file, where they are of this kind and no other.
     ///
     /// # Errors
     /// A sentence: they are others, or cannot be read.
-    pub(crate) fn whole(&self) -> Result<Vec<i32>, String> {
+    pub(crate) fn exactly<N: Pod + Send>(&self, kind: Dtype) -> Result<Vec<N>, String> {
         match self {
-            Self::Filed(filed) => filed.exactly(Dtype::I32),
+            Self::Filed(filed) if filed.kind == kind => filed
+                .as_stored()
+                .map_err(|error| format!("it cannot be read: {error}")),
+            Self::Filed(Filed { kind: found, .. }) => {
+                Err(format!("expected numbers like {kind}, found {found}"))
+            }
             Self::Made(data) => Err(format!(
-                "expected numbers like I32, found {:?}",
-                data.dtype()
-            )),
-        }
-    }
-
-    /// Its numbers, which are of half precision.
-    ///
-    /// # Errors
-    /// A sentence: they are others, or cannot be read.
-    pub(crate) fn halves(&self) -> Result<Vec<f16>, String> {
-        match self {
-            Self::Filed(filed) => filed.exactly(Dtype::F16),
-            Self::Made(data) => Err(format!(
-                "expected numbers like F16, found {:?}",
+                "expected numbers like {kind}, found {:?}",
                 data.dtype()
             )),
         }
@@ -96,14 +87,6 @@ pub(crate) struct Filed {
 }
 
 impl Filed {
-    fn exactly<N: Pod + Send>(&self, kind: Dtype) -> Result<Vec<N>, String> {
-        if self.kind != kind {
-            return Err(format!("expected numbers like {kind}, found {}", self.kind));
-        }
-        self.as_stored()
-            .map_err(|error| format!("it cannot be read: {error}"))
-    }
-
     fn data(&self, keep_halves: bool) -> Result<TensorData, String> {
         let shape = self.shape.clone();
         let read = match (self.kind, keep_halves) {
