@@ -15,13 +15,7 @@ pub struct ExpandError {
 /// The tokens with each image token repeated as often as its image has tokens: `counts`, an image each, as
 /// [`Layout::tokens`](crate::Layout::tokens) has them.
 pub fn expand(tokens: &[u32], image_token: u32, counts: &[usize]) -> Result<Vec<u32>, ExpandError> {
-    let found = tokens.iter().filter(|&&token| token == image_token).count();
-    if found != counts.len() {
-        return Err(ExpandError {
-            tokens: found,
-            images: counts.len(),
-        });
-    }
+    check(tokens, image_token, counts.len())?;
     let mut expanded = Vec::with_capacity(tokens.len() + counts.iter().sum::<usize>());
     let mut counts = counts.iter();
     for &token in tokens {
@@ -33,6 +27,16 @@ pub fn expand(tokens: &[u32], image_token: u32, counts: &[usize]) -> Result<Vec<
         expanded.extend(std::iter::repeat_n(token, next.map_or(1, |count| *count)));
     }
     Ok(expanded)
+}
+
+/// That a text has an image token for each image.
+pub(crate) fn check(tokens: &[u32], image_token: u32, images: usize) -> Result<(), ExpandError> {
+    let tokens = tokens.iter().filter(|&&token| token == image_token).count();
+    if tokens == images {
+        Ok(())
+    } else {
+        Err(ExpandError { tokens, images })
+    }
 }
 
 #[cfg(test)]

@@ -65,8 +65,7 @@ impl Llava {
     /// # Shapes
     /// `images`: as [`look`](Self::look) answers, one for each image token of the text; the answer: `[tokens, width]`.
     pub fn embed(&self, text: &[u32], images: &[Tensor<2>]) -> Result<Tensor<2>, ExpandError> {
-        let counts: Vec<usize> = images.iter().map(|image| image.dims()[0]).collect();
-        expand(text, self.image_token, &counts)?;
+        expand::check(text, self.image_token, images.len())?;
         let mut parts = Vec::new();
         let mut images = images.iter();
         for (index, words) in text.split(|token| *token == self.image_token).enumerate() {
