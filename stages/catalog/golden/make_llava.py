@@ -9,7 +9,7 @@ answers at random. Made with transformers 5.23.0, tokenizers 0.23.3, torch 2.15.
 """
 
 import json
-import pathlib
+import sys
 
 import numpy
 import torch
@@ -20,13 +20,14 @@ from transformers.models.llava_next.image_processing_pil_llava_next import Llava
 
 from make_language import EXAMPLE, HERE, tokenizer, write
 
+sys.path.insert(0, str(HERE / "../../models/llava/tests/parity"))
+
+from make_golden import DEVIATION, MEAN, PINPOINTS, randomised  # noqa: E402
+
 JUDGE = EXAMPLE / "judge"
 GOLDEN = HERE / "llava"
 SEED = 0
 
-MEAN = [0.48145466, 0.4578275, 0.40821073]
-DEVIATION = [0.26862954, 0.26130258, 0.27577711]
-PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84]]
 IMAGE, PAD = 637, 638
 # Filled up, as the published one is.
 ROWS = 640
@@ -70,17 +71,6 @@ DESCRIBE = "Describe this image in a few sentences."
 CAPTION_TOKENS = 24
 
 
-def hub_name(name):
-    """What the hub calls a tensor that transformers 5 calls so."""
-    if name == "lm_head.weight":
-        return "language_model.lm_head.weight"
-    name = name.removeprefix("model.")
-    for new, old in (("language_model.", "language_model.model."), ("vision_tower.", "vision_tower.vision_model.")):
-        if name.startswith(new):
-            return old + name.removeprefix(new)
-    return name
-
-
 def checkpoint(seed):
     """The folder."""
     words, special = tokenizer(JUDGE, ["<image>", "<pad>"])
@@ -92,15 +82,7 @@ def checkpoint(seed):
     write(JUDGE / "config.json", CONFIG)
     write(JUDGE / "generation_config.json", {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": PAD})
     model = LlavaNextForConditionalGeneration(LlavaNextConfig.from_dict(json.loads(json.dumps(CONFIG))))
-    generator = torch.Generator().manual_seed(seed)
-    tensors = {}
-    for name, parameter in model.named_parameters():
-        value = torch.randn(parameter.shape, generator=generator) * 0.3
-        value += 0.02 * torch.sign(value)
-        if "norm" in name and name.endswith("weight"):
-            value += 1
-        assert (value.half() != 0).all(), name
-        tensors[hub_name(name)] = value.half().contiguous()
+    tensors = randomised(model, seed)
     save_file(tensors, JUDGE / "model.safetensors", metadata={"format": "pt"})
     (JUDGE / "model.safetensors").chmod(0o644)
 

@@ -73,10 +73,8 @@ def hub_name(name):
     return name
 
 
-def checkpoint(kind, config, seed):
-    """A model with random weights, as a folder; and as transformers reads it from there."""
-    model_class, config_class = kind
-    model = model_class(config_class.from_dict(json.loads(json.dumps(config))))
+def randomised(model, seed):
+    """Random numbers for every parameter, none of them zero, in binary16 and by the hub's names."""
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
     for name, parameter in model.named_parameters():
@@ -86,6 +84,14 @@ def checkpoint(kind, config, seed):
             value += 1
         assert (value.half() != 0).all(), name
         tensors[hub_name(name)] = value.half().contiguous()
+    return tensors
+
+
+def checkpoint(kind, config, seed):
+    """A model with random weights, as a folder; and as transformers reads it from there."""
+    model_class, config_class = kind
+    model = model_class(config_class.from_dict(json.loads(json.dumps(config))))
+    tensors = randomised(model, seed)
     folder = GOLDEN / config["model_type"].replace("_", "-")
     folder.mkdir()
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
