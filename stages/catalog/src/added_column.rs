@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use ccsr_stage::{
-    ColumnType, InputPort, Inputs, OutputPort, PartitionOutcomes, Schemas, StageError, Table, Value,
+    Bound, ColumnType, Digest, InputPort, Inputs, OutputPort, PartitionOutcomes, Resolved, Row,
+    RowCounts, Schemas, StageError, Table, Unit, Value,
 };
 
+use crate::roles::{Network, Reads, Role};
+use crate::row_id::described;
 use crate::template::{self, Piece};
 
 /// The placeholders of words about an image.
@@ -50,6 +53,33 @@ impl AddedColumn {
         }
         let schema = images.with(self.name, self.kind);
         Ok(vec![OutputPort::new(self.port, schema)])
+    }
+
+    /// At most a unit and a row an image.
+    pub(crate) fn bound(&self, rows: &RowCounts) -> Bound {
+        let images = rows.get(IMAGES).copied().unwrap_or(0);
+        Bound::new(images, self.port, images)
+    }
+
+    /// A unit an image, all in one wave, which `role` computes and which is keyed by what `reads` says of the image, of
+    /// the words about it and of the model.
+    pub(crate) fn units<T: Network + ?Sized + 'static>(
+        inputs: &Inputs<'_>,
+        so_far: &[Resolved],
+        (name, role): (&str, &Role<T>),
+        words: &str,
+        reads: impl Fn(Digest, String, &Value) -> Reads,
+    ) -> Result<Vec<Unit>, StageError> {
+        if !so_far.is_empty() {
+            return Ok(Vec::new());
+        }
+        let model = role.object.model(inputs)?;
+        let unit = |row: Row<'_>| {
+            let text = template::render(words, |name| Ok(row.text(name)?))?;
+            let unit = role.unit(name, reads(row.blob("image")?, text, &model));
+            Ok(unit.with_hint(Value::from(described(row))))
+        };
+        inputs.table(IMAGES)?.rows().map(unit).collect()
     }
 
     /// The table, given the outcome of each image and what stands in the column for it.

@@ -17,6 +17,7 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::failed;
 use crate::model_folder::ModelFolder;
 use crate::png;
 use crate::prompt_length::note_of_cut;
@@ -65,10 +66,6 @@ impl From<Cleaning> for ccsr_clip::Cleaning {
 pub struct ClipScorer {
     folder: ModelFolder,
     cleaning: Cleaning,
-}
-
-fn failed(error: impl std::error::Error) -> StageError {
-    StageError::failed(error.to_string())
 }
 
 impl RoleKind for ClipScorer {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ccsr_stage::{
     Batch, Bound, ColumnType, Environment, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
-    Partition, PartitionOutcomes, Resolved, Resource, Roles, Row, RowCounts, Schemas, Source,
-    Stage, StageError, StageKind, Table, Unit, Value,
+    Partition, PartitionOutcomes, Resolved, Resource, Roles, RowCounts, Schemas, Source, Stage,
+    StageError, StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::added_column::{AddedColumn, SLOTS};
 use crate::range::within;
 use crate::roles::{Judge, Role, told};
-use crate::row_id::described;
 use crate::template;
 
 /// The column of descriptions.
@@ -69,8 +68,7 @@ impl Stage for DescribeImages {
     }
 
     fn bound(&self, rows: &RowCounts) -> Bound {
-        let images = rows.get("images").copied().unwrap_or(0);
-        Bound::new(images, "captions", images)
+        CAPTION.bound(rows)
     }
 
     fn units(
@@ -79,17 +77,10 @@ impl Stage for DescribeImages {
         _: &Partition,
         so_far: &[Resolved],
     ) -> Result<Vec<Unit>, StageError> {
-        if !so_far.is_empty() {
-            return Ok(Vec::new());
-        }
-        let model = self.judge.object.model(inputs)?;
-        let unit = |row: Row<'_>| {
-            let text = template::render(&self.params.prompt, |name| Ok(row.text(name)?))?;
-            let reads = told(row.blob("image")?, text, self.params.max_tokens, &model);
-            let unit = self.judge.unit("judge", reads);
-            Ok(unit.with_hint(Value::from(described(row))))
-        };
-        inputs.table("images")?.rows().map(unit).collect()
+        let (judge, words) = (("judge", &self.judge), &self.params.prompt);
+        AddedColumn::units(inputs, so_far, judge, words, |image, text, model| {
+            told(image, text, self.params.max_tokens, model)
+        })
     }
 
     fn batch(&self) -> usize {

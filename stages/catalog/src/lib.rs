@@ -55,7 +55,7 @@ pub mod world;
 
 pub use device::{DEVICES, device};
 
-use ccsr_stage::{Registry, Value};
+use ccsr_stage::{Registry, StageError, Value};
 use serde::Serialize;
 
 /// Every stage kind, and every implementation of a role.
@@ -95,6 +95,11 @@ pub fn registry() -> Registry {
         .with_role::<mistral_writer::MistralWriter>()
         .with_role::<llava_judge::LlavaJudge>()
         .with_role::<clip_scorer::ClipScorer>()
+}
+
+/// What a model, or a file of it, says of itself, as the failure of a unit.
+fn failed(error: impl std::error::Error) -> StageError {
+    StageError::failed(error.to_string())
 }
 
 /// Plain parameters, as they enter a stage's identity.

@@ -20,11 +20,12 @@ use ccsr_text::{Message, Part};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::failed;
 use crate::model_folder::ModelFolder;
 use crate::questions::Question;
 use crate::roles::{Judge, Network, YesNo};
 use crate::together::together;
-use crate::words::Words;
+use crate::words::{self, Words};
 
 /// Questions, or texts, in a batch: those about four images, as a rule. One image is in memory at a time.
 const TOGETHER: usize = 40;
@@ -51,10 +52,6 @@ pub struct LlavaJudge {
     chat_template: Option<String>,
 }
 
-fn failed(error: impl std::error::Error) -> StageError {
-    StageError::failed(error.to_string())
-}
-
 impl RoleKind for LlavaJudge {
     const ROLE: &'static str = "judge";
     const NAME: &'static str = "llava";
@@ -64,10 +61,7 @@ impl RoleKind for LlavaJudge {
 
     /// Its files count, not where they lie.
     fn settings(params: &Params) -> Result<Value, Misfits> {
-        let template = params.chat_template.as_deref();
-        Ok(Value::map(
-            template.map(|template| ("chat_template", Value::from(template))),
-        ))
+        Ok(words::settings(params.chat_template.as_deref()))
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {

@@ -8,15 +8,14 @@ use std::sync::Arc;
 
 use ccsr_stage::{
     Batch, Bound, ColumnType, Environment, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
-    Partition, PartitionOutcomes, Resolved, Resource, Roles, Row, RowCounts, Schemas, Source,
-    Stage, StageError, StageKind, Table, Unit, Value,
+    Partition, PartitionOutcomes, Resolved, Resource, Roles, RowCounts, Schemas, Source, Stage,
+    StageError, StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::added_column::{AddedColumn, SLOTS};
 use crate::roles::{Role, Scored, Scorer};
-use crate::row_id::described;
 use crate::template;
 
 /// The column of scores, as `eval.winrate` looks for it.
@@ -77,12 +76,6 @@ pub struct MeasureClipScore {
     scorer: Role<dyn Scorer>,
 }
 
-impl MeasureClipScore {
-    fn text(&self, row: Row<'_>) -> Result<String, StageError> {
-        template::render(self.params.text(), |column| Ok(row.text(column)?))
-    }
-}
-
 impl Stage for MeasureClipScore {
     fn identity(&self) -> Value {
         crate::identity_of(&self.params)
@@ -101,8 +94,7 @@ impl Stage for MeasureClipScore {
     }
 
     fn bound(&self, rows: &RowCounts) -> Bound {
-        let images = rows.get("images").copied().unwrap_or(0);
-        Bound::new(images, "scores", images)
+        SCORE.bound(rows)
     }
 
     fn units(
@@ -111,20 +103,14 @@ impl Stage for MeasureClipScore {
         _: &Partition,
         so_far: &[Resolved],
     ) -> Result<Vec<Unit>, StageError> {
-        if !so_far.is_empty() {
-            return Ok(Vec::new());
-        }
-        let model = self.scorer.object.model(inputs)?;
-        let unit = |row: Row<'_>| {
-            let reads = vec![
-                ("image", Value::Blob(row.blob("image")?)),
-                ("text", Value::from(self.text(row)?)),
+        let (scorer, words) = (("scorer", &self.scorer), self.params.text());
+        AddedColumn::units(inputs, so_far, scorer, words, |image, text, model| {
+            vec![
+                ("image", Value::Blob(image)),
+                ("text", Value::from(text)),
                 ("model", model.clone()),
-            ];
-            let unit = self.scorer.unit("scorer", reads);
-            Ok(unit.with_hint(Value::from(described(row))))
-        };
-        inputs.table("images")?.rows().map(unit).collect()
+            ]
+        })
     }
 
     fn batch(&self) -> usize {

@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use ccsr_stage::{
     Batch, Bound, ColumnType, Environment, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
-    Partition, PartitionOutcomes, Resolved, Resource, Roles, Row, RowCounts, Schemas, Source,
-    Stage, StageError, StageKind, Table, Unit, Value,
+    Partition, PartitionOutcomes, Resolved, Resource, Roles, RowCounts, Schemas, Source, Stage,
+    StageError, StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::added_column::{AddedColumn, SLOTS};
 use crate::roles::{Judge, Role, YesNo};
-use crate::row_id::described;
 use crate::template;
 
 /// The column of scores.
@@ -68,8 +67,7 @@ impl Stage for MeasureVqaScore {
     }
 
     fn bound(&self, rows: &RowCounts) -> Bound {
-        let images = rows.get("images").copied().unwrap_or(0);
-        Bound::new(images, "scores", images)
+        SCORE.bound(rows)
     }
 
     fn units(
@@ -78,21 +76,14 @@ impl Stage for MeasureVqaScore {
         _: &Partition,
         so_far: &[Resolved],
     ) -> Result<Vec<Unit>, StageError> {
-        if !so_far.is_empty() {
-            return Ok(Vec::new());
-        }
-        let model = self.judge.object.model(inputs)?;
-        let unit = |row: Row<'_>| {
-            let question = template::render(&self.params.question, |name| Ok(row.text(name)?))?;
-            let reads = vec![
-                ("image", Value::Blob(row.blob("image")?)),
+        let (judge, words) = (("judge", &self.judge), &self.params.question);
+        AddedColumn::units(inputs, so_far, judge, words, |image, question, model| {
+            vec![
+                ("image", Value::Blob(image)),
                 ("question", Value::from(question)),
                 ("model", model.clone()),
-            ];
-            let unit = self.judge.unit("judge", reads);
-            Ok(unit.with_hint(Value::from(described(row))))
-        };
-        inputs.table("images")?.rows().map(unit).collect()
+            ]
+        })
     }
 
     fn batch(&self) -> usize {

@@ -15,10 +15,11 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::failed;
 use crate::model_folder::ModelFolder;
 use crate::roles::{Completion, Network, TokenSampling, Wording, Writer};
 use crate::together::together;
-use crate::words::Words;
+use crate::words::{self, Words};
 
 /// Texts that are written side by side. Each keeps what it has read: at full size a quarter of a megabyte a token.
 const TOGETHER: usize = 8;
@@ -47,10 +48,6 @@ pub struct MistralWriter {
     chat_template: Option<String>,
 }
 
-fn failed(error: impl std::error::Error) -> StageError {
-    StageError::failed(error.to_string())
-}
-
 impl RoleKind for MistralWriter {
     const ROLE: &'static str = "writer";
     const NAME: &'static str = "mistral";
@@ -60,10 +57,7 @@ impl RoleKind for MistralWriter {
 
     /// Its files count, not where they lie.
     fn settings(params: &Params) -> Result<Value, Misfits> {
-        let template = params.chat_template.as_deref();
-        Ok(Value::map(
-            template.map(|template| ("chat_template", Value::from(template))),
-        ))
+        Ok(words::settings(params.chat_template.as_deref()))
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {

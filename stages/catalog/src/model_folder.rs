@@ -43,7 +43,7 @@ impl ModelFolder {
         }
     }
 
-    /// A folder of which one file is read.
+    /// A folder of which one file is read, and looked at: beside it there may be others as large.
     pub(crate) fn file(folder: FolderPath, name: &'static [&'static str; 1], file: &str) -> Self {
         Self {
             file: Some(file.to_owned()),
@@ -51,19 +51,22 @@ impl ModelFolder {
         }
     }
 
-    /// The folders, for the engine to look at.
+    /// The folders, or the file, for the engine to look at.
     pub(crate) fn sources(&self) -> Vec<Source> {
         let source = |name: &'static str| {
-            let (path, display) = if self.is_whole {
-                (self.path.clone(), self.display.clone())
-            } else {
-                (self.path.join(name), format!("{}/{name}", self.display))
+            let below = match &self.file {
+                Some(file) => Some(file.as_str()),
+                None => (!self.is_whole).then_some(name),
+            };
+            let (path, display) = match below {
+                Some(below) => (self.path.join(below), format!("{}/{below}", self.display)),
+                None => (self.path.clone(), self.display.clone()),
             };
             Source {
                 name,
                 path,
                 display,
-                folder: true,
+                folder: self.file.is_none(),
             }
         };
         self.parts.iter().copied().map(source).collect()
@@ -71,10 +74,8 @@ impl ModelFolder {
 
     /// The digest of the files that are read, by their names: where they lie is no part of it.
     pub(crate) fn digest(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
-        let is_read = |name: &str| match &self.file {
-            Some(file) => name == file,
-            None => READ.iter().any(|ending| name.ends_with(ending)),
-        };
+        let is_read =
+            |name: &str| self.file.is_some() || READ.iter().any(|ending| name.ends_with(ending));
         let part = |part: &'static str| {
             let files = inputs.source(part)?.iter();
             let files = files.filter(|file| is_read(&file.name));

@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::model::{Model, Wish, factor_of};
+use crate::failed;
 use crate::model_folder::ModelFolder;
 use crate::roles::{DrawRequest, Drawer, Drawing, Network, Reads, SamplerName, Sampling};
 
@@ -79,11 +80,6 @@ pub struct StableDiffusion {
 struct Adapted {
     folder: ModelFolder,
     scale: f64,
-}
-
-/// What the model says of itself, as the failure of a unit.
-fn failed(error: impl std::error::Error) -> StageError {
-    StageError::failed(error.to_string())
 }
 
 /// The sampler of a request.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ccsr_gguf::Gguf;
-use ccsr_stage::StageError;
+use ccsr_stage::{StageError, Value};
 use ccsr_text::{ChatTemplate, Message, TemplateError, Tokenizer};
+
+use crate::failed;
 
 /// A tokenizer, and a chat template if there is one.
 pub(crate) struct Words {
@@ -13,8 +15,9 @@ pub(crate) struct Words {
     template: Result<ChatTemplate, TemplateError>,
 }
 
-fn failed(error: impl std::error::Error) -> StageError {
-    StageError::failed(error.to_string())
+/// What of a language model's settings enters keys: a template that stands in the suite. Its files count by themselves.
+pub(crate) fn settings(chat_template: Option<&str>) -> Value {
+    Value::map(chat_template.map(|template| ("chat_template", Value::from(template))))
 }
 
 impl Words {
