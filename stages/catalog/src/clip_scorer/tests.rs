@@ -29,7 +29,10 @@ pub(crate) fn image(golden: &Golden, number: usize) -> RgbImage {
 
 impl Model {
     fn cosines(&self, pairs: &[&(RgbImage, &str)]) -> Vec<f64> {
-        let scored = self.score(pairs).unwrap().into_iter();
+        let scored = self
+            .score(&pairs.iter().map(|pair| (*pair).clone()).collect::<Vec<_>>())
+            .unwrap()
+            .into_iter();
         scored.map(|scored| scored.cosine).collect()
     }
 }
@@ -56,7 +59,7 @@ fn cosines_are_those_of_transformers() {
         assert!((found - alone).abs() < 1e-6, "{found}, alone {alone}");
     }
     assert!(model.cosines(&[]).is_empty());
-    let scored = model.score(&pairs.iter().collect::<Vec<_>>()).unwrap();
+    let scored = model.score(&pairs).unwrap();
     let notes: Vec<_> = scored.iter().map(|scored| scored.note.as_deref()).collect();
     assert_eq!(notes[..3], [None; 3]);
     let note = notes[3].unwrap();

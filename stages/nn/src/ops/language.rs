@@ -3,11 +3,6 @@
 //! Their default bodies, of Burn's primitives, are right on every backend and go backward. Those that are `default` to
 //! fusion are fused by Burn on cards; the others reach the bodies there as they are (`cube`).
 
-#![expect(
-    clippy::too_many_arguments,
-    reason = "an extension takes plain numbers: a form is four of them"
-)]
-
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
