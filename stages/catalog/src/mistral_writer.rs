@@ -223,3 +223,6 @@ impl Model {
         text.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
