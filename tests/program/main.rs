@@ -39,6 +39,7 @@ mod references;
 mod reproduction;
 mod run_diff;
 mod schema;
+mod self_reward;
 mod shells;
 mod signals;
 mod sweeps;

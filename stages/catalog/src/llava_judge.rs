@@ -356,3 +356,6 @@ fn log_sum(logits: impl Iterator<Item = f32> + Clone) -> f64 {
     let sum: f64 = logits.map(|logit| (f64::from(logit) - most).exp()).sum();
     most + sum.ln()
 }
+
+#[cfg(test)]
+mod tests;

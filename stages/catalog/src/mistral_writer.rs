@@ -217,3 +217,6 @@ impl Model {
         text.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
