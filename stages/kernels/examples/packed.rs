@@ -1,11 +1,11 @@
-//! Times of the seven linear layers of a Mistral 7B layer, packed in 4 bits:
-//! `cargo run --release -p ccsr-kernels --example packed [group] [rounds]`.
+//! Times (medians) of the seven linear layers of a Mistral 7B layer, packed in 4 bits or 8:
+//! `cargo run --release -p ccsr-kernels --example packed [group] [rounds] [bits]`.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::time::Instant;
 
-use ccsr_kernels::packed::{Form, Offset, Packed, Width, from_codes, linear};
+use ccsr_kernels::packed::{Form, Offset, Packed, Width, from_awq, from_codes, linear};
 use half::f16;
 
 /// Name, inputs, outputs.
@@ -19,66 +19,93 @@ const LAYERS: [(&str, usize, usize); 7] = [
     ("down", 14336, 4096),
 ];
 
-fn matrix(inputs: usize, outputs: usize, group: usize) -> Packed {
-    let form = Form::new(inputs, outputs, group, Width::Four, Offset::Minima)
-        .expect("groups divide the inputs");
+fn matrix(inputs: usize, outputs: usize, group: usize, width: Width) -> Packed {
+    let (offset, mask) = match width {
+        Width::Four => (Offset::Minima, 15),
+        Width::Eight => (Offset::Zero(128), 255),
+    };
+    let form = Form::new(inputs, outputs, group, width, offset).expect("groups divide the inputs");
     let codes: Vec<u8> = (0..inputs * outputs)
-        .map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8 & 15)
+        .map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8 & mask)
         .collect();
-    let groups = inputs / group * outputs;
-    let (scales, minima) = (
-        vec![f16::from_f32(0.01); groups],
-        vec![f16::from_f32(-0.08); groups],
-    );
+    let scales = vec![f16::from_f32(0.01); inputs / group * outputs];
+    let minima = vec![f16::from_f32(-0.08); form.offset_count()];
     from_codes(form, &codes, &scales, &minima).expect("the slices are as long as the form says")
 }
 
+fn time(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|a| a.parse::<usize>());
-    let group = arguments.next().and_then(Result::ok).unwrap_or(32);
-    let rounds = arguments.next().and_then(Result::ok).unwrap_or(9);
+    let arguments: Vec<usize> = std::env::args()
+        .skip(1)
+        .map_while(|a| a.parse().ok())
+        .collect();
+    let given = |i: usize, otherwise| arguments.get(i).copied().unwrap_or(otherwise).max(1);
+    let (group, rounds) = (given(0, 32), given(1, 9));
+    let width = if given(2, 4) == 8 {
+        Width::Eight
+    } else {
+        Width::Four
+    };
+
+    let (inputs, outputs) = (4096_usize, 14336);
+    let words: Vec<i32> = (0..).take(inputs * outputs / 8).collect();
+    let zeros = &words[..inputs / group * outputs / 8];
+    let scales = vec![f16::ONE; inputs / group * outputs];
+    let seconds = time(|| {
+        let packed = from_awq((inputs, outputs), group, &words, zeros, &scales);
+        assert!(packed.is_ok(), "the slices are as long as the sizes say");
+    });
+    println!(
+        "AWQ {inputs} -> {outputs} packed in {:.1} ms",
+        1e3 * seconds
+    );
+
     let layers: Vec<Packed> = LAYERS
         .iter()
-        .map(|&(_, inputs, outputs)| matrix(inputs, outputs, group))
+        .map(|&(_, inputs, outputs)| matrix(inputs, outputs, group, width))
         .collect();
     for rows in [1, 2, 4, 8, 64, 512] {
-        let mut total = 0.0;
-        let mut bytes = 0;
-        let mut weights = 0;
-        println!("{rows} rows, groups of {group}");
-        for ((name, inputs, outputs), packed) in LAYERS.iter().zip(&layers) {
-            let matrix = packed.view().expect("a packed matrix is whole");
-            let x: Vec<f32> = (0..rows * inputs)
-                .map(|i| (i as f32 * 0.37).sin())
-                .collect();
-            let mut y = vec![0.0; rows * outputs];
-            let mut times: Vec<f64> = (0..rounds)
-                .map(|_| {
-                    let start = Instant::now();
-                    linear(&x, matrix, None, &mut y);
-                    start.elapsed().as_secs_f64()
-                })
-                .collect();
-            times.sort_by(f64::total_cmp);
-            let median = times[rounds / 2];
-            let size = packed.words.len() * 4 + (packed.scales.len() + packed.offsets.len()) * 2;
-            let operations = 2.0 * (rows * inputs * outputs) as f64;
-            println!(
-                "  {name:4} {inputs:5} -> {outputs:5}: {:8.3} ms (least {:8.3}) {:6.1} GB/s {:6.1} GFLOP/s",
-                1e3 * median,
-                1e3 * times[0],
-                size as f64 / median / 1e9,
-                operations / median / 1e9
-            );
-            total += median;
-            bytes += size;
-            weights += inputs * outputs;
+        let mut times = vec![Vec::new(); LAYERS.len()];
+        // One layer after the other, so that each comes from memory.
+        for _ in 0..rounds {
+            for ((&(_, inputs, outputs), packed), times) in
+                LAYERS.iter().zip(&layers).zip(&mut times)
+            {
+                let matrix = packed.view().expect("a packed matrix is whole");
+                let x: Vec<f32> = (0..rows * inputs)
+                    .map(|i| (i as f32 * 0.37).sin())
+                    .collect();
+                let mut y = vec![1.0; rows * outputs];
+                times.push(time(|| linear(&x, matrix, None, &mut y)));
+            }
         }
-        println!(
-            "  all:                {:8.3} ms {:6.1} GB/s {:6.1} GFLOP/s",
-            1e3 * total,
-            bytes as f64 / total / 1e9,
-            2.0 * (rows * weights) as f64 / total / 1e9
-        );
+        println!("{rows} rows, groups of {group}");
+        let mut all = [0.0; 3];
+        for ((&(name, inputs, outputs), packed), times) in
+            LAYERS.iter().zip(&layers).zip(&mut times)
+        {
+            times.sort_by(f64::total_cmp);
+            let size = packed.words.len() * 4 + (packed.scales.len() + packed.offsets.len()) * 2;
+            let operations = 2 * rows * inputs * outputs;
+            let sums = [times[rounds / 2], size as f64, operations as f64];
+            report(&format!("{name:4} {inputs:5} -> {outputs:5}"), sums);
+            all = std::array::from_fn(|i| all[i] + sums[i]);
+        }
+        report("all", all);
     }
+}
+
+/// One line: seconds, bytes, operations.
+fn report(what: &str, [seconds, bytes, operations]: [f64; 3]) {
+    println!(
+        "  {what:19} {:8.3} ms {:6.1} GB/s {:6.1} GFLOP/s",
+        1e3 * seconds,
+        bytes / seconds / 1e9,
+        operations / seconds / 1e9
+    );
 }

@@ -8,12 +8,14 @@
 //! | [`rotary`] | rotary position embedding |
 //! | [`softmax`] | softmax over the last dimension |
 //! | [`attention`], [`attention_backward`] | softmax attention in tiles, on any strides |
-//! | [`convolution`] | convolution, and linear layers with weights of single or half precision |
+//! | [`convolution`] | convolution, and linear layers, of many rows or few, with weights of single or half precision |
+//! | [`packed`] | linear layers whose weights are codes of 4 or 8 bits |
 //! | [`math`] | the vector functions all of these share |
 //!
 //! Every kernel runs on the widest vectors that the machine has, found at run time, and on rayon's pool when the work is
 //! large enough. Work is split so that no sum is ever split in two ways: a result does not depend on the number of
-//! threads, nor on what else is in the batch. It may differ in the last bits between instruction sets.
+//! threads, nor on what else is in the batch. It may differ in the last bits between instruction sets, but for [`packed`]
+//! and [`convolution::few_rows`].
 
 #![expect(
     clippy::inline_always,

@@ -11,6 +11,8 @@ use crate::lanes::{Instructions, Kernel, Lanes};
 
 /// Numbers in one vector.
 const LANES: usize = 16;
+/// Rows taken at once.
+const ROWS: usize = 4;
 /// Outputs taken at once: their weights stay in the second cache for all rows.
 const SIDE: usize = 4;
 /// Outputs of one task.
@@ -53,6 +55,8 @@ pub fn linear_few_rows_on(
     if y.is_empty() {
         return;
     }
+    let x = panels(x, inputs, rows);
+    let x = &x[..];
     let mut parts = vec![0.0; rows * outputs];
     let tasks = parts.par_chunks_mut(rows * TASK_OUTPUTS).enumerate();
     tasks.for_each(|(task, y)| {
@@ -129,9 +133,27 @@ impl Format for UpperHalf {
     }
 }
 
+/// Rows in panels of up to 4, vector by vector: `[row / 4][input / 16][row % 4][input % 16]`, filled up with zeros. Rows side
+/// by side do not drive each other out of the first cache, as rows a power of two apart do.
+fn panels(x: &[f32], inputs: usize, rows: usize) -> Vec<[f32; LANES]> {
+    let vectors = inputs.div_ceil(LANES);
+    let mut to = vec![[0.0; LANES]; rows * vectors];
+    for (panel, to) in to.chunks_mut((ROWS * vectors).max(1)).enumerate() {
+        let lines = to.len() / vectors;
+        for line in 0..lines {
+            let x = &x[(panel * ROWS + line) * inputs..][..inputs];
+            for (k, x) in x.chunks(LANES).enumerate() {
+                to[k * lines + line][..x.len()].copy_from_slice(x);
+            }
+        }
+    }
+    to
+}
+
 /// All rows, and the outputs of one task.
 struct Run<'a> {
-    x: &'a [f32],
+    /// In panels.
+    x: &'a [[f32; LANES]],
     rows: usize,
     inputs: usize,
     y: &'a mut [f32],
@@ -164,59 +186,83 @@ impl<F: Format> FewRows<'_, F> {
     /// All rows times `N` outputs.
     #[inline(always)]
     fn outputs<L: Lanes, const N: usize>(&mut self, lanes: L, output: usize) {
-        let most = if L::REGISTERS >= 32 { 4 } else { 1 };
-        let mut row = 0;
-        while row < self.run.rows {
-            match (self.run.rows - row).min(most) {
-                1 => self.tile::<L, 1, N>(lanes, row, output),
-                2 => self.tile::<L, 2, N>(lanes, row, output),
-                3 => self.tile::<L, 3, N>(lanes, row, output),
-                _ => self.tile::<L, 4, N>(lanes, row, output),
+        for row in (0..self.run.rows).step_by(ROWS) {
+            match self.run.rows - row {
+                1 => self.panel::<L, 1, N>(lanes, row, output),
+                2 => self.panel::<L, 2, N>(lanes, row, output),
+                3 => self.panel::<L, 3, N>(lanes, row, output),
+                _ => self.panel::<L, ROWS, N>(lanes, row, output),
             }
-            row += most;
         }
     }
 
-    /// `R` rows times `N` outputs.
+    /// `R` rows times `N` outputs, as many rows at once as registers hold the sums of.
     #[inline(always)]
-    fn tile<L: Lanes, const R: usize, const N: usize>(
+    fn panel<L: Lanes, const R: usize, const N: usize>(
         &mut self,
         lanes: L,
         row: usize,
         output: usize,
     ) {
-        let Run {
-            x, rows, inputs, ..
-        } = self.run;
-        let x: [_; R] = std::array::from_fn(|r| x[(row + r) * inputs..][..inputs].as_chunks());
+        if L::REGISTERS > R * N {
+            self.tile::<L, R, R, N>(lanes, row, 0, output);
+        } else {
+            for top in 0..R {
+                self.tile::<L, R, 1, N>(lanes, row, top, output);
+            }
+        }
+    }
+
+    /// `M` rows, from `top` on, of a panel of `R`, times `N` outputs.
+    #[inline(always)]
+    fn tile<L: Lanes, const R: usize, const M: usize, const N: usize>(
+        &mut self,
+        lanes: L,
+        row: usize,
+        top: usize,
+        output: usize,
+    ) {
+        let (rows, inputs) = (self.run.rows, self.run.inputs);
+        let vectors = inputs.div_ceil(LANES);
+        let x = self.run.x[row * vectors..][..R * vectors]
+            .as_chunks::<R>()
+            .0;
         let w: [_; N] =
             std::array::from_fn(|n| self.weights[(output + n) * inputs..][..inputs].as_chunks());
-        let mut sums = [[lanes.splat(0.0); N]; R];
-        for k in 0..inputs / LANES {
-            let w: [L::Floats; N] = std::array::from_fn(|n| F::load(lanes, &w[n].0[k]));
-            for r in 0..R {
-                let x = lanes.floats(&x[r].0[k]);
-                for n in 0..N {
-                    sums[r][n] = lanes.mul_add(x, w[n], sums[r][n]);
-                }
-            }
+        let mut sums = [[lanes.splat(0.0); N]; M];
+        for (k, x) in x[..inputs / LANES].iter().enumerate() {
+            let w = std::array::from_fn(|n| F::load(lanes, &w[n].0[k]));
+            add(lanes, x, top, w, &mut sums);
         }
-        if !inputs.is_multiple_of(LANES) {
-            let w: [L::Floats; N] = std::array::from_fn(|n| F::load(lanes, &padded(w[n].1)));
-            for r in 0..R {
-                let x = lanes.floats(&padded(x[r].1));
-                for n in 0..N {
-                    sums[r][n] = lanes.mul_add(x, w[n], sums[r][n]);
-                }
-            }
+        if let Some(x) = x.get(inputs / LANES) {
+            let w = std::array::from_fn(|n| F::load(lanes, &padded(w[n].1)));
+            add(lanes, x, top, w, &mut sums);
         }
         let outputs = self.run.y.len() / rows;
-        for (r, sums) in sums.into_iter().enumerate() {
-            for (n, sums) in sums.into_iter().enumerate() {
-                let mut sum = [0.0; LANES];
-                lanes.store(&mut sum, sums);
-                self.run.y[(row + r) * outputs + output + n] = total(sum);
+        let y = self.run.y[(row + top) * outputs..].chunks_mut(outputs);
+        for (y, sums) in y.zip(sums) {
+            for (y, sum) in y[output..].iter_mut().zip(sums) {
+                let mut lane_sums = [0.0; LANES];
+                lanes.store(&mut lane_sums, sum);
+                *y = total(lane_sums);
             }
+        }
+    }
+}
+
+/// Adds the products of one vector of `M` rows, from `top` on, and of `N` outputs.
+#[inline(always)]
+fn add<L: Lanes, const R: usize, const M: usize, const N: usize>(
+    lanes: L,
+    x: &[[f32; LANES]; R],
+    top: usize,
+    w: [L::Floats; N],
+    sums: &mut [[L::Floats; N]; M],
+) {
+    for (x, sums) in x[top..].iter().zip(sums) {
+        let x = lanes.floats(x);
+        for (w, sum) in w.into_iter().zip(sums) {
+            *sum = lanes.mul_add(x, w, *sum);
         }
     }
 }

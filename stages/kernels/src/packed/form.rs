@@ -79,6 +79,7 @@ pub struct Form {
     inputs: usize,
     outputs: usize,
     group: usize,
+    span: usize,
     width: Width,
     offset: Offset,
 }
@@ -99,10 +100,19 @@ impl Form {
         if group == 0 || !group.is_multiple_of(32) || !inputs.is_multiple_of(group) {
             return Err(FormError::Group { inputs, group });
         }
+        let longest = match width {
+            Width::Four => 128,
+            Width::Eight => 32,
+        };
+        let span = [128, 64]
+            .into_iter()
+            .find(|&span| span <= longest && group.is_multiple_of(span))
+            .unwrap_or(32);
         Ok(Self {
             inputs,
             outputs,
             group,
+            span,
             width,
             offset,
         })
@@ -168,18 +178,12 @@ impl Form {
 
     /// Inputs whose products are summed in whole numbers: they share a scale of activations.
     pub(super) fn span(&self) -> usize {
-        match self.width {
-            Width::Eight => 32,
-            Width::Four => [128, 64]
-                .into_iter()
-                .find(|&span| self.group.is_multiple_of(span))
-                .unwrap_or(32),
-        }
+        self.span
     }
 
     /// The greatest power of two such that a span of activations up to it, times the greatest code, fits in 32 bits.
     pub(super) fn activation_bits(&self) -> u32 {
-        match (self.width, self.span()) {
+        match (self.width, self.span) {
             (Width::Eight, _) => 18,
             (Width::Four, 128) => 20,
             (Width::Four, 64) => 21,
