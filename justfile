@@ -33,6 +33,11 @@ networks PYTHON WORK:
     cargo build --release --locked --example networks -p ccsr-stages
     {{PYTHON}} benches/networks.py --work {{WORK}}
 
+# Language models beside llama.cpp and PyTorch (benches/README.md says what it needs).
+language PYTHON WORK:
+    cargo build --release --locked --example language -p ccsr-stages
+    {{PYTHON}} benches/language.py --work {{WORK}}
+
 # Kernels through WebGPU, on Mesa's lavapipe where there is no card (mesa-vulkan-drivers, libvulkan1).
 wgpu:
     cargo test -p ccsr-nn --features wgpu --locked -- --test-threads 1 gpu::
