@@ -45,7 +45,7 @@ fn main() {
     let (model, inputs) = (Path::new(model), std::fs::read(inputs).unwrap());
     let began = Instant::now();
     let compute = match mode.as_str() {
-        "text" => text(model, serde_json::from_slice(&inputs).unwrap(), device),
+        "text" => text(model, serde_json::from_slice(&inputs).unwrap(), &device),
         "questions" => questions(model, serde_json::from_slice(&inputs).unwrap(), device),
         other => panic!("there is no mode `{other}`: text, questions"),
     };
@@ -67,8 +67,8 @@ fn main() {
     );
 }
 
-fn text(path: &Path, inputs: Text, device: Device) -> Computation {
-    let model = ccsr_mistral::load(path, &device).unwrap();
+fn text(path: &Path, inputs: Text, device: &Device) -> Computation {
+    let model = ccsr_mistral::load(path, device).unwrap();
     Box::new(move || {
         let (prompt, continuation) = (&inputs.prompt, &inputs.continuation);
         let mut cache = model.cache(None, prompt.len() + continuation.len());
@@ -78,7 +78,7 @@ fn text(path: &Path, inputs: Text, device: Device) -> Computation {
                 rows: tokens.len(),
             };
             let states = model.forward(model.embed(tokens), &mut [span], pass);
-            let last = states.slice([tokens.len() - 1..tokens.len()]);
+            let last = states.narrow(0, tokens.len() - 1, 1);
             let logits = model.logits(last, Pass::Decode).into_data();
             logits.convert::<f32>().try_to_vec::<f32>().unwrap()
         };
