@@ -32,9 +32,9 @@ fn parameter(name: &str, shape: &[usize]) -> Vec<f32> {
     let ends = |ending: &str| name.ends_with(ending);
     let inputs: usize = shape.iter().skip(1).product();
     let (offset, factor) = if ends(".logit_scale") {
-        (0.8, 0.3)
+        (2.3, 0.3)
     } else if name.contains(".cv4.") && ends(".bias") && !name.contains(".norm.") {
-        (-4.0, 0.5)
+        (-5.0, 0.5)
     } else if ends(".running_var") {
         (1.0, 0.5)
     } else if ends(".bn.weight") || ends(".norm.weight") {
@@ -42,7 +42,7 @@ fn parameter(name: &str, shape: &[usize]) -> Vec<f32> {
     } else if ends(".gl.weight") {
         (0.0, 2.0)
     } else if name.contains(".22.cv2.") && ends(".2.weight") {
-        (0.0, (60.0 / inputs as f64).sqrt())
+        (0.0, (6000.0 / inputs as f64).sqrt())
     } else if ends(".weight") {
         (0.0, (6.0 / inputs as f64).sqrt())
     } else {

@@ -69,7 +69,7 @@ fn assert_found(found: &[Detection], expected: &Golden, name: &str) {
     let (numbers, _) = expected.numbers(name);
     let (rows, _) = numbers.as_chunks::<6>();
     assert_eq!(found.len(), rows.len(), "{name}");
-    assert!(rows.len() > 20, "{name} has only {} detections", rows.len());
+    assert!(rows.len() > 5, "{name} has only {} detections", rows.len());
     assert!(found.is_sorted_by(|one, other| one.confidence >= other.confidence));
     let mut left: Vec<&Detection> = found.iter().collect();
     for row in rows {
@@ -131,9 +131,9 @@ fn images_of_all_shapes_are_put_into_the_same_letter_box() {
         ("quirk", 999, 150),
     ];
     let images = shapes.map(|(_, width, height)| picture(width, height));
-    let found = detect(&tiny, 2, &images.each_ref(), 640);
+    let found = detect(&tiny, 80, &images.each_ref(), 640);
     for ((name, ..), found) in shapes.iter().zip(&found) {
-        assert_found(found, &expected, &format!("tiny.2.640.{name}"));
+        assert_found(found, &expected, &format!("tiny.80.640.{name}"));
     }
 }
 
