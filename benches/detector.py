@@ -34,13 +34,12 @@ def ultralytics():
 
 
 def network(scale):
-    """A network of ultralytics' with random weights, SiLU in its pooling as the published ones have it."""
+    """A network of ultralytics' with random weights."""
     import torch
     ultralytics()
     from ultralytics.nn.tasks import WorldModel
     torch.manual_seed(1)
     model = WorldModel(f"yolov8{scale}-worldv2.yaml", ch=3, nc=80, verbose=False)
-    model.model[9].cv1.act = torch.nn.SiLU()
     with torch.no_grad():
         for name, value in model.state_dict().items():
             if name.endswith(("running_var", "bn.weight", "norm.weight")):

@@ -25,7 +25,7 @@ impl MaxSigmoidAttention {
         Self {
             gl: LinearConfig::new(TEXT_WIDTH, channels).init(device),
             bias: Initializer::Zeros.init([heads], device),
-            proj_conv: Conv::new([channels; 2], 3, 1, device).activated(false),
+            proj_conv: Conv::new([channels; 2], 3, 1, device).inactive(),
             heads,
         }
     }

@@ -102,10 +102,10 @@ pub(crate) struct Sppf {
 }
 
 impl Sppf {
-    pub(crate) fn new([from, to]: [usize; 2], active: bool, device: &Device) -> Self {
+    pub(crate) fn new([from, to]: [usize; 2], device: &Device) -> Self {
         let (inner, pad) = (from / 2, POOL / 2);
         Self {
-            cv1: Conv::new([from, inner], 1, 1, device).activated(active),
+            cv1: Conv::new([from, inner], 1, 1, device),
             cv2: Conv::new([(POOLS + 1) * inner, to], 1, 1, device),
             pool: MaxPool2dConfig::new([POOL; 2])
                 .with_strides([1, 1])

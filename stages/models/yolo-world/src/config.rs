@@ -71,9 +71,6 @@ pub struct YoloWorldConfig {
     pub max_channels: usize,
     /// For how many classes it was built: wider heads if there are more than the finest features have channels.
     pub classes_at_build: usize,
-    /// Whether SiLU follows the first convolution of the pyramid pooling. It does in the published checkpoints;
-    /// `ultralytics` builds networks without it from some version of 2026 on.
-    pub sppf_activation: bool,
 }
 
 /// `config.json` as it is written.
@@ -86,7 +83,6 @@ struct Written {
     width: Option<f64>,
     max_channels: Option<usize>,
     classes_at_build: Option<usize>,
-    sppf_activation: Option<bool>,
 }
 
 impl TryFrom<Written> for YoloWorldConfig {
@@ -106,7 +102,6 @@ impl TryFrom<Written> for YoloWorldConfig {
             width,
             max_channels,
             classes_at_build: written.classes_at_build.unwrap_or(80),
-            sppf_activation: written.sppf_activation.unwrap_or(true),
         };
         config.check().map(|()| config)
     }
@@ -122,7 +117,6 @@ impl YoloWorldConfig {
             width,
             max_channels,
             classes_at_build: 80,
-            sppf_activation: true,
         }
     }
 

@@ -65,9 +65,12 @@ impl Conv {
         }
     }
 
-    /// Without SiLU, unless `active`.
-    pub(crate) fn activated(self, active: bool) -> Self {
-        Self { active, ..self }
+    /// Without SiLU.
+    pub(crate) fn inactive(self) -> Self {
+        Self {
+            active: false,
+            ..self
+        }
     }
 
     /// Its outputs' channels.

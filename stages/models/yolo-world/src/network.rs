@@ -62,7 +62,7 @@ impl Network {
             stage_16: stage(c16, many),
             down_32: down(c16, c32),
             stage_32: stage(c32, few),
-            pool: Sppf::new([c32; 2], config.sppf_activation, device),
+            pool: Sppf::new([c32; 2], device),
             neck_16: neck(c32 + c16, c16, 8),
             neck_8: neck(c16 + c8, c8, 4),
             lower_16: down(c8, c8),

@@ -42,9 +42,9 @@ fn parameter(name: &str, shape: &[usize]) -> Vec<f32> {
     } else if ends(".gl.weight") {
         (0.0, 2.0)
     } else if name.contains(".22.cv2.") && ends(".2.weight") {
-        (0.0, (6000.0 / inputs as f64).sqrt())
+        (0.0, (1000.0 / inputs as f64).sqrt())
     } else if ends(".weight") {
-        (0.0, (6.0 / inputs as f64).sqrt())
+        (0.0, (5.0 / inputs as f64).sqrt())
     } else {
         (0.0, 0.1)
     };

@@ -29,8 +29,8 @@ from ultralytics.nn.tasks import WorldModel, yaml_model_load  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 GOLDEN = HERE / "golden"
-#: Networks: depth, width, most channels, whether SiLU follows the pyramid pooling's first convolution.
-NETWORKS = {"tiny": (0.33, 0.25, 1024, True), "odd": (0.67, 0.375, 768, False), "s": (0.33, 0.5, 1024, True)}
+#: Networks: depth, width, most channels.
+NETWORKS = {"tiny": (0.33, 0.25, 1024), "odd": (0.67, 0.375, 768), "s": (0.33, 0.5, 1024)}
 #: Images, width and height.
 IMAGES = {"square": (512, 512), "exact": (640, 640), "tall": (300, 512), "flat": (1200, 33), "halved": (1280, 1280),
           "quirk": (999, 150)}
@@ -65,9 +65,9 @@ def parameter(name, shape):
     elif name.endswith(".gl.weight"):
         offset, factor = 0.0, 2.0
     elif ".22.cv2." in name and name.endswith(".2.weight"):
-        offset, factor = 0.0, (6000.0 / float(numpy.prod(shape[1:]))) ** 0.5
+        offset, factor = 0.0, (1000.0 / float(numpy.prod(shape[1:]))) ** 0.5
     elif name.endswith(".weight"):
-        offset, factor = 0.0, (6.0 / float(numpy.prod(shape[1:]))) ** 0.5
+        offset, factor = 0.0, (5.0 / float(numpy.prod(shape[1:]))) ** 0.5
     else:
         offset, factor = 0.0, 0.1
     return torch.from_numpy(numpy.asarray(offset + factor * formula(name, shape), numpy.float32))
@@ -88,12 +88,10 @@ def image(width, height):
 
 def build(name, half=False):
     """A network of ultralytics' with weights by the formula."""
-    depth, width, most, active = NETWORKS[name]
+    depth, width, most = NETWORKS[name]
     yaml = yaml_model_load("yolov8s-worldv2.yaml")
     yaml["scales"] = {"s": [depth, width, most]}
     model = WorldModel(yaml, ch=3, nc=80, verbose=False)
-    if active:
-        model.model[9].cv1.act = torch.nn.SiLU()
     state = {key: value if key.endswith("num_batches_tracked") or ".dfl." in key else parameter(key, tuple(value.shape))
              for key, value in model.state_dict().items()}
     if half:

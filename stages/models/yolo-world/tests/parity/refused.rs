@@ -53,7 +53,7 @@ fn broken_checkpoints_are_errors_that_name_what_is_wrong() {
             "expected `width`",
         ),
         (
-            r#"{"model_type": "yolo-world-v2", "scale": "s", "width": 0.3}"#,
+            r#"{"model_type": "yolo-world-v2", "scale": "s", "width": 0.45}"#,
             "heads",
         ),
         (
@@ -65,7 +65,10 @@ fn broken_checkpoints_are_errors_that_name_what_is_wrong() {
             r#"{"model_type": "yolo-world-v2", "scale": "s"}"#,
             "does not fit",
         ),
-        (ODD, "lacks"),
+        (
+            &TINY.replace("0.33", "0.67"),
+            "`stage_4.cv2.conv.weight` does not fit",
+        ),
     ] {
         put(config);
         assert!(says(path).contains(wanted), "{config}: {}", says(path));
