@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import statistics
+import subprocess
 import sys
 import time
 import types
@@ -149,15 +150,19 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--batch", type=int, nargs="*", default=[1, 8])
+    parser.add_argument("--make", help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.make:
+        return make(args.make, args.work)
     if args.child:
         images = [args.work / f"{index}.png" for index in range(args.batch[0])]
         return child(args.child, args.work, images, args.times)
     print("| network | by | time | of ultralytics' | loading | peak memory | boxes, ours / theirs |")
     print("|---|---|" + "---:|" * 5, flush=True)
     for scale in args.scales:
-        make(scale, args.work)
+        # In a process of its own: a child's peak memory is its parent's at least.
+        subprocess.run([sys.executable, __file__, "--make", scale, "--work", args.work], check=True)
         for batch in args.batch:
             measure(scale, batch, args.work, args.rounds, args.times)
 

@@ -14,8 +14,8 @@ use crate::suppress::suppress;
 use crate::weights::{LoadError, load};
 use crate::{Network, Predictions, Vocabulary};
 
-/// Images that go through the network at once, at most: more take memory and no less time.
-const MOST_TOGETHER: usize = 8;
+/// Images that go through the network at once, at most: more take more memory, and on the CPU more time.
+const MOST_TOGETHER: usize = 4;
 /// The longest side that images are scaled to, in pixels.
 const LONGEST: usize = 4096;
 

@@ -26,7 +26,8 @@ const CONFIDENCE: f32 = 1e-4;
 
 const TINY: &str =
     r#"{"model_type": "yolo-world-v2", "depth": 0.33, "width": 0.25, "max_channels": 1024}"#;
-const ODD: &str = r#"{"model_type": "yolo-world-v2", "depth": 0.67, "width": 0.375, "max_channels": 768}"#;
+const ODD: &str =
+    r#"{"model_type": "yolo-world-v2", "depth": 0.67, "width": 0.375, "max_channels": 768}"#;
 const SMALL: &str = r#"{"model_type": "yolo-world-v2", "scale": "s"}"#;
 
 fn expected() -> Golden {
