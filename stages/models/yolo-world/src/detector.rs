@@ -129,7 +129,7 @@ impl YoloWorld {
         Ok(self.network.vocabulary(features))
     }
 
-    /// What the network says of an image each, before boxes are made of it; images are scaled as for
+    /// What the network says of an image, before boxes are made of it; it is scaled as for
     /// [`detect`](Self::detect).
     pub fn predict(
         &self,

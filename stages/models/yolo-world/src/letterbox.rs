@@ -89,3 +89,6 @@ fn smaller([one, other]: [f64; 2]) -> f64 {
 fn scaled(image: [usize; 2], ratio: f64) -> [usize; 2] {
     image.map(|side| rounded(side as f64 * ratio).max(1))
 }
+
+#[cfg(test)]
+mod tests;

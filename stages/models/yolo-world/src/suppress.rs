@@ -53,3 +53,32 @@ pub(crate) fn suppress(mut found: Vec<Detection>, overlap: f32, most: usize) -> 
     }
     kept.into_iter().map(|(detection, _)| detection).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Detection, suppress};
+
+    fn detection(class: usize, confidence: f32, bounds: [f32; 4]) -> Detection {
+        Detection {
+            class,
+            confidence,
+            bounds,
+        }
+    }
+
+    #[test]
+    fn a_box_gives_way_to_a_surer_one_of_its_class_alone() {
+        let best = detection(0, 0.9, [0.0, 0.0, 10.0, 10.0]);
+        // 90 of 100 and 70 of 100 in common with it.
+        let near = detection(0, 0.8, [0.0, 0.0, 10.0, 9.0]);
+        let less = detection(0, 0.7, [0.0, 0.0, 10.0, 7.0]);
+        let other = detection(1, 0.6, [0.0, 0.0, 10.0, 10.0]);
+        let all = vec![other, less, near, best];
+        // An overlap of just the limit is none.
+        assert_eq!(suppress(all.clone(), 0.7, 300), [best, less, other]);
+        assert_eq!(suppress(all.clone(), 0.69, 300), [best, other]);
+        assert_eq!(suppress(all.clone(), 1.0, 300), [best, near, less, other]);
+        assert_eq!(suppress(all, 1.0, 2), [best, near]);
+        assert!(suppress(Vec::new(), 0.7, 300).is_empty());
+    }
+}

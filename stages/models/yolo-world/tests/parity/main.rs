@@ -98,7 +98,6 @@ fn the_network_says_what_that_of_ultralytics_says() {
         for (part, found) in [("boxes", found.boxes), ("scores", found.scores)] {
             let wanted = expected.tensor(&format!("{name}.{classes}.{part}"), &device);
             let error = error(&found, &wanted);
-            println!("{name}.{classes}.{part} is off by {error:.1e}");
             assert!(
                 error <= TOLERANCE,
                 "{name}.{classes}.{part} is off by {error}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes golden/expected.safetensors: what ultralytics computes with weights and images that a formula makes.
+"""Writes golden/: what ultralytics computes with weights and images that a formula makes.
 
     YOLO_AUTOINSTALL=false .oracle/bin/python stages/models/yolo-world/tests/parity/make_golden.py
 
@@ -25,6 +25,7 @@ sys.modules["clip"] = types.ModuleType("clip")
 sys.modules["clip"].__spec__ = importlib.machinery.ModuleSpec("clip", None)
 
 from ultralytics import YOLOWorld  # noqa: E402
+from ultralytics.data.augment import LetterBox  # noqa: E402
 from ultralytics.nn.tasks import WorldModel, yaml_model_load  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
@@ -125,6 +126,21 @@ def detect(name, classes, pictures, size, floor=0.01, half=False):
     return found
 
 
+def letterboxes():
+    """What letter boxes are made of images: width, height, size, the box's width and height, a hash of its bytes."""
+    sides = [*IMAGES.values(), (640, 1280), (1280, 640), (101, 200), (5, 7), (3000, 1), (1, 3000), (1279, 1281), (1000, 1500),
+             (1080, 1920), (1, 1), (641, 639), (639, 641), (256, 256), (257, 255), (100, 60)]
+    for size in (640, 128):
+        for width, height in sides:
+            y, x, c = numpy.meshgrid(numpy.arange(height), numpy.arange(width), numpy.arange(3), indexing="ij")
+            picture = ((x * 7 + y * 13 + c * 29 + x * y) % 256).astype(numpy.uint8)
+            box = LetterBox(size, auto=True, stride=32)(image=picture)
+            digest = 2166136261
+            for byte in box.tobytes():
+                digest = (digest ^ byte) * 16777619 % 2**32
+            yield f"{width} {height} {size} {box.shape[1]} {box.shape[0]} {digest}\n"
+
+
 NAMES = ["elephant", "a person riding a horse", "Traffic  LIGHT", "salt & pepper", "\"teddy\" bear", "",
          "elephant " * 100]
 
@@ -158,6 +174,7 @@ def text_features():
 def main():
     """All of it."""
     GOLDEN.mkdir(exist_ok=True)
+    (GOLDEN / "letterboxes.txt").write_text("".join(letterboxes()))
     expected = {}
     with torch.no_grad():
         expected["texts"] = text_features()

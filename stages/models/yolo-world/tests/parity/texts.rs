@@ -53,6 +53,14 @@ fn tensors() -> BTreeMap<String, Vec<usize>> {
 
 /// A folder with an encoder whose tensors are called so.
 fn folder(config: &str, rename: impl Fn(&str) -> String) -> TempDir {
+    folder_of(config, tensors(), rename)
+}
+
+fn folder_of(
+    config: &str,
+    tensors: BTreeMap<String, Vec<usize>>,
+    rename: impl Fn(&str) -> String,
+) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     put("config.json", config);
@@ -60,7 +68,7 @@ fn folder(config: &str, rename: impl Fn(&str) -> String) -> TempDir {
     put("vocab.json", &vocabulary());
     write_tensors(
         &folder.path().join("model.safetensors"),
-        tensors(),
+        tensors,
         rename,
         false,
     );
@@ -126,9 +134,17 @@ fn encoders_are_found_in_folders_of_all_kinds() {
     };
     let bare = |name: &str| name.strip_prefix("text_model.").unwrap_or(name).to_owned();
     same(&folder(CONFIG, bare));
-    // Of both towers, of which one has a tensor and the space a temperature.
     let both = format!(r#"{{"text_config": {CONFIG}, "projection_dim": 512}}"#);
-    same(&folder(&both, str::to_owned));
+    let mut tensors = tensors();
+    for (name, shape) in [
+        ("logit_scale", vec![1]),
+        ("text_model.embeddings.position_ids", vec![1, 77]),
+        ("vision_model.post_layernorm.weight", vec![7]),
+        ("visual_projection.weight", vec![512, 7]),
+    ] {
+        tensors.insert(name.to_owned(), shape);
+    }
+    same(&folder_of(&both, tensors, str::to_owned));
 }
 
 #[test]
