@@ -118,6 +118,7 @@ fn crates_import_only_whom_they_may() {
             "ccsr-clip" | "ccsr-stable-diffusion" => &["ccsr-nn"],
             "ccsr-mistral" => &["ccsr-nn", "ccsr-kernels", "ccsr-gguf"],
             "ccsr-llava" => &["ccsr-nn", "ccsr-clip", "ccsr-mistral"],
+            "ccsr-yolo-world" => &["ccsr-nn", "ccsr-clip"],
             "ccsr-stage" => &["ccsr-cache"],
             "ccsr-engine" => &["ccsr-stage", "ccsr-cache"],
             "ccsr-stages" => &[
@@ -129,6 +130,7 @@ fn crates_import_only_whom_they_may() {
                 "ccsr-stable-diffusion",
                 "ccsr-mistral",
                 "ccsr-llava",
+                "ccsr-yolo-world",
                 "ccsr-text",
                 "ccsr-gguf",
             ],

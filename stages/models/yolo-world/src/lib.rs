@@ -1,0 +1,30 @@
+//! YOLO-World, version 2 (Cheng et al., 2024, arXiv 2401.17270): finds in images what a list of names says.
+//!
+//! [`YoloWorld`] is the type to read first: it takes images to [`Detection`]s, for a [`Vocabulary`] that is made once of
+//! what a [`TextEncoder`] says of the names. What a class scores depends on the whole vocabulary: attention looks at the
+//! class that fits a place best.
+//!
+//! The reference is `ultralytics`, whose names of tensors are kept.
+
+mod attention;
+mod block;
+mod config;
+mod convolution;
+mod decode;
+mod detector;
+mod head;
+mod letterbox;
+mod network;
+mod resize;
+mod suppress;
+mod text;
+mod vocabulary;
+mod weights;
+
+pub use config::{Scale, YoloWorldConfig};
+pub use decode::Detection;
+pub use detector::{DetectError, Settings, YoloWorld};
+pub use network::{Network, Predictions};
+pub use text::{TextEncoder, TextError};
+pub use vocabulary::Vocabulary;
+pub use weights::{LoadError, renamed};

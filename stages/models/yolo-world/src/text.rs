@@ -1,0 +1,132 @@
+//! The text encoder: CLIP ViT-B/32's, which the detector was trained with.
+
+use std::path::Path;
+
+use burn::nn::{Linear, LinearConfig};
+use burn::prelude::*;
+use ccsr_clip::{Cleaning, Padding, TextConfig, TextModel, TokenizeError, Tokenizer};
+use ccsr_nn::ops::linear;
+use ccsr_nn::{Checkpoint, read_config};
+use serde::Deserialize;
+
+use crate::config::TEXT_WIDTH;
+use crate::weights::{LoadError, STEMS};
+
+/// Texts that go through the encoder at once.
+const TOGETHER: usize = 80;
+
+/// Why names cannot be encoded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// The encoder's weights.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The tokenizer, or a name that it does not take.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// Another encoder than the detector's.
+    #[error(
+        "expected a text encoder with features of {TEXT_WIDTH} numbers, as CLIP ViT-B/32 has, found {found}"
+    )]
+    Width {
+        /// Numbers of its features.
+        found: usize,
+    },
+}
+
+/// `config.json`: of a text tower, or of both towers.
+#[derive(Deserialize)]
+struct Towers {
+    text_config: Option<TextConfig>,
+    projection_dim: Option<usize>,
+}
+
+/// The tower with its projection.
+#[derive(Module, Debug)]
+struct Projected {
+    text_model: TextModel,
+    text_projection: Linear,
+}
+
+/// Names into features.
+pub struct TextEncoder {
+    model: Projected,
+    tokenizer: Tokenizer,
+    device: Device,
+}
+
+impl TextEncoder {
+    /// Loads an encoder from a folder of the hub: `config.json`, `model.safetensors` and the tokenizer's files, of CLIP or
+    /// of its text tower with projection alone.
+    pub fn load(folder: &Path, device: &Device) -> Result<Self, TextError> {
+        let path = folder.join("config.json");
+        let towers: Towers = read_config(&path).map_err(LoadError::from)?;
+        let config = match towers.text_config {
+            Some(config) => config,
+            None => read_config(&path).map_err(LoadError::from)?,
+        };
+        let width = towers.projection_dim.unwrap_or(config.projection_dim);
+        if width != TEXT_WIDTH {
+            return Err(TextError::Width { found: width });
+        }
+        let tokenizer = Tokenizer::open(folder, config.max_position_embeddings)?;
+        let weights = Checkpoint::open(folder, &STEMS).and_then(|weights| weights.rename(renamed));
+        let model = Projected {
+            text_model: config.init(device),
+            text_projection: LinearConfig::new(config.hidden_size, width)
+                .with_bias(false)
+                .init(device),
+        };
+        let model = weights.and_then(|weights| weights.load(model));
+        Ok(Self {
+            model: model.map_err(LoadError::from)?,
+            tokenizer: tokenizer.with_cleaning(Cleaning::OpenAi),
+            device: device.clone(),
+        })
+    }
+
+    /// Features of names, each of length 1. A name stands for itself: nothing is put around it.
+    ///
+    /// # Shapes
+    /// `[names, 512]`.
+    pub fn features<S: AsRef<str>>(&self, names: &[S]) -> Result<Tensor<2>, TextError> {
+        let tokenise = |name: &S| Ok(self.tokenizer.tokenise(name.as_ref(), Padding::Zero)?.ids);
+        let ids: Vec<Vec<i64>> = names
+            .iter()
+            .map(tokenise)
+            .collect::<Result<_, TextError>>()?;
+        if ids.is_empty() {
+            return Ok(Tensor::zeros([0, TEXT_WIDTH], &self.device));
+        }
+        let encoded = ids.chunks(TOGETHER).map(|ids| self.encode(ids));
+        Ok(Tensor::cat(encoded.collect(), 0))
+    }
+
+    fn encode(&self, ids: &[Vec<i64>]) -> Tensor<2> {
+        let shape = [ids.len(), self.tokenizer.length()];
+        let tokens = TensorData::new(ids.concat(), shape);
+        let tokens = Tensor::<2, Int>::from_data(tokens, &self.device);
+        let tower = &self.model.text_model;
+        let pooled = tower.pool(tower.forward(tokens.clone()), tokens);
+        let features = linear(&self.model.text_projection, pooled);
+        let length = features.clone().square().sum_dim(1).sqrt();
+        features / length
+    }
+}
+
+/// A tensor's name here: what is not of the text tower is left out. Newer files leave out the tower's name where there is
+/// one tower only.
+fn renamed(name: &str) -> Option<String> {
+    let others = ["vision_model.", "visual_projection.", "logit_scale"];
+    if name.ends_with(".position_ids") || others.iter().any(|other| name.starts_with(other)) {
+        return None;
+    }
+    let bare = ["embeddings.", "encoder.", "final_layer_norm."];
+    let bare = bare.iter().any(|part| name.starts_with(part));
+    Some(if bare {
+        format!("text_model.{name}")
+    } else {
+        name.to_owned()
+    })
+}
