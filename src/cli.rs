@@ -14,7 +14,7 @@ use crate::session::DEVICES;
 
 pub(crate) use cache::{CacheCommand, GcArgs};
 pub(crate) use log::{LogArgs, LogFormat, LogLevel};
-pub(crate) use models::{ModelsCommand, PullArgs};
+pub(crate) use models::{ConvertArgs, ModelsCommand, PullArgs};
 
 /// A declarative workflow engine for self-rewarding text-to-image research.
 ///

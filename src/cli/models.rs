@@ -1,5 +1,7 @@
 //! `ccsr-flow models …`: what can be typed.
 
+use std::path::PathBuf;
+
 use ccsr_hub::{ModelId, Pattern};
 use clap::{Args, Subcommand};
 
@@ -23,6 +25,9 @@ pub(crate) enum ModelsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read the tensors out of a PyTorch checkpoint (`.pt`) and write them as safetensors. Nothing in the checkpoint is
+    /// executed.
+    Convert(ConvertArgs),
     /// Print the folder with a model's files. Asks no hub.
     Path {
         /// `owner/name`, or `owner/name@revision`.
@@ -56,4 +61,20 @@ pub(crate) struct PullArgs {
     /// End with one JSON object on stdout instead of the folder.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The checkpoint, such as `yolov8x-worldv2.pt`.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// The folder to write `model.safetensors` and `config.json` to. By default one beside the checkpoint, named as it is
+    /// without its ending.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
+
+    /// Replace what was written there before.
+    #[arg(long)]
+    pub(crate) force: bool,
 }

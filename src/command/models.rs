@@ -1,5 +1,6 @@
 //! `ccsr-flow models`: models from a Hugging Face hub, and the cache that all its programs share.
 
+mod convert;
 mod pull;
 mod verify;
 
@@ -20,6 +21,7 @@ pub(super) fn models(command: &ModelsCommand, ui: &Ui) -> Result<Exit, Failure> 
         ModelsCommand::Pull(args) => pull::pull(&hub, args, ui),
         ModelsCommand::List { json } => list(&hub, *json, ui),
         ModelsCommand::Verify { id, json } => verify::verify(&hub, id, *json, ui),
+        ModelsCommand::Convert(args) => convert::convert(args, ui),
         ModelsCommand::Path { id } => {
             ui.data(hub.path(id)?.display())?;
             Ok(Exit::Done)

@@ -22,6 +22,7 @@ mod cache_trouble;
 mod command_models;
 mod command_stages;
 mod commands;
+mod conversion;
 mod crashes;
 mod diffusion;
 mod doctor;

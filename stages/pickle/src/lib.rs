@@ -1,0 +1,23 @@
+//! PyTorch checkpoints (`torch.save`, `.pt`): their tensors, read without executing anything.
+//!
+//! Such a file is a zip archive with a pickle in it, a program for a stack machine that may call whatever Python can
+//! import. [`TorchFile::open`] runs a machine of its own that knows the instructions and names that checkpoints need and
+//! refuses all others, by name and place. What it builds is inert: a class is a name, an object its state. What is found
+//! in it is taken for the module tree of a network, or for its state dictionary, and checked against the file. A file that
+//! lies about itself is an error, never a panic, and never more memory than the file has bytes for.
+//!
+//! The pickle reader of `burn-store` 0.22 was looked at first: it knows state dictionaries, not modules that were pickled as
+//! objects, as those of `ultralytics` are.
+
+mod archive;
+mod convert;
+mod error;
+mod machine;
+mod modules;
+mod names;
+mod tensor;
+mod value;
+
+pub use archive::TorchFile;
+pub use error::PickleError;
+pub use tensor::{Kind, Tensor};

@@ -1,0 +1,144 @@
+//! Tensors: where their numbers lie.
+
+use std::sync::Arc;
+
+use crate::error::Fault;
+
+/// A kind of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Floating point of 16 bits (IEEE 754 binary16).
+    F16,
+    /// Floating point of 16 bits (brain).
+    BF16,
+    /// Floating point of 32 bits.
+    F32,
+    /// Floating point of 64 bits.
+    F64,
+    /// Whole numbers of 64 bits.
+    I64,
+    /// Whole numbers of 32 bits.
+    I32,
+    /// Whole numbers of 16 bits.
+    I16,
+    /// Whole numbers of 8 bits.
+    I8,
+    /// Whole numbers of 8 bits, from 0 on.
+    U8,
+    /// True or false, a byte each.
+    Bool,
+}
+
+impl Kind {
+    /// Bytes a number.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F64 | Self::I64 => 8,
+            Self::F32 | Self::I32 => 4,
+            Self::F16 | Self::BF16 | Self::I16 => 2,
+            Self::I8 | Self::U8 | Self::Bool => 1,
+        }
+    }
+}
+
+/// Numbers in a file of the archive.
+#[derive(Clone, Debug)]
+pub(crate) struct Storage {
+    pub(crate) kind: Kind,
+    /// The file's name below `data/`.
+    pub(crate) key: Arc<str>,
+    /// How many numbers it has.
+    pub(crate) count: usize,
+}
+
+/// A tensor: which numbers of its storage it has, and in which order.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    pub(crate) storage: Storage,
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+impl Tensor {
+    /// A tensor, all of whose numbers lie in its storage.
+    pub(crate) fn new(
+        storage: Storage,
+        offset: usize,
+        shape: Vec<usize>,
+        strides: Vec<usize>,
+    ) -> Result<Self, Fault> {
+        let misfit = || {
+            Fault::damaged(format!(
+                "a tensor of the shape {shape:?} with the strides {strides:?} from number {offset} on does not lie in its \
+                 storage of {} numbers",
+                storage.count
+            ))
+        };
+        if shape.len() != strides.len() {
+            return Err(misfit());
+        }
+        let count = shape
+            .iter()
+            .try_fold(1_usize, |all, side| all.checked_mul(*side));
+        let count = count.ok_or_else(misfit)?;
+        let last = shape
+            .iter()
+            .zip(&strides)
+            .try_fold(offset, |last, (side, stride)| {
+                last.checked_add(side.saturating_sub(1).checked_mul(*stride)?)
+            });
+        let last = last.ok_or_else(misfit)?;
+        // A tensor repeated by strides of zero would have more numbers than the file has bytes for.
+        if count > storage.count || (count > 0 && last >= storage.count) {
+            return Err(misfit());
+        }
+        Ok(Self {
+            storage,
+            offset,
+            shape,
+            strides,
+        })
+    }
+
+    /// What kind of numbers it has.
+    pub const fn kind(&self) -> Kind {
+        self.storage.kind
+    }
+
+    /// Its sides, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Its bytes out of those of its storage, as they lie in a row.
+    pub(crate) fn gathered(&self, storage: &[u8]) -> Vec<u8> {
+        let size = self.kind().size();
+        let count: usize = self.shape.iter().product();
+        let mut dense = 1;
+        let sides = self.shape.iter().zip(&self.strides).rev();
+        let is_dense = sides.into_iter().all(|(side, stride)| {
+            let fits = *side == 1 || *stride == dense;
+            dense *= side;
+            fits
+        });
+        if is_dense || count == 0 {
+            return storage[self.offset * size..][..count * size].to_vec();
+        }
+        let mut bytes = Vec::with_capacity(count * size);
+        let mut place = vec![0; self.shape.len()];
+        for _ in 0..count {
+            let steps = place.iter().zip(&self.strides);
+            let at = self.offset + steps.map(|(step, stride)| step * stride).sum::<usize>();
+            bytes.extend_from_slice(&storage[at * size..][..size]);
+            for (step, side) in place.iter_mut().zip(&self.shape).rev() {
+                *step += 1;
+                if *step < *side {
+                    break;
+                }
+                *step = 0;
+            }
+        }
+        bytes
+    }
+}
