@@ -63,6 +63,30 @@ fn a_reworded_question_is_asked_once_an_image() {
 }
 
 #[test]
+fn the_surest_detection_among_the_best_makes_a_pair_to_train_on() {
+    let project = project();
+    assert_eq!(project.summary([FILE]).of("detections"), 8);
+    let pairs = rows(&project, "pairs", &[]);
+    assert_eq!(pairs.len(), 4, "a pair a prompt");
+    let metadata = project.read("examples/self_reward/out/dataset/metadata.jsonl");
+    assert_eq!(metadata.lines().count(), 4);
+    for row in metadata.lines() {
+        let row: Json = serde_json::from_str(row).unwrap();
+        let file = row["file_name"].as_str().unwrap();
+        let image = project.path(&format!("examples/self_reward/out/dataset/{file}"));
+        assert!(image.is_file(), "{file}");
+    }
+    let boxes = project.path("examples/self_reward/out/boxes");
+    assert_eq!(std::fs::read_dir(boxes).unwrap().count(), 8);
+
+    // The threshold looks at no image again; another word beside the class does.
+    let surer = project.summary([FILE, "--set", "stages.pairs.with.min_confidence=0.99"]);
+    assert_eq!((surer.of("detections"), executed(&surer)), (0, [0, 0, 0]));
+    let words = "stages.detections.with.vocabulary=[\"{class}\", tree]";
+    assert_eq!(project.summary([FILE, "--set", words]).of("detections"), 8);
+}
+
+#[test]
 fn prompts_are_about_their_class_and_none_is_there_twice() {
     let project = project();
     let about = "stages.prompts.with.classes=[elephant, zebra, penguin]";

@@ -4,11 +4,12 @@
 //! it looks at no image again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ccsr_stage::{
-    Batch, Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort, Partition,
-    PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schemas, Stage, StageError, StageKind,
-    Table, Unit, Value,
+    Batch, Bound, ColumnType, Environment, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
+    Partition, PartitionOutcomes, Resolved, Resource, Roles, Row, RowCounts, Schemas, Source,
+    Stage, StageError, StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ use crate::template::{self, Piece};
 
 /// The most detections kept for an image: the surest.
 const MOST: usize = 300;
+/// The word that is there for the others' sake; what is taken for it is not kept.
+const PAD: &str = " ";
 
 /// Parameters of `image.detect`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -112,6 +115,10 @@ impl Stage for DetectObjects {
         Ok(vec![OutputPort::new("detections", schema)])
     }
 
+    fn sources(&self) -> Vec<Source> {
+        self.detector.object.sources()
+    }
+
     fn bound(&self, rows: &RowCounts) -> Bound {
         let images = rows.get("images").copied().unwrap_or(0);
         Bound::new(images, "detections", images.saturating_mul(MOST as u64))
@@ -126,30 +133,42 @@ impl Stage for DetectObjects {
         if !so_far.is_empty() {
             return Ok(Vec::new());
         }
+        let model = self.detector.object.model(inputs)?;
         let mut units = Vec::new();
         for row in inputs.table("images")?.rows() {
             let words = self.words(row)?.into_iter();
             let mut words: Vec<Value> = words.map(Value::from).collect();
             if self.params.pad_class {
-                words.push(Value::from(" "));
+                words.push(Value::from(PAD));
             }
-            let mut reads = self.detector.object.input(row)?;
+            let mut reads = self.detector.object.input(row, &model)?;
             reads.push(("image", Value::Blob(row.blob("image")?)));
             reads.push(("vocabulary", Value::list(words)));
             reads.push(("floor", Value::Float(self.params.floor)));
-            let hint = Value::from(described(row));
-            units.push(Unit::new(self.detector.keyed("detector", reads)).with_hint(hint));
+            let unit = self.detector.unit("detector", reads);
+            units.push(unit.with_hint(Value::from(described(row))));
         }
         Ok(units)
     }
 
     fn batch(&self) -> usize {
-        512
+        self.detector.object.batch()
+    }
+
+    fn resource_identity(&self, _: &str) -> Value {
+        self.detector.object.resource_identity()
+    }
+
+    fn load(&self, _: &str, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        self.detector.object.load(environment)
     }
 
     fn execute(&self, batch: &Batch<'_>) -> Vec<Result<Outcome, StageError>> {
         let outcome = |mut found: Vec<Found>| {
             found.retain(|found| found.confidence >= self.params.floor);
+            if self.params.pad_class {
+                found.retain(|found| found.label != PAD);
+            }
             found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
             found.truncate(MOST);
             Ok(Outcome::of(Value::of(&found)?))

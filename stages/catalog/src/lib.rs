@@ -9,11 +9,13 @@
 
 mod added_column;
 mod answer_text;
+mod canvas;
 pub mod clip_scorer;
 pub mod compare_wins;
 pub mod describe_images;
 pub mod detect_objects;
 mod device;
+pub mod draw_boxes;
 pub mod export_dataset;
 #[cfg(test)]
 mod fakes;
@@ -26,6 +28,7 @@ pub mod judge_images;
 pub mod lay_out_sheets;
 pub mod llava_judge;
 pub mod measure_clip_score;
+pub mod measure_detection;
 pub mod measure_truth;
 pub mod measure_vqa_score;
 pub mod mistral_writer;
@@ -52,6 +55,7 @@ pub mod template_prompts;
 mod together;
 mod words;
 pub mod world;
+pub mod yolo_world;
 
 pub use device::{DEVICES, device};
 
@@ -79,10 +83,12 @@ pub fn registry() -> Registry {
         .with::<measure_clip_score::MeasureClipScore>()
         .with::<measure_vqa_score::MeasureVqaScore>()
         .with::<compare_wins::CompareWins>()
+        .with::<measure_detection::MeasureDetection>()
         // Programs in other languages.
         .with::<run_command::RunCommand>()
         // To look at, and to train on.
         .with::<lay_out_sheets::LayOutSheets>()
+        .with::<draw_boxes::DrawBoxes>()
         .with::<export_dataset::ExportDataset>()
         // A world whose truth is known: its roles, and how good the choices were.
         .with_role::<world::WorldGrammar>()
@@ -94,6 +100,7 @@ pub fn registry() -> Registry {
         .with_role::<stable_diffusion::StableDiffusion>()
         .with_role::<mistral_writer::MistralWriter>()
         .with_role::<llava_judge::LlavaJudge>()
+        .with_role::<yolo_world::YoloWorldDetector>()
         .with_role::<clip_scorer::ClipScorer>()
 }
 
@@ -147,10 +154,12 @@ mod tests {
                 "command",
                 "dataset.export",
                 "eval.clip-score",
+                "eval.detect",
                 "eval.vqa-score",
                 "eval.winrate",
                 "image.caption",
                 "image.detect",
+                "image.draw-boxes",
                 "image.generate",
                 "image.grid",
                 "image.import",

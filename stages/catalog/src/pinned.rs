@@ -98,6 +98,8 @@ fn pinned() {
     let with = json!({"argv": argv, "columns": {"answer": "text", "margin": "float"}});
     pin::<run_command::RunCommand>(&with, &lab, &[("rows", &images)]);
     pin::<lay_out_sheets::LayOutSheets>(&json!({}), &lab, &[("images", &images)]);
+    pin::<draw_boxes::DrawBoxes>(&json!({}), &lab, &[]);
+    pin::<measure_detection::MeasureDetection>(&json!({}), &lab, &[]);
     pin::<export_dataset::ExportDataset>(&json!({}), &lab, &[("pairs", &images)]);
     pin::<measure_clip_score::MeasureClipScore>(&json!({}), &lab, &[("images", &images)]);
     let (writer, judge) = (fakes::writer("diverse"), fakes::judge(""));

@@ -26,16 +26,47 @@ pub(crate) fn tokens(prompt: &str) -> u32 {
 
 /// Whether the prompt has the class as a word, or its plural.
 pub(crate) fn mentions(prompt: &str, class: &str) -> bool {
-    let prompt = words(prompt);
-    let singular = words(class);
-    let Some((last, rest)) = singular.split_last() else {
-        return false;
-    };
-    plurals(last).into_iter().chain([last.clone()]).any(|last| {
-        let wanted: Vec<String> = rest.iter().cloned().chain([last]).collect();
-        prompt.windows(wanted.len()).any(|window| window == wanted)
-    })
+    mention(&words(prompt), class).is_some()
 }
+
+/// How a class stands in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// As one.
+    Singular,
+    /// As several.
+    Plural,
+    /// In a form that means either: sheep.
+    Either,
+}
+
+/// Where a class first stands in the words of a text, itself or its plural.
+pub(crate) fn mention(words: &[String], class: &str) -> Option<(usize, Number)> {
+    let singular = self::words(class);
+    let (last, rest) = singular.split_last()?;
+    let plurals = plurals(last);
+    words
+        .windows(singular.len())
+        .enumerate()
+        .find_map(|(at, window)| {
+            let (end, beginning) = window.split_last()?;
+            let number = if beginning != rest {
+                return None;
+            } else if plurals.contains(end) {
+                Number::Plural
+            } else if end != last {
+                return None;
+            } else if SAME.contains(&end.as_str()) {
+                Number::Either
+            } else {
+                Number::Singular
+            };
+            Some((at, number))
+        })
+}
+
+/// Words whose plural is written as their singular.
+const SAME: [&str; 6] = ["sheep", "deer", "fish", "moose", "bison", "aircraft"];
 
 /// How the plural of a word may be written.
 fn plurals(word: &str) -> Vec<String> {
@@ -61,7 +92,8 @@ fn plurals(word: &str) -> Vec<String> {
     plurals
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The words of a text, in lower case.
+pub(crate) fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
     let words = lower
         .split(|c: char| !c.is_alphanumeric())

@@ -207,15 +207,20 @@ pub struct Found {
 }
 
 /// Finds things in images.
-pub trait Detector: Send + Sync {
+pub trait Detector: Network {
     /// Columns of the images' table that it reads beside `image`.
     fn columns(&self) -> Vec<(&'static str, ColumnType)> {
         Vec::new()
     }
 
     /// What its findings in a row's image depend on, beside the image, the vocabulary and the
-    /// floor.
-    fn input(&self, row: Row<'_>) -> Result<Reads, StageError>;
+    /// floor; `model` is what [`Network::model`] answered.
+    fn input(&self, row: Row<'_>, model: &Value) -> Result<Reads, StageError>;
+
+    /// How many images make a good batch.
+    fn batch(&self) -> usize {
+        512
+    }
 
     /// Looks at the images of the batch's units, whose inputs hold what [`input`](Self::input)
     /// said and `image`, `vocabulary` and `floor`.

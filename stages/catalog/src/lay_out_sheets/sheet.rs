@@ -1,24 +1,16 @@
 //! Drawing a contact sheet: the prompt on top, images in rows, a caption under each.
 
-use std::convert::Infallible;
-
 use ccsr_stage::{Blobs, StageError, Value};
-use embedded_graphics::draw_target::DrawTarget;
-use embedded_graphics::geometry::{OriginDimensions, Point, Size};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, iso_8859_1};
-use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
-use embedded_graphics::primitives::{Primitive, PrimitiveStyle, Rectangle};
-use embedded_graphics::text::{Baseline, Text};
-use embedded_graphics::{Drawable, Pixel};
-use image::imageops::{self, FilterType};
-use image::{Rgb, RgbImage};
+use embedded_graphics::geometry::{Point, Size};
+use embedded_graphics::pixelcolor::Rgb888;
+use image::{Rgb, RgbImage, imageops};
 
+use crate::canvas::{Canvas, FONT, enlarged, factor, printable};
 use crate::png;
 
 /// The most pixels of a sheet: 400 MB of them while it is drawn.
 const MOST: u64 = 1 << 27;
 
-const FONT: &MonoFont<'_> = &iso_8859_1::FONT_9X15;
 /// Pixels between cells and around all.
 const GAP: u32 = 12;
 /// Height of a line of text.
@@ -59,7 +51,7 @@ pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, Stage
     let step = height + LINE + GAP;
     let mut canvas = Canvas(RgbImage::from_pixel(sheet_width, top + rows * step, PAPER));
     for (line, text) in (0..).zip(&heading) {
-        canvas.write(text, GAP, GAP / 2 + line * LINE, INK);
+        canvas.write(text, at(GAP, GAP / 2 + line * LINE), INK);
     }
     for ((index, cell), picture) in (0..).zip(cells.iter()).zip(&pictures) {
         let (x, y) = (
@@ -68,16 +60,13 @@ pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, Stage
         );
         let chosen = cell.get("chosen").is_some();
         if chosen {
-            canvas.frame(x, y, picture);
+            let frame = Size::new(picture.width() + 2 * FRAME, picture.height() + 2 * FRAME);
+            canvas.fill(at(x - FRAME, y - FRAME), frame, CHOSEN);
         }
         imageops::replace(&mut canvas.0, picture, i64::from(x), i64::from(y));
         let ink = if chosen { CHOSEN } else { INK };
-        canvas.write(
-            &caption(cell, width + GAP / 2),
-            x,
-            y + picture.height() + FRAME,
-            ink,
-        );
+        let below = at(x, y + picture.height() + FRAME);
+        canvas.write(&caption(cell, width + GAP / 2), below, ink);
     }
     Ok(png::encode(&canvas.0))
 }
@@ -105,23 +94,9 @@ fn check_size(
     )))
 }
 
-/// By how much an image is enlarged to be `least` pixels wide.
-fn factor(image: &RgbImage, least: u32) -> u32 {
-    least.div_ceil(image.width())
-}
-
-/// The image at `least` pixels' width or more, by a whole factor, its pixels square.
-fn enlarged(image: RgbImage, least: u32) -> RgbImage {
-    let factor = factor(&image, least);
-    if factor == 1 {
-        return image;
-    }
-    imageops::resize(
-        &image,
-        image.width() * factor,
-        image.height() * factor,
-        FilterType::Nearest,
-    )
+/// A point of the sheet.
+fn at(x: u32, y: u32) -> Point {
+    Point::new(x as i32, y as i32)
 }
 
 fn heading(layout: &Value) -> String {
@@ -184,68 +159,6 @@ fn wrapped(text: &str, columns: u32) -> Vec<String> {
     lines
 }
 
-/// The text in Latin-1: typographic marks by their plain ones, all else by `?`.
-fn printable(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\u{2018}' | '\u{2019}' => plain.push('\''),
-            '\u{201c}' | '\u{201d}' => plain.push('"'),
-            '\u{2010}'..='\u{2015}' => plain.push('-'),
-            '\u{2026}' => plain.push_str("..."),
-            c if c.is_whitespace() => plain.push(' '),
-            ' '..='~' | '\u{a1}'..='\u{ff}' => plain.push(character),
-            _ => plain.push('?'),
-        }
-    }
-    plain
-}
-
-/// An image that text and frames are drawn on.
-struct Canvas(RgbImage);
-
-impl Canvas {
-    fn write(&mut self, text: &str, x: u32, y: u32, ink: Rgb888) {
-        let style = MonoTextStyle::new(FONT, ink);
-        let text = printable(text);
-        let at = Point::new(x as i32, y as i32);
-        let Ok(_) = Text::with_baseline(&text, at, style, Baseline::Top).draw(self);
-    }
-
-    fn frame(&mut self, x: u32, y: u32, picture: &RgbImage) {
-        let corner = Point::new(x as i32 - FRAME as i32, y as i32 - FRAME as i32);
-        let size = Size::new(picture.width() + 2 * FRAME, picture.height() + 2 * FRAME);
-        let style = PrimitiveStyle::with_fill(CHOSEN);
-        let Ok(()) = Rectangle::new(corner, size).into_styled(style).draw(self);
-    }
-}
-
-impl OriginDimensions for Canvas {
-    fn size(&self) -> Size {
-        Size::new(self.0.width(), self.0.height())
-    }
-}
-
-impl DrawTarget for Canvas {
-    type Color = Rgb888;
-    type Error = Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(
-        &mut self,
-        pixels: I,
-    ) -> Result<(), Infallible> {
-        for Pixel(point, colour) in pixels {
-            let (Ok(x), Ok(y)) = (u32::try_from(point.x), u32::try_from(point.y)) else {
-                continue;
-            };
-            if let Some(pixel) = self.0.get_pixel_mut_checked(x, y) {
-                *pixel = Rgb([colour.r(), colour.g(), colour.b()]);
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,11 +171,6 @@ mod tests {
             ["extraord", "inarily", "so"]
         );
         assert!(wrapped("", 8).is_empty());
-    }
-
-    #[test]
-    fn what_the_font_lacks_is_replaced() {
-        assert_eq!(printable("“wide” – café… 象\n"), "\"wide\" - café... ? ");
     }
 
     #[test]
@@ -285,14 +193,5 @@ mod tests {
             "a sheet would have 8192 x 262144 pixels, more than 134217728; make `cell` smaller, \
              or put fewer images on a sheet"
         );
-    }
-
-    #[test]
-    fn small_images_are_enlarged_by_whole_factors() {
-        let image = RgbImage::from_fn(64, 32, |x, _| Rgb([x as u8, 0, 0]));
-        let large = enlarged(image.clone(), 160);
-        assert_eq!(large.dimensions(), (192, 96));
-        assert_eq!(large.get_pixel(5, 5), image.get_pixel(1, 1));
-        assert_eq!(enlarged(image.clone(), 64), image);
     }
 }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rounded;
-use crate::roles::{Detector, Found, Reads};
+use crate::roles::{Detector, Found, Network, Reads};
 
 /// Parameters of `world.detector`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -46,12 +46,14 @@ fn found(unit: &Unit, batch: &Batch<'_>) -> Result<Vec<Found>, StageError> {
     Ok(found.collect())
 }
 
+impl Network for WorldDetector {}
+
 impl Detector for WorldDetector {
     fn columns(&self) -> Vec<(&'static str, ColumnType)> {
         vec![("scene", ColumnType::Text)]
     }
 
-    fn input(&self, row: Row<'_>) -> Result<Reads, StageError> {
+    fn input(&self, row: Row<'_>, _: &Value) -> Result<Reads, StageError> {
         Ok(vec![("scene", row.text_value("scene")?)])
     }
 

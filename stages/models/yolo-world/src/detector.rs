@@ -117,6 +117,11 @@ impl YoloWorld {
         })
     }
 
+    /// The network in it.
+    pub const fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// What to search for, from text features ([`TextEncoder`](crate::TextEncoder)).
     ///
     /// # Shapes

@@ -25,6 +25,6 @@ pub use config::{Scale, YoloWorldConfig};
 pub use decode::Detection;
 pub use detector::{DetectError, Settings, YoloWorld};
 pub use network::{Network, Predictions};
-pub use text::{TextEncoder, TextError};
+pub use text::{Projected, TextEncoder, TextError};
 pub use vocabulary::Vocabulary;
 pub use weights::{LoadError, renamed};

@@ -42,9 +42,9 @@ struct Towers {
     projection_dim: Option<usize>,
 }
 
-/// The tower with its projection.
+/// CLIP's text tower with its projection.
 #[derive(Module, Debug)]
-struct Projected {
+pub struct Projected {
     text_model: TextModel,
     text_projection: Linear,
 }
@@ -84,6 +84,11 @@ impl TextEncoder {
             tokenizer: tokenizer.with_cleaning(Cleaning::OpenAi),
             device: device.clone(),
         })
+    }
+
+    /// The network in it.
+    pub const fn network(&self) -> &Projected {
+        &self.model
     }
 
     /// Features of names, each of length 1. A name stands for itself: nothing is put around it.

@@ -87,12 +87,12 @@ def image(width, height):
     return value.astype(numpy.uint8)
 
 
-def build(name, half=False):
+def build(name, half=False, built_for=80):
     """A network of ultralytics' with weights by the formula."""
     depth, width, most = NETWORKS[name]
     yaml = yaml_model_load("yolov8s-worldv2.yaml")
     yaml["scales"] = {"s": [depth, width, most]}
-    model = WorldModel(yaml, ch=3, nc=80, verbose=False)
+    model = WorldModel(yaml, ch=3, nc=built_for, verbose=False)
     state = {key: value if key.endswith("num_batches_tracked") or ".dfl." in key else parameter(key, tuple(value.shape))
              for key, value in model.state_dict().items()}
     if half:
@@ -111,19 +111,23 @@ def raw(model, classes, pixels):
 
 def detect(name, classes, pictures, size, floor=0.01, half=False):
     """What ultralytics' predictor finds in images, each alone: `[count, 6]`, bounds, confidence, class."""
-    model = build(name, half)
-    model.txt_feats = texts(classes)[None]
-    model.model[-1].nc = classes
-    model.names = {index: str(index) for index in range(classes)}
+    return found(build(name, half), texts(classes), pictures, size, floor)
+
+
+def found(model, features, pictures, size, floor):
+    """The same of a network, for classes by their text features."""
+    model.txt_feats = features[None]
+    model.model[-1].nc = len(features)
+    model.names = {index: str(index) for index in range(len(features))}
     detector = YOLOWorld("yolov8s-worldv2.yaml")
     detector.model = model
-    found = []
+    answers = []
     for picture in pictures:
         # Pictures are blue first there.
         answer = detector.predict(numpy.ascontiguousarray(picture[..., ::-1]), imgsz=size, conf=floor, iou=0.7,
                                   max_det=300, device="cpu", verbose=False, save=False)
-        found.append(answer[0].boxes.data)
-    return found
+        answers.append(answer[0].boxes.data)
+    return answers
 
 
 def letterboxes():
