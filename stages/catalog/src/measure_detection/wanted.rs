@@ -7,6 +7,10 @@ const ENDS: [&str; 15] = [
     "with", "and", "or", "in", "on", "at", "by", "near", "from", "to", "for", "behind", "under",
     "over", "between",
 ];
+/// Colours, which `and` joins within a noun's own words: black and white zebras.
+const COLOURS: [&str; 10] = [
+    "black", "white", "grey", "gray", "brown", "golden", "red", "orange", "yellow", "tan",
+];
 /// Words for numbers, by what they count, from one.
 const NUMBERS: [&str; 12] = [
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
@@ -52,7 +56,9 @@ fn counted(before: &[String]) -> Option<i64> {
             let group = GROUPS.iter().find(|(name, _)| name == group);
             return group.map(|(_, number)| *number);
         }
-        if ENDS.contains(&word) {
+        let follows = before.get(index + 1).map(String::as_str);
+        let joins_colours = word == "and" && follows.is_some_and(|next| COLOURS.contains(&next));
+        if ENDS.contains(&word) && !joins_colours {
             return None;
         }
     }
