@@ -6,8 +6,9 @@
 //! in it is taken for the module tree of a network, or for its state dictionary, and checked against the file. A file that
 //! lies about itself is an error, never a panic, and never more memory than the file has bytes for.
 //!
-//! The pickle reader of `burn-store` 0.22 was looked at first: it knows state dictionaries, not modules that were pickled as
-//! objects, as those of `ultralytics` are.
+//! The reader that `burn-store` 0.22 uses was tried on what `ultralytics` pickles: it finds the tensors of modules, too. But it
+//! drops their attributes, of which the network's sizes are, passes over functions that it does not know instead of
+//! refusing them, and turns on `zip`'s decompression, whose features change how the whole workspace writes PNG.
 
 mod archive;
 mod convert;
