@@ -16,6 +16,8 @@ use crate::value::{Id, Value, Values};
 
 /// The pickle's name in the archive, below a folder of any name.
 const PICKLE: &str = "/data.pkl";
+/// How often the tensors may have the file's bytes, at most.
+const SHARED: u64 = 4;
 /// Values of an attribute, at most.
 const ATTRIBUTE: usize = 10_000;
 /// How deep they may lie in each other.
@@ -59,6 +61,7 @@ impl TorchFile {
         let found = bytes_of(&mut archive, &pickle, length).and_then(|pickle| {
             let (values, whole) = run(&pickle)?;
             let found = find(&values, whole)?;
+            check_sizes(&found.tensors, length)?;
             Ok((values, found))
         });
         let (
@@ -113,6 +116,19 @@ impl TorchFile {
         let mut left = ATTRIBUTE;
         plain(&self.values, id, DEEPEST, &mut left)
     }
+}
+
+/// That all tensors together are no more than a few times the file: they may share storages, and with many that do, a small
+/// file would fill any memory.
+fn check_sizes(tensors: &BTreeMap<String, Tensor>, length: u64) -> Result<(), Fault> {
+    let sizes = tensors.values().map(|tensor| tensor.bytes() as u64);
+    let all = sizes.fold(0, u64::saturating_add);
+    if all <= length.saturating_mul(SHARED) {
+        return Ok(());
+    }
+    Err(Fault::damaged(format!(
+        "its tensors share so much that they have {all} bytes, more than {SHARED} times the file's {length}"
+    )))
 }
 
 /// A file of the archive, stored as it is.

@@ -4,7 +4,7 @@
 //! import. [`TorchFile::open`] runs a machine of its own that knows the instructions and names that checkpoints need and
 //! refuses all others, by name and place. What it builds is inert: a class is a name, an object its state. What is found
 //! in it is taken for the module tree of a network, or for its state dictionary, and checked against the file. A file that
-//! lies about itself is an error, never a panic, and never more memory than the file has bytes for.
+//! lies about itself is an error, never a panic, and never more memory than a few times the file.
 //!
 //! The reader that `burn-store` 0.22 uses was tried on what `ultralytics` pickles: it finds the tensors of modules, too. But it
 //! drops their attributes, of which the network's sizes are, passes over functions that it does not know instead of

@@ -82,6 +82,7 @@ impl Tensor {
             .iter()
             .try_fold(1_usize, |all, side| all.checked_mul(*side));
         let count = count.ok_or_else(misfit)?;
+        count.checked_mul(storage.kind.size()).ok_or_else(misfit)?;
         let last = shape
             .iter()
             .zip(&strides)
@@ -109,6 +110,11 @@ impl Tensor {
     /// Its sides, outermost first.
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// How many bytes its numbers are.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.kind().size()
     }
 
     /// Its bytes out of those of its storage, as they lie in a row.

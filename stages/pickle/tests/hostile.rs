@@ -1,4 +1,4 @@
-//! Files that are made to do harm, or are broken: each is an error, none is executed, none takes memory it has no bytes for.
+//! Files that are made to do harm, or are broken: each is an error, none is executed, none takes more memory than a few times its own size.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
@@ -237,6 +237,24 @@ fn bombs_stay_small() {
         let error = refused(pickle, &[]);
         assert!(error.contains(shown), "{error}");
     }
+}
+
+/// One storage, named by many tensors: as a whole they would have more bytes than the file by far.
+#[test]
+fn tensors_that_share_a_storage_over_and_over_are_refused() {
+    let one = tensor("0", 25_000, b"K\x00M\xa8\x61\x85K\x01\x85");
+    let (start, end) = (&one[..3], &one[one.len() - 2..]);
+    let value = &one[9..one.len() - 2];
+    let mut many = start.to_vec();
+    for name in 0..50_u8 {
+        many.extend([b'X', 1, 0, 0, 0, b'0' + name]);
+        many.extend(value);
+        many.push(b's');
+    }
+    many.extend(&end[1..]);
+    let storage = vec![0; 100_000];
+    let error = refused(&many, &[("file/data/0", &storage)]);
+    assert!(error.contains("its tensors share so much"), "{error}");
 }
 
 /// An object with a module that is itself: its names would never end.
