@@ -6,7 +6,7 @@ use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 use ccsr_nn::ops::linear;
 
-use crate::block::{Bottleneck, second_half};
+use crate::block::{Bottleneck, states};
 use crate::config::TEXT_WIDTH;
 use crate::convolution::Conv;
 
@@ -108,13 +108,7 @@ impl C2fAttention {
     /// `input`: `[batch, from, height, width]`; the output: `[batch, to, height, width]`; `guide` as
     /// [`guide`](Self::guide) made it.
     pub(crate) fn forward(&self, input: Tensor<4>, guide: &Tensor<4>) -> Tensor<4> {
-        let both = self.cv1.forward(input);
-        let mut last = second_half(&both);
-        let mut states = vec![both];
-        for block in &self.m {
-            last = block.forward(last);
-            states.push(last.clone());
-        }
+        let (mut states, last) = states(&self.cv1, &self.m, input);
         states.push(self.attn.forward(last, guide));
         self.cv2.forward(Tensor::cat(states, 1))
     }

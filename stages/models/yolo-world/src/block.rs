@@ -76,21 +76,26 @@ impl C2f {
     /// # Shapes
     /// `[batch, from, height, width]` to `[batch, to, height, width]`.
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let both = self.cv1.forward(input);
-        let mut last = second_half(&both);
-        let mut states = vec![both];
-        for block in &self.m {
-            last = block.forward(last);
-            states.push(last.clone());
-        }
+        let (states, _) = states(&self.cv1, &self.m, input);
         self.cv2.forward(Tensor::cat(states, 1))
     }
 }
 
-/// The second half of the channels.
-pub(crate) fn second_half(input: &Tensor<4>) -> Tensor<4> {
-    let channels = input.dims()[1];
-    input.clone().narrow(1, channels / 2, channels / 2)
+/// The states of a row of blocks that half the channels of a convolution go through, and the last of them.
+pub(crate) fn states(
+    first: &Conv,
+    row: &[Bottleneck],
+    input: Tensor<4>,
+) -> (Vec<Tensor<4>>, Tensor<4>) {
+    let both = first.forward(input);
+    let half = both.dims()[1] / 2;
+    let mut last = both.clone().narrow(1, half, half);
+    let mut states = vec![both];
+    for block in row {
+        last = block.forward(last);
+        states.push(last.clone());
+    }
+    (states, last)
 }
 
 /// Pooling over and over: what there is around a cell, at several scales (SPPF).
