@@ -109,7 +109,7 @@ impl Stage for DetectObjects {
             .schema()
             .with("label", ColumnType::Text)
             .with("target", ColumnType::Bool);
-        for name in ["confidence", "x0", "y0", "x1", "y1"] {
+        for name in Found::NUMBERS {
             schema = schema.with(name, ColumnType::Float);
         }
         Ok(vec![OutputPort::new("detections", schema)])

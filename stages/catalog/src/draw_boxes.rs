@@ -113,7 +113,7 @@ impl Stage for DrawBoxes {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        let numbers = ["confidence", "x0", "y0", "x1", "y1"].map(|name| (name, ColumnType::Float));
+        let numbers = Found::NUMBERS.map(|name| (name, ColumnType::Float));
         let mut detected = vec![("label", ColumnType::Text), ("target", ColumnType::Bool)];
         detected.extend(numbers);
         vec![
@@ -123,11 +123,9 @@ impl Stage for DrawBoxes {
     }
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
-        let schema = |port| inputs.get(port).map(|schema| (**schema).clone());
-        let images = schema("images").unwrap_or_default();
-        if let Some(detections) = schema("detections") {
-            RowId::shared(("images", &images), ("detections", &detections))?;
-        }
+        let images = inputs.get("images").map(|schema| (**schema).clone());
+        let images = images.unwrap_or_default();
+        RowId::check_matched(&images, inputs, &["detections"])?;
         let schema = RowId::of(&images)
             .schema()
             .with("file", ColumnType::Text)

@@ -125,11 +125,7 @@ impl Stage for LayOutSheets {
             .get("images")
             .map(|schema| (**schema).clone())
             .unwrap_or_default();
-        for port in ["scores", "pairs"] {
-            if let Some(schema) = inputs.get(port) {
-                RowId::shared(("images", &images), (port, schema))?;
-            }
-        }
+        RowId::check_matched(&images, inputs, &["scores", "pairs"])?;
         let schema = RowId::group_of(&images)
             .schema()
             .with("file", ColumnType::Text)

@@ -165,11 +165,9 @@ impl Stage for MeasureDetection {
     }
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
-        let schema = |port| inputs.get(port).map(|schema| (**schema).clone());
-        let images = schema("images").unwrap_or_default();
-        if let Some(detections) = schema("detections") {
-            RowId::shared(("images", &images), ("detections", &detections))?;
-        }
+        let images = inputs.get("images").map(|schema| (**schema).clone());
+        let images = images.unwrap_or_default();
+        RowId::check_matched(&images, inputs, &["detections"])?;
         let of_image = RowId::of(&images)
             .schema()
             .with("found", ColumnType::Int)

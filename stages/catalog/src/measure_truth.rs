@@ -147,11 +147,7 @@ impl Stage for MeasureTruth {
                  simulates its drawer, such as `world`",
             ));
         }
-        for port in ["scores", "pairs"] {
-            if let Some(schema) = inputs.get(port) {
-                RowId::shared(("images", &images), (port, schema))?;
-            }
-        }
+        RowId::check_matched(&images, inputs, &["scores", "pairs"])?;
         let mut schema = Schema::new([
             ("selector", ColumnType::Text),
             ("prompts", ColumnType::Int),

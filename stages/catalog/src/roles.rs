@@ -206,6 +206,11 @@ pub struct Found {
     pub y1: f64,
 }
 
+impl Found {
+    /// The columns of a detection's numbers.
+    pub(crate) const NUMBERS: [&str; 5] = ["confidence", "x0", "y0", "x1", "y1"];
+}
+
 /// Finds things in images.
 pub trait Detector: Network {
     /// Columns of the images' table that it reads beside `image`.

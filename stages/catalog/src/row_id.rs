@@ -1,7 +1,7 @@
 //! What identifies a row about an image: those of `class`, `prompt`, `candidate` and `image` that
 //! its table has, in this order.
 
-use ccsr_stage::{ColumnType, Row, Schema, StageError, Value};
+use ccsr_stage::{ColumnType, Row, Schema, Schemas, StageError, Value};
 
 /// The columns that identify rows.
 pub(crate) const NAMES: [&str; 4] = ["class", "prompt", "candidate", "image"];
@@ -62,6 +62,20 @@ impl RowId {
             )));
         }
         Ok(Self(columns))
+    }
+
+    /// That the rows of the ports that are bound can be matched with those of the images.
+    pub(crate) fn check_matched(
+        images: &Schema,
+        inputs: &Schemas,
+        ports: &[&str],
+    ) -> Result<(), StageError> {
+        for port in ports {
+            if let Some(schema) = inputs.get(port) {
+                Self::shared(("images", images), (port, schema))?;
+            }
+        }
+        Ok(())
     }
 
     fn kind(&self, name: &str) -> Option<ColumnType> {

@@ -14,14 +14,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::range::within;
+use crate::roles::Found;
 use crate::row_id::{Key, RowId, described, same_word};
 
 mod choice;
 
 use choice::Candidate;
-
-/// Where in its image the class was detected most surely.
-const DETECTION: [&str; 5] = ["confidence", "x0", "y0", "x1", "y1"];
 
 /// Parameters of `select.pairs`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -113,7 +111,7 @@ fn surest(table: &Table, id: &RowId) -> Result<HashMap<Key, [f64; 5]>, StageErro
             continue;
         }
         let mut detection = [0.0; 5];
-        for (value, name) in detection.iter_mut().zip(DETECTION) {
+        for (value, name) in detection.iter_mut().zip(Found::NUMBERS) {
             *value = row.float(name)?;
         }
         let best = surest.entry(id.key(row)).or_insert(detection);
@@ -192,7 +190,7 @@ fn schemas(scores: &Schema, detections: bool) -> (Schema, Schema) {
         .with("rank", ColumnType::Int)
         .with("shortlisted", ColumnType::Bool);
     if detections {
-        pairs = DETECTION
+        pairs = Found::NUMBERS
             .iter()
             .fold(pairs, |s, name| s.with(*name, ColumnType::Float));
         rejected = rejected.with("confidence", ColumnType::Float);
@@ -213,7 +211,7 @@ impl Stage for SelectPairs {
     fn inputs(&self) -> Vec<InputPort> {
         let found = [("label", ColumnType::Text)]
             .into_iter()
-            .chain(DETECTION.map(|name| (name, ColumnType::Float)));
+            .chain(Found::NUMBERS.map(|name| (name, ColumnType::Float)));
         vec![
             InputPort::new("scores", [("score", ColumnType::Float)]),
             InputPort::new("detections", found).optional(),
@@ -278,7 +276,7 @@ impl Stage for SelectPairs {
                     "shortlisted" => Value::Bool(choice.shortlisted[index]),
                     "rank" => Value::Int(ranks[index]),
                     "reason" => Value::from(choice::reason(&candidates, &choice, index)),
-                    name => match DETECTION.iter().position(|known| *known == name) {
+                    name => match Found::NUMBERS.iter().position(|known| *known == name) {
                         Some(part) if sees => {
                             Value::from(candidate.detection.map(|found| found[part]))
                         }

@@ -32,7 +32,7 @@ fn scores(prompts: &[&[i64]]) -> Arc<Table> {
 fn detections(found: &[(i64, i64, &str, f64)]) -> Arc<Table> {
     let mut columns = SCORES[..3].to_vec();
     columns.push(("label", ColumnType::Text));
-    columns.extend(DETECTION.map(|name| (name, ColumnType::Float)));
+    columns.extend(Found::NUMBERS.map(|name| (name, ColumnType::Float)));
     let rows: Vec<_> = found
         .iter()
         .map(|(prompt, candidate, label, confidence)| {
