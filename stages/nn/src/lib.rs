@@ -5,6 +5,7 @@
 //! module, every one of them, each once.
 
 mod activation;
+mod adapted;
 mod adapter;
 mod checkpoint;
 mod config;
@@ -15,6 +16,7 @@ mod packed;
 mod precision;
 
 pub use activation::Activation;
+pub use adapted::{Adaptable, AdaptedConv2d, AdaptedLinear, LowRank, Site, Sites};
 pub use adapter::Adapter;
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};

@@ -124,6 +124,17 @@ pub fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::ccsr_linear(into(input), weight, into(bias)))
 }
 
+/// A product with a matrix that is kept as PyTorch keeps a linear layer's weight.
+///
+/// # Shapes
+/// `[.., inputs]` to `[.., outputs]`; `weight`: `[outputs, inputs]`.
+pub(crate) fn product<const D: usize>(input: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    let [outputs, _] = weight.dims();
+    let bias = bias(None, outputs, &input);
+    let weight = into(weight.transpose());
+    Tensor::from_dispatch(Dispatch::ccsr_linear(into(input), weight, into(bias)))
+}
+
 /// Normalisation by the root of the mean square (Zhang and Sennrich, 2019), in single precision whatever the numbers are.
 ///
 /// # Shapes
@@ -209,33 +220,87 @@ pub(crate) fn packed_linear(
 /// # Shapes
 /// `[batch, inputs, height, width]` to `[batch, outputs, height, width]`.
 pub fn conv2d(layer: &Conv2d, input: Tensor<4>) -> Tensor<4> {
-    let padding = match layer.padding {
-        PaddingConfig2d::Valid => Some((0, 0)),
-        PaddingConfig2d::Explicit(top, left, bottom, right) if top == left && bottom == right => {
-            Some((top, bottom))
-        }
-        _ => None,
-    };
-    let square = |sides: [usize; 2]| sides[0] == sides[1];
-    let plain = square(layer.kernel_size)
-        && square(layer.stride)
-        && layer.dilation == [1, 1]
-        && layer.groups == 1;
-    let Some((before, after)) = padding.filter(|_| plain) else {
+    let Some(way) = Way::of(layer) else {
         let mut layer = layer.clone();
         layer.weight = layer.weight.map(|weight| weight.cast(input.dtype()));
         return layer.forward(input);
     };
-    let [outputs, ..] = layer.weight.dims();
-    let bias = bias(layer.bias.as_ref(), outputs, &input);
-    Tensor::from_dispatch(Dispatch::ccsr_conv2d(
-        into(input),
-        into(layer.weight.val()),
-        into(bias),
-        layer.stride[0],
-        before,
-        after,
-    ))
+    way.convolved(input, layer.weight.val(), layer.bias.as_ref())
+}
+
+/// A convolution with other weights than the layer's and no bias, by the same stride and padding.
+///
+/// # Shapes
+/// As [`conv2d`]; `weight`: `[outputs, inputs, height, width]`.
+///
+/// # Panics
+/// If the layer is dilated, grouped or not square.
+pub(crate) fn convolution_as(layer: &Conv2d, weight: Tensor<4>, input: Tensor<4>) -> Tensor<4> {
+    let way = Way::of(layer).expect("layers of diffusion models are plain");
+    way.convolved(input, weight, None)
+}
+
+/// A convolution of 1 x 1 without bias.
+///
+/// # Shapes
+/// As [`conv2d`]; `weight`: `[outputs, inputs, 1, 1]`.
+pub(crate) fn pointwise_convolution(weight: Tensor<4>, input: Tensor<4>) -> Tensor<4> {
+    let way = Way {
+        stride: 1,
+        before: 0,
+        after: 0,
+    };
+    way.convolved(input, weight, None)
+}
+
+/// How a convolution that the kernels know moves over its input.
+struct Way {
+    stride: usize,
+    before: usize,
+    after: usize,
+}
+
+impl Way {
+    /// That of a layer; none if the kernels do not know it.
+    fn of(layer: &Conv2d) -> Option<Self> {
+        let (before, after) = match layer.padding {
+            PaddingConfig2d::Valid => (0, 0),
+            PaddingConfig2d::Explicit(top, left, bottom, right)
+                if top == left && bottom == right =>
+            {
+                (top, bottom)
+            }
+            _ => return None,
+        };
+        let square = |sides: [usize; 2]| sides[0] == sides[1];
+        let plain = square(layer.kernel_size)
+            && square(layer.stride)
+            && layer.dilation == [1, 1]
+            && layer.groups == 1;
+        plain.then_some(Self {
+            stride: layer.stride[0],
+            before,
+            after,
+        })
+    }
+
+    fn convolved(
+        self,
+        input: Tensor<4>,
+        weight: Tensor<4>,
+        bias: Option<&Param<Tensor<1>>>,
+    ) -> Tensor<4> {
+        let [outputs, ..] = weight.dims();
+        let bias = self::bias(bias, outputs, &input);
+        Tensor::from_dispatch(Dispatch::ccsr_conv2d(
+            into(input),
+            into(weight),
+            into(bias),
+            self.stride,
+            self.before,
+            self.after,
+        ))
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The transformer that both towers are made of: norms before attention and feed-forward.
 
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{LayerNorm, LayerNormConfig, LinearConfig};
 use burn::prelude::*;
-use ccsr_nn::Activation;
-use ccsr_nn::ops::{attend, linear};
+use ccsr_nn::ops::attend;
+use ccsr_nn::{Activation, Adaptable, AdaptedLinear, Sites};
 
 /// The size of a transformer.
 pub(crate) struct Size {
@@ -91,10 +91,10 @@ pub(crate) fn norm(width: usize, epsilon: f64, device: &Device) -> LayerNorm {
 
 #[derive(Module, Debug)]
 struct Attention {
-    k_proj: Linear,
-    v_proj: Linear,
-    q_proj: Linear,
-    out_proj: Linear,
+    k_proj: AdaptedLinear,
+    v_proj: AdaptedLinear,
+    q_proj: AdaptedLinear,
+    out_proj: AdaptedLinear,
     #[module(skip)]
     heads: usize,
     #[module(skip)]
@@ -103,7 +103,7 @@ struct Attention {
 
 impl Attention {
     fn new(size: &Size, device: &Device) -> Self {
-        let layer = || LinearConfig::new(size.width, size.width).init(device);
+        let layer = || AdaptedLinear::from(LinearConfig::new(size.width, size.width).init(device));
         Self {
             k_proj: layer(),
             v_proj: layer(),
@@ -116,22 +116,23 @@ impl Attention {
 
     fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
         let [batch, tokens, width] = hidden.dims();
-        let split = |layer: &Linear| {
-            let projected = linear(layer, hidden.clone());
+        let split = |layer: &AdaptedLinear| {
+            let projected = layer.forward(hidden.clone());
             projected
                 .reshape([batch, tokens, self.heads, width / self.heads])
                 .swap_dims(1, 2)
         };
         let parted = [&self.q_proj, &self.k_proj, &self.v_proj].map(split);
         let [queries, keys, values] = parted;
-        linear(&self.out_proj, attend(queries, keys, values, self.causal))
+        let attended = attend(queries, keys, values, self.causal);
+        self.out_proj.forward(attended)
     }
 }
 
 #[derive(Module, Debug)]
 struct FeedForward {
-    fc1: Linear,
-    fc2: Linear,
+    fc1: AdaptedLinear,
+    fc2: AdaptedLinear,
     #[module(skip)]
     activation: Activation,
 }
@@ -139,14 +140,36 @@ struct FeedForward {
 impl FeedForward {
     fn new(size: &Size, device: &Device) -> Self {
         Self {
-            fc1: LinearConfig::new(size.width, size.intermediate).init(device),
-            fc2: LinearConfig::new(size.intermediate, size.width).init(device),
+            fc1: LinearConfig::new(size.width, size.intermediate)
+                .init(device)
+                .into(),
+            fc2: LinearConfig::new(size.intermediate, size.width)
+                .init(device)
+                .into(),
             activation: size.activation,
         }
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let inner = self.activation.forward(linear(&self.fc1, hidden));
-        linear(&self.fc2, inner)
+        let inner = self.activation.forward(self.fc1.forward(hidden));
+        self.fc2.forward(inner)
+    }
+}
+
+impl Adaptable for Encoder {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.parts("layers", &mut self.layers);
+    }
+}
+
+impl Adaptable for EncoderLayer {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        let attention = &mut self.self_attn;
+        sites.linear("self_attn.q_proj", &mut attention.q_proj);
+        sites.linear("self_attn.k_proj", &mut attention.k_proj);
+        sites.linear("self_attn.v_proj", &mut attention.v_proj);
+        sites.linear("self_attn.out_proj", &mut attention.out_proj);
+        sites.linear("mlp.fc1", &mut self.mlp.fc1);
+        sites.linear("mlp.fc2", &mut self.mlp.fc2);
     }
 }

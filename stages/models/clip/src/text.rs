@@ -2,6 +2,7 @@
 
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm};
 use burn::prelude::*;
+use ccsr_nn::{Adaptable, Sites};
 
 use crate::config::TextConfig;
 use crate::encoder::{Encoder, Size, norm};
@@ -78,5 +79,12 @@ impl TextModel {
         };
         let ends = ends.reshape([batch, 1, 1]).repeat_dim(2, width);
         hidden.gather(1, ends).reshape([batch, width])
+    }
+}
+
+/// Names begin with `encoder`, as `transformers` 5 has them; older files put `text_model` before.
+impl Adaptable for TextModel {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.part("encoder", &mut self.encoder);
     }
 }

@@ -1,9 +1,10 @@
 //! Attention with several heads, of a sample to itself or to a text.
 
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::LinearConfig;
 use burn::prelude::*;
 use burn::tensor::DType;
-use ccsr_nn::ops::{attend, linear};
+use ccsr_nn::ops::attend;
+use ccsr_nn::{Adaptable, AdaptedLinear, Sites};
 
 /// Keys and values, parted into heads: `[batch, heads, tokens, numbers]`.
 pub(crate) type KeysValues = (Tensor<4>, Tensor<4>);
@@ -11,11 +12,11 @@ pub(crate) type KeysValues = (Tensor<4>, Tensor<4>);
 /// Attention.
 #[derive(Module, Debug)]
 pub(crate) struct Attention {
-    to_q: Linear,
-    to_k: Linear,
-    to_v: Linear,
+    to_q: AdaptedLinear,
+    to_k: AdaptedLinear,
+    to_v: AdaptedLinear,
     // The second would be dropout.
-    to_out: Vec<Linear>,
+    to_out: Vec<AdaptedLinear>,
     #[module(skip)]
     heads: usize,
     #[module(skip)]
@@ -32,12 +33,17 @@ impl Attention {
         bias: bool,
         device: &Device,
     ) -> Self {
-        let layer = |from| LinearConfig::new(from, width).with_bias(bias).init(device);
+        let layer = |from| -> AdaptedLinear {
+            LinearConfig::new(from, width)
+                .with_bias(bias)
+                .init(device)
+                .into()
+        };
         Self {
             to_q: layer(width),
             to_k: layer(context),
             to_v: layer(context),
-            to_out: vec![LinearConfig::new(width, width).init(device)],
+            to_out: vec![LinearConfig::new(width, width).init(device).into()],
             heads,
             upcast: false,
         }
@@ -54,15 +60,15 @@ impl Attention {
     /// # Shapes
     /// `context`: `[batch, tokens, numbers]`.
     pub(crate) fn project(&self, context: Tensor<3>) -> KeysValues {
-        let keys = self.parted(linear(&self.to_k, context.clone()));
-        let values = self.parted(linear(&self.to_v, context));
+        let keys = self.parted(self.to_k.forward(context.clone()));
+        let values = self.parted(self.to_v.forward(context));
         (keys, values)
     }
 
     /// # Shapes
     /// `hidden`: `[batch, tokens, width]`, in and out.
     pub(crate) fn forward(&self, hidden: Tensor<3>, (keys, values): KeysValues) -> Tensor<3> {
-        let queries = self.parted(linear(&self.to_q, hidden));
+        let queries = self.parted(self.to_q.forward(hidden));
         let dtype = queries.dtype();
         let wide = |heads: Tensor<4>| {
             if self.upcast {
@@ -74,7 +80,7 @@ impl Attention {
         let joined = attend(wide(queries), wide(keys), wide(values), false).cast(dtype);
         self.to_out
             .iter()
-            .fold(joined, |joined, layer| linear(layer, joined))
+            .fold(joined, |joined, layer| layer.forward(joined))
     }
 
     fn parted(&self, projected: Tensor<3>) -> Tensor<4> {
@@ -82,5 +88,16 @@ impl Attention {
         projected
             .reshape([batch, tokens, self.heads, width / self.heads])
             .swap_dims(1, 2)
+    }
+}
+
+impl Adaptable for Attention {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.linear("to_q", &mut self.to_q);
+        sites.linear("to_k", &mut self.to_k);
+        sites.linear("to_v", &mut self.to_v);
+        for (index, layer) in self.to_out.iter_mut().enumerate() {
+            sites.linear(&format!("to_out.{index}"), layer);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::slice::Iter;
 
 use burn::prelude::*;
+use ccsr_nn::{Adaptable, Sites};
 
 use crate::attention::KeysValues;
 use crate::resnet::{Downsample, Resnet, ResnetSize, Upsample};
@@ -187,5 +188,28 @@ impl UpBlock {
             sample = upsampler.forward(sample, sides);
         }
         sample
+    }
+}
+
+impl Adaptable for DownBlock {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.parts("resnets", &mut self.resnets);
+        sites.parts("attentions", self.attentions.iter_mut().flatten());
+        sites.parts("downsamplers", self.downsamplers.iter_mut().flatten());
+    }
+}
+
+impl Adaptable for MidBlock {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.parts("resnets", &mut self.resnets);
+        sites.parts("attentions", &mut self.attentions);
+    }
+}
+
+impl Adaptable for UpBlock {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.parts("resnets", &mut self.resnets);
+        sites.parts("attentions", self.attentions.iter_mut().flatten());
+        sites.parts("upsamplers", self.upsamplers.iter_mut().flatten());
     }
 }

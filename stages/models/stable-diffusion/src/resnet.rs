@@ -1,10 +1,9 @@
 //! Residual networks, and the convolutions that halve and double a sample.
 
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{GroupNorm, GroupNormConfig, LinearConfig, PaddingConfig2d};
 use burn::prelude::*;
-use ccsr_nn::Activation;
-use ccsr_nn::ops::{conv2d, linear};
+use ccsr_nn::{Activation, Adaptable, AdaptedConv2d, AdaptedLinear, Sites};
 
 /// What residual networks of one model have in common.
 #[derive(Clone, Copy)]
@@ -43,11 +42,11 @@ pub(crate) fn group_norm(
 #[derive(Module, Debug)]
 pub(crate) struct Resnet {
     norm1: GroupNorm,
-    conv1: Conv2d,
-    time_emb_proj: Option<Linear>,
+    conv1: AdaptedConv2d,
+    time_emb_proj: Option<AdaptedLinear>,
     norm2: GroupNorm,
-    conv2: Conv2d,
-    conv_shortcut: Option<Conv2d>,
+    conv2: AdaptedConv2d,
+    conv_shortcut: Option<AdaptedConv2d>,
     #[module(skip)]
     activation: Activation,
 }
@@ -57,13 +56,13 @@ impl Resnet {
         let norm = |channels| group_norm(size.groups, channels, size.epsilon, device);
         Self {
             norm1: norm(from),
-            conv1: conv3([from, to], device),
+            conv1: conv3([from, to], device).into(),
             time_emb_proj: size
                 .time
-                .map(|time| LinearConfig::new(time, to).init(device)),
+                .map(|time| LinearConfig::new(time, to).init(device).into()),
             norm2: norm(to),
-            conv2: conv3([to, to], device),
-            conv_shortcut: (from != to).then(|| conv1([from, to], device)),
+            conv2: conv3([to, to], device).into(),
+            conv_shortcut: (from != to).then(|| conv1([from, to], device).into()),
             activation: size.activation,
         }
     }
@@ -72,25 +71,50 @@ impl Resnet {
     /// `sample`: `[batch, channels, height, width]`; `time`: `[batch, numbers]`.
     pub(crate) fn forward(&self, sample: Tensor<4>, time: Option<Tensor<2>>) -> Tensor<4> {
         let active = |norm: &GroupNorm, sample| self.activation.after_norm(norm, sample);
-        let mut hidden = conv2d(&self.conv1, active(&self.norm1, sample.clone()));
+        let mut hidden = self.conv1.forward(active(&self.norm1, sample.clone()));
         if let (Some(projection), Some(time)) = (&self.time_emb_proj, time) {
-            let time = linear(projection, self.activation.forward(time));
+            let time = projection.forward(self.activation.forward(time));
             let [batch, channels] = time.dims();
             hidden = hidden + time.reshape([batch, channels, 1, 1]);
         }
-        let hidden = conv2d(&self.conv2, active(&self.norm2, hidden));
+        let hidden = self.conv2.forward(active(&self.norm2, hidden));
         let carried = match &self.conv_shortcut {
-            Some(shortcut) => conv2d(shortcut, sample),
+            Some(shortcut) => shortcut.forward(sample),
             None => sample,
         };
         carried + hidden
     }
 }
 
+impl Adaptable for Resnet {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.conv2d("conv1", &mut self.conv1);
+        sites.conv2d("conv2", &mut self.conv2);
+        if let Some(projection) = &mut self.time_emb_proj {
+            sites.linear("time_emb_proj", projection);
+        }
+        if let Some(shortcut) = &mut self.conv_shortcut {
+            sites.conv2d("conv_shortcut", shortcut);
+        }
+    }
+}
+
+impl Adaptable for Downsample {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.conv2d("conv", &mut self.conv);
+    }
+}
+
+impl Adaptable for Upsample {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.conv2d("conv", &mut self.conv);
+    }
+}
+
 /// Halves a sample's sides.
 #[derive(Module, Debug)]
 pub(crate) struct Downsample {
-    conv: Conv2d,
+    conv: AdaptedConv2d,
 }
 
 impl Downsample {
@@ -105,25 +129,26 @@ impl Downsample {
             conv: Conv2dConfig::new([channels; 2], [3, 3])
                 .with_stride([2, 2])
                 .with_padding(padding)
-                .init(device),
+                .init(device)
+                .into(),
         }
     }
 
     pub(crate) fn forward(&self, sample: Tensor<4>) -> Tensor<4> {
-        conv2d(&self.conv, sample)
+        self.conv.forward(sample)
     }
 }
 
 /// Enlarges a sample, each cell to its nearest ones, and smooths it.
 #[derive(Module, Debug)]
 pub(crate) struct Upsample {
-    conv: Conv2d,
+    conv: AdaptedConv2d,
 }
 
 impl Upsample {
     pub(crate) fn new(channels: usize, device: &Device) -> Self {
         Self {
-            conv: conv3([channels; 2], device),
+            conv: conv3([channels; 2], device).into(),
         }
     }
 
@@ -131,7 +156,7 @@ impl Upsample {
     pub(crate) fn forward(&self, sample: Tensor<4>, sides: Option<[usize; 2]>) -> Tensor<4> {
         let [_, _, height, width] = sample.dims();
         let sides = sides.unwrap_or([height * 2, width * 2]);
-        conv2d(&self.conv, enlarged(sample, sides))
+        self.conv.forward(enlarged(sample, sides))
     }
 }
 

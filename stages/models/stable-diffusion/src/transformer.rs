@@ -2,10 +2,9 @@
 
 use std::slice::Iter;
 
-use burn::nn::conv::Conv2d;
-use burn::nn::{GroupNorm, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{GroupNorm, LayerNorm, LayerNormConfig, LinearConfig};
 use burn::prelude::*;
-use ccsr_nn::ops;
+use ccsr_nn::{Adaptable, AdaptedConv2d, AdaptedLinear, Sites, ops};
 
 use crate::attention::{Attention, KeysValues};
 use crate::resnet::{conv1, group_norm};
@@ -42,16 +41,16 @@ pub(crate) struct Transformer {
 /// The way into a transformer and out of it.
 #[derive(Module, Debug)]
 enum Projection {
-    Linear(Linear),
-    Convolution(Conv2d),
+    Linear(AdaptedLinear),
+    Convolution(AdaptedConv2d),
 }
 
 impl Projection {
     fn new(width: usize, linear: bool, device: &Device) -> Self {
         if linear {
-            Self::Linear(LinearConfig::new(width, width).init(device))
+            Self::Linear(LinearConfig::new(width, width).init(device).into())
         } else {
-            Self::Convolution(conv1([width; 2], device))
+            Self::Convolution(conv1([width; 2], device).into())
         }
     }
 }
@@ -99,14 +98,14 @@ impl Transformer {
         let [_, _, height, width] = sample.dims();
         let normal = ops::group_norm(&self.norm, sample.clone(), false);
         let hidden = match &self.proj_in {
-            Projection::Linear(linear) => ops::linear(linear, tokens(normal)),
-            Projection::Convolution(conv) => tokens(ops::conv2d(conv, normal)),
+            Projection::Linear(linear) => linear.forward(tokens(normal)),
+            Projection::Convolution(conv) => tokens(conv.forward(normal)),
         };
         let blocks = self.transformer_blocks.iter();
         let hidden = blocks.fold(hidden, |hidden, block| block.forward(hidden, text));
         let out = match &self.proj_out {
-            Projection::Linear(linear) => cells(ops::linear(linear, hidden), [height, width]),
-            Projection::Convolution(conv) => ops::conv2d(conv, cells(hidden, [height, width])),
+            Projection::Linear(linear) => cells(linear.forward(hidden), [height, width]),
+            Projection::Convolution(conv) => conv.forward(cells(hidden, [height, width])),
         };
         out + sample
     }
@@ -171,21 +170,46 @@ impl TransformerBlock {
 #[derive(Module, Debug)]
 struct FeedForward {
     // `net.0.proj` and `net.2` in files.
-    gated: Linear,
-    out: Linear,
+    gated: AdaptedLinear,
+    out: AdaptedLinear,
 }
 
 impl FeedForward {
     fn new(width: usize, device: &Device) -> Self {
         let inner = width * WIDER;
         Self {
-            gated: LinearConfig::new(width, inner * 2).init(device),
-            out: LinearConfig::new(inner, width).init(device),
+            gated: LinearConfig::new(width, inner * 2).init(device).into(),
+            out: LinearConfig::new(inner, width).init(device).into(),
         }
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let inner = ops::geglu(ops::linear(&self.gated, hidden));
-        ops::linear(&self.out, inner)
+        let inner = ops::geglu(self.gated.forward(hidden));
+        self.out.forward(inner)
+    }
+}
+
+impl Adaptable for Transformer {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        let projections = [
+            ("proj_in", &mut self.proj_in),
+            ("proj_out", &mut self.proj_out),
+        ];
+        for (name, projection) in projections {
+            match projection {
+                Projection::Linear(layer) => sites.linear(name, layer),
+                Projection::Convolution(layer) => sites.conv2d(name, layer),
+            }
+        }
+        sites.parts("transformer_blocks", &mut self.transformer_blocks);
+    }
+}
+
+impl Adaptable for TransformerBlock {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.part("attn1", &mut self.attn1);
+        sites.part("attn2", &mut self.attn2);
+        sites.linear("ff.net.0.proj", &mut self.ff.gated);
+        sites.linear("ff.net.2", &mut self.ff.out);
     }
 }

@@ -1,11 +1,9 @@
 //! The network that predicts noise: down, through the middle, and up again, carrying along what the way
 //! down went through.
 
-use burn::nn::conv::Conv2d;
-use burn::nn::{GroupNorm, Linear, LinearConfig};
+use burn::nn::{GroupNorm, LinearConfig};
 use burn::prelude::*;
-use ccsr_nn::Activation;
-use ccsr_nn::ops::{conv2d, linear};
+use ccsr_nn::{Activation, Adaptable, AdaptedConv2d, AdaptedLinear, Sites};
 
 use crate::attention::KeysValues;
 use crate::block::{DownBlock, MidBlock, UpBlock};
@@ -21,13 +19,13 @@ const TIME: usize = 4;
 /// The UNet.
 #[derive(Module, Debug)]
 pub struct UNet {
-    conv_in: Conv2d,
+    conv_in: AdaptedConv2d,
     time_embedding: TimeEmbedding,
     down_blocks: Vec<DownBlock>,
     mid_block: Option<MidBlock>,
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
-    conv_out: Conv2d,
+    conv_out: AdaptedConv2d,
     #[module(skip)]
     sines: Sines,
     #[module(skip)]
@@ -36,8 +34,8 @@ pub struct UNet {
 
 #[derive(Module, Debug)]
 struct TimeEmbedding {
-    linear_1: Linear,
-    linear_2: Linear,
+    linear_1: AdaptedLinear,
+    linear_2: AdaptedLinear,
 }
 
 /// How timesteps become sines and cosines.
@@ -147,16 +145,16 @@ impl UNet {
                 )
             });
         Self {
-            conv_in: conv3([config.in_channels, first], device),
+            conv_in: conv3([config.in_channels, first], device).into(),
             time_embedding: TimeEmbedding {
-                linear_1: LinearConfig::new(first, time).init(device),
-                linear_2: LinearConfig::new(time, time).init(device),
+                linear_1: LinearConfig::new(first, time).init(device).into(),
+                linear_2: LinearConfig::new(time, time).init(device).into(),
             },
             down_blocks: down.collect(),
             mid_block: middle.map(|size| MidBlock::new(last, resnet, size, device)),
             up_blocks: up.collect(),
             conv_norm_out: group_norm(config.norm_num_groups, first, config.norm_eps, device),
-            conv_out: conv3([first, config.out_channels], device),
+            conv_out: conv3([first, config.out_channels], device).into(),
             sines: Sines {
                 channels: first,
                 cosines_first: config.flip_sin_to_cos,
@@ -208,11 +206,11 @@ impl UNet {
             .of(timesteps, &sample.device())
             .cast(sample.dtype());
         let embedding = &self.time_embedding;
-        let time = self.activation.forward(linear(&embedding.linear_1, time));
-        let time = linear(&embedding.linear_2, time);
+        let time = self.activation.forward(embedding.linear_1.forward(time));
+        let time = embedding.linear_2.forward(time);
         let text = &mut text.0.iter();
 
-        let mut sample = conv2d(&self.conv_in, sample);
+        let mut sample = self.conv_in.forward(sample);
         let mut skips = vec![sample.clone()];
         for block in &self.down_blocks {
             sample = block.forward(sample, &time, text, &mut skips);
@@ -224,7 +222,21 @@ impl UNet {
             sample = block.forward(sample, &time, text, &mut skips);
         }
         let normal = self.activation.after_norm(&self.conv_norm_out, sample);
-        conv2d(&self.conv_out, normal)
+        self.conv_out.forward(normal)
+    }
+}
+
+impl Adaptable for UNet {
+    fn find_sites<'a>(&'a mut self, sites: &mut Sites<'a>) {
+        sites.conv2d("conv_in", &mut self.conv_in);
+        sites.linear("time_embedding.linear_1", &mut self.time_embedding.linear_1);
+        sites.linear("time_embedding.linear_2", &mut self.time_embedding.linear_2);
+        sites.parts("down_blocks", &mut self.down_blocks);
+        if let Some(block) = &mut self.mid_block {
+            sites.part("mid_block", block);
+        }
+        sites.parts("up_blocks", &mut self.up_blocks);
+        sites.conv2d("conv_out", &mut self.conv_out);
     }
 }
 

@@ -18,11 +18,14 @@ impl Place {
         self.0.pop();
     }
 
-    /// What files call the parameter here: norms call theirs `weight` and `bias` there, and variants of
-    /// enums have no names.
+    /// What files call the parameter here: norms call theirs `weight` and `bias` there, and neither variants of
+    /// enums nor layers that adapters may stand beside have names of their own.
     pub(crate) fn name(&self) -> String {
         let parts = self.0.iter();
-        let named = parts.filter(|(_, container)| !container.starts_with("Enum:"));
+        let nameless = |container: &str| {
+            container.starts_with("Enum:") || container.starts_with("Struct:Adapted")
+        };
+        let named = parts.filter(|(_, container)| !nameless(container));
         let mut names: Vec<_> = named.map(|(name, _)| name.as_str()).collect();
         let is_norm = self
             .0
