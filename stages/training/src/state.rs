@@ -1,0 +1,210 @@
+//! All that changes while training goes on, and the file that it is kept in.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, View};
+use serde::{Deserialize, Serialize};
+
+use crate::{AdamW, Layers};
+
+/// The text of a checkpoint that says whose numbers it has.
+const ABOUT: &str = "ccsr_training";
+/// Tensors of a checkpoint.
+const PARAMETERS: &str = "parameters";
+const MOMENTS: [&str; 2] = ["first_moments", "second_moments"];
+const AVERAGE: &str = "average";
+
+/// The adapter's numbers, and what the optimizer remembers of gradients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Steps that were made.
+    pub steps: u64,
+    /// The adapter's numbers, as [`Layers`] lays them out.
+    pub parameters: Vec<f32>,
+    /// Moving averages of the gradient and of its square.
+    moments: [Vec<f32>; 2],
+    /// A moving average of the numbers, if one is kept.
+    average: Option<Vec<f32>>,
+}
+
+/// The moving average of an adapter's numbers, which takes the place of the last ones as a rule (EMA).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Average {
+    /// How slowly it forgets, in `0.0..1.0`; faster in the first steps.
+    pub decay: f64,
+}
+
+impl Average {
+    /// How much is kept of it at a step, counted from 1: as diffusers' `EMAModel` has it.
+    fn kept(self, step: u64) -> f64 {
+        match step.saturating_sub(1) {
+            0 => 0.0,
+            before => ((1 + before) as f64 / (10 + before) as f64).min(self.decay),
+        }
+    }
+}
+
+/// Why a checkpoint cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// It is no file of safetensors, or lacks something.
+    #[error("the checkpoint cannot be read: {0}")]
+    Unreadable(String),
+    /// It has other layers.
+    #[error(
+        "the checkpoint is of another configuration: expected {expected}, found {found}; train from the beginning"
+    )]
+    Other {
+        /// What is trained.
+        expected: String,
+        /// What the checkpoint has.
+        found: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct About {
+    steps: u64,
+    layers: Vec<String>,
+}
+
+impl State {
+    /// The state to begin with.
+    pub fn new(parameters: Vec<f32>, average: bool) -> Self {
+        let zeros = || vec![0.0; parameters.len()];
+        Self {
+            steps: 0,
+            moments: [zeros(), zeros()],
+            average: average.then(|| parameters.clone()),
+            parameters,
+        }
+    }
+
+    /// One step along a gradient, and the gradient's norm before it was clipped.
+    pub fn step(
+        &mut self,
+        mut gradient: Vec<f32>,
+        optimizer: &AdamW,
+        rate: f64,
+        average: Option<Average>,
+    ) -> f64 {
+        let norm = optimizer.clip(&mut gradient);
+        self.steps += 1;
+        let [first, second] = &mut self.moments;
+        let moments = [first.as_mut_slice(), second.as_mut_slice()];
+        optimizer.step(&mut self.parameters, moments, &gradient, rate, self.steps);
+        if let (Some(kept), Some(average)) = (&mut self.average, average) {
+            let new = (1.0 - average.kept(self.steps)) as f32;
+            for (kept, number) in kept.iter_mut().zip(&self.parameters) {
+                *kept -= new * (*kept - number);
+            }
+        }
+        norm
+    }
+
+    /// The numbers to make an adapter of: their average, if one is kept.
+    pub fn result(&self) -> &[f32] {
+        self.average.as_ref().unwrap_or(&self.parameters)
+    }
+
+    /// The state as a file of safetensors.
+    pub fn to_bytes(&self, layers: &Layers) -> Vec<u8> {
+        let about = About {
+            steps: self.steps,
+            layers: layers.iter().map(ToString::to_string).collect(),
+        };
+        let about = serde_json::to_string(&about).expect("a number and texts");
+        let [first, second] = &self.moments;
+        let mut tensors = vec![
+            (PARAMETERS, Row::of(&self.parameters)),
+            (MOMENTS[0], Row::of(first)),
+            (MOMENTS[1], Row::of(second)),
+        ];
+        tensors.extend(
+            self.average
+                .as_ref()
+                .map(|average| (AVERAGE, Row::of(average))),
+        );
+        let texts = HashMap::from([(ABOUT.to_owned(), about)]);
+        safetensors::serialize(tensors, Some(texts)).expect("names differ, and sizes are right")
+    }
+
+    /// The state that was kept in a file, for these layers.
+    pub fn from_bytes(bytes: &[u8], layers: &Layers, average: bool) -> Result<Self, StateError> {
+        let unreadable = |error: &dyn ToString| StateError::Unreadable(error.to_string());
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| unreadable(&e))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| unreadable(&e))?;
+        let about = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|texts| texts.get(ABOUT));
+        let about = about.ok_or_else(|| unreadable(&"it does not say what it is of"))?;
+        let about: About = serde_json::from_str(about).map_err(|e| unreadable(&e))?;
+        let other = |expected: String, found: String| StateError::Other { expected, found };
+        let expected: Vec<_> = layers.iter().map(ToString::to_string).collect();
+        if about.layers != expected {
+            let differs = |index: &usize| about.layers.get(*index) != expected.get(*index);
+            let first = (0..).find(differs).unwrap_or_default();
+            let named = |layers: &[String]| match layers.get(first) {
+                Some(layer) => format!("the layer `{layer}`"),
+                None => format!("{} layers", layers.len()),
+            };
+            return Err(other(named(&expected), named(&about.layers)));
+        }
+        let row = |name: &str| -> Result<Vec<f32>, StateError> {
+            let tensor = tensors.tensor(name).map_err(|e| unreadable(&e))?;
+            let (numbers, _) = tensor.data().as_chunks();
+            if tensor.dtype() != Dtype::F32 || numbers.len() != layers.numbers() {
+                let found = format!("{} numbers of {:?}", numbers.len(), tensor.dtype());
+                return Err(other(format!("{} of F32", layers.numbers()), found));
+            }
+            Ok(numbers
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect())
+        };
+        Ok(Self {
+            steps: about.steps,
+            parameters: row(PARAMETERS)?,
+            moments: [row(MOMENTS[0])?, row(MOMENTS[1])?],
+            average: average.then(|| row(AVERAGE)).transpose()?,
+        })
+    }
+}
+
+/// Numbers in a row, as safetensors writes them.
+struct Row<'a> {
+    numbers: &'a [f32],
+    shape: [usize; 1],
+}
+
+impl<'a> Row<'a> {
+    fn of(numbers: &'a [f32]) -> Self {
+        let shape = [numbers.len()];
+        Self { numbers, shape }
+    }
+}
+
+impl View for Row<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect::<Vec<_>>()
+            .into()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.numbers)
+    }
+}

@@ -1,0 +1,175 @@
+//! What a batch says about an adapter's numbers: the loss and its gradient.
+
+use burn::module::Module;
+use burn::prelude::*;
+use burn::tensor::Gradients;
+use ccsr_clip::TextModel;
+use ccsr_sampling::{NoiseSchedule, add_noise, target};
+use ccsr_stable_diffusion::UNet;
+
+use crate::layers::Leaf;
+use crate::{Component, Layers};
+
+/// What is to become small.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    /// How images and noise are mixed, and what the network predicts of them.
+    pub schedule: NoiseSchedule,
+    /// γ of Hang et al. (2023, arXiv 2303.09556): timesteps with little noise count less. Not at all if none.
+    pub snr_gamma: Option<f64>,
+}
+
+/// Networks that stay as they are, and the layers that an adapter adds to.
+pub struct Trainer {
+    unet: UNet,
+    /// Only where layers of it are adapted.
+    text_encoder: Option<TextModel>,
+    layers: Layers,
+    /// α / rank, or α / √rank.
+    factor: f64,
+    objective: Objective,
+    /// With a graph.
+    device: Device,
+}
+
+/// Images to train on, with noise to find in them.
+pub struct Batch {
+    /// Scaled latents, `[batch, channels, height, width]`.
+    pub latents: Tensor<4>,
+    /// Standard normal, of the same shape.
+    pub noise: Tensor<4>,
+    /// One an image.
+    pub timesteps: Vec<usize>,
+    /// What is to be seen.
+    pub text: Text,
+}
+
+/// Texts of a batch.
+pub enum Text {
+    /// As the text encoder left them, `[batch, tokens, numbers]`.
+    States(Tensor<3>),
+    /// For a text encoder that is adapted, too, `[batch, tokens]`.
+    Tokens(Tensor<2, Int>),
+}
+
+/// What a batch says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradient {
+    /// The mean over the batch.
+    pub loss: f64,
+    /// Of the adapter's numbers, as they lie.
+    pub numbers: Vec<f32>,
+}
+
+impl Trainer {
+    /// A trainer on a device, of networks in any precision; the adapter's is single.
+    ///
+    /// # Panics
+    /// If layers are of a text encoder, and there is none.
+    pub fn new(
+        unet: UNet,
+        text_encoder: Option<TextModel>,
+        layers: Layers,
+        factor: f64,
+        objective: Objective,
+        device: &Device,
+    ) -> Self {
+        let device = device.clone().autodiff();
+        Self {
+            unet: unet.to_device(&device).no_grad(),
+            text_encoder: text_encoder.map(|encoder| encoder.to_device(&device).no_grad()),
+            layers,
+            factor,
+            objective,
+            device,
+        }
+    }
+
+    /// The layers that are adapted.
+    pub const fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// The loss of a batch at these numbers, and its gradient: the mean square of what the network says less what it
+    /// should, each image weighted by its timestep.
+    pub fn gradient(&self, parameters: &[f32], batch: Batch) -> Gradient {
+        let (mut unet, mut leaves) = (self.unet.clone(), Vec::new());
+        let (layers, factor, device) = (&self.layers, self.factor, &self.device);
+        layers.attach(
+            Component::UNet,
+            &mut unet,
+            parameters,
+            factor,
+            device,
+            &mut leaves,
+        );
+        let states = match batch.text {
+            Text::States(states) => Tensor::from_inner(states),
+            Text::Tokens(tokens) => {
+                let mut encoder = self
+                    .text_encoder
+                    .clone()
+                    .expect("texts come as states if there is none");
+                layers.attach(
+                    Component::TextEncoder,
+                    &mut encoder,
+                    parameters,
+                    factor,
+                    device,
+                    &mut leaves,
+                );
+                encoder.forward(Tensor::from_inner(tokens))
+            }
+        };
+        let schedule = &self.objective.schedule;
+        let (latents, noise) = (batch.latents, batch.noise);
+        let noisy = add_noise(schedule, latents.clone(), noise.clone(), &batch.timesteps);
+        let wanted = target(schedule, latents, noise, &batch.timesteps);
+        let conditioning = unet.condition(&states);
+        let timesteps: Vec<_> = batch.timesteps.iter().map(|step| *step as f64).collect();
+        let predicted = unet.forward_each(Tensor::from_inner(noisy), &timesteps, &conditioning);
+        let errors = (predicted - Tensor::from_inner(wanted)).powi_scalar(2);
+        let loss = (errors * self.weights(&batch.timesteps)).mean();
+        let gradients = loss.backward();
+        let mut numbers = Vec::with_capacity(parameters.len());
+        for leaf in &leaves {
+            match leaf {
+                Leaf::Linear(pair) => pair
+                    .iter()
+                    .for_each(|leaf| take(leaf, &gradients, &mut numbers)),
+                Leaf::Conv2d(pair) => pair
+                    .iter()
+                    .for_each(|leaf| take(leaf, &gradients, &mut numbers)),
+            }
+        }
+        Gradient {
+            loss: f64::from(loss.inner().into_scalar::<f32>()),
+            numbers,
+        }
+    }
+
+    /// `[batch, 1, 1, 1]`
+    fn weights(&self, timesteps: &[usize]) -> Tensor<4> {
+        let schedule = &self.objective.schedule;
+        let weight = |timestep: &usize| match self.objective.snr_gamma {
+            None => 1.0,
+            Some(gamma) => schedule.min_snr_weight(*timestep, gamma) as f32,
+        };
+        let weights: Vec<f32> = timesteps.iter().map(weight).collect();
+        Tensor::from_data(
+            TensorData::new(weights, [timesteps.len(), 1, 1, 1]),
+            &self.device,
+        )
+    }
+}
+
+/// Appends the gradient of a leaf; zeros if nothing depended on it.
+fn take<const D: usize>(leaf: &Tensor<D>, gradients: &Gradients, numbers: &mut Vec<f32>) {
+    match leaf.grad(gradients) {
+        Some(found) => {
+            let found = found.into_data().convert::<f32>();
+            numbers.extend(found.try_to_vec::<f32>().expect("it was converted above"));
+        }
+        None => numbers.extend(std::iter::repeat_n(0.0, leaf.shape().num_elements())),
+    }
+}
