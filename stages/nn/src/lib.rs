@@ -15,7 +15,10 @@ mod packed;
 mod precision;
 
 pub use activation::Activation;
-pub use adapter::Adapter;
+pub use adapter::{
+    ADAPTER_FILE, Adapter, AdapterFormat, Component, Factor, LoraLayer, PEFT_CONFIG, PEFT_FILE,
+    merge,
+};
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};
 pub use packed::{PackedLinear, Projection, TokenEmbedding, packed_tensors};
