@@ -53,8 +53,8 @@ pub struct Params {
     /// What not to draw, in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub negative_prompt: String,
-    /// The folder of a LoRA adapter as diffusers writes it (`pytorch_lora_weights.safetensors`), added to the
-    /// UNet of the suite's model.
+    /// The folder of a LoRA adapter, added to the suite's model: as diffusers writes it
+    /// (`pytorch_lora_weights.safetensors`), as PEFT does (`adapter_config.json`), or one file of kohya's scripts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<FolderPath>,
     /// How much of the adapter is added; none at 0, which is the model as it was.

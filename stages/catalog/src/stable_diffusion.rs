@@ -5,10 +5,9 @@ mod model;
 use std::sync::Arc;
 
 use burn::tensor::DType;
-use ccsr_nn::read_config;
+use ccsr_nn::{ADAPTER_FILE, Adapter, PEFT_CONFIG, read_config};
 use ccsr_sampling::noise::Noise;
 use ccsr_sampling::{SamplerKind, SchedulerConfig};
-use ccsr_stable_diffusion::ADAPTER;
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
     Batch, Environment, Inputs, Misfit, Misfits, Resource, RoleKind, Source, StageError, Unit,
@@ -226,9 +225,10 @@ impl Drawer for StableDiffusion {
 
     fn with_adapter(&self, adapter: &FolderPath, scale: f64) -> Result<Arc<dyn Drawer>, Misfits> {
         let folder = ModelFolder::whole(adapter.clone(), &["adapter"]);
-        if !folder.path.join(ADAPTER).is_file() {
+        if !Adapter::is_in(&folder.path) {
             let message = format!(
-                "`{}` has no `{ADAPTER}`; expected a LoRA adapter as diffusers writes it",
+                "`{}` holds no LoRA adapter; expected `{ADAPTER_FILE}` as diffusers writes it, PEFT's \
+                 `{PEFT_CONFIG}`, or one file of safetensors as kohya's scripts write it",
                 folder.display
             );
             return Err(Misfit::new(["adapter"], message).into());

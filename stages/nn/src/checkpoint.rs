@@ -101,6 +101,24 @@ pub enum WeightError {
         /// In what way.
         why: String,
     },
+    /// An adapter's file has tensors that are no part of one, or none at all.
+    #[error("`{}` is no LoRA adapter: {}; expected one as diffusers, PEFT or kohya's scripts write it", path.display(), strangers(tensors))]
+    NoAdapter {
+        /// The file.
+        path: PathBuf,
+        /// The tensors.
+        tensors: Vec<String>,
+    },
+    /// An adapter was made for another base model.
+    #[error("`{}` is an adapter for another base: its layer `{layer}` {why}", path.display())]
+    OtherBase {
+        /// The adapter.
+        path: PathBuf,
+        /// The first layer that does not fit.
+        layer: String,
+        /// In what way.
+        why: String,
+    },
     /// Two names of the file mean the same tensor.
     #[error("`{}` has the tensor `{tensor}` twice, under two names", path.display())]
     Twice {
@@ -121,6 +139,13 @@ fn listed(tensors: &[String]) -> String {
         Some(more @ 1..) => format!("{} and {more} more", named.join(", ")),
         _ => named.join(", "),
     }
+}
+
+fn strangers(tensors: &[String]) -> String {
+    if tensors.is_empty() {
+        return "it has no layers".to_owned();
+    }
+    format!("it has {}", listed(tensors))
 }
 
 fn pickle_hint(pickles: &[String]) -> String {
@@ -419,7 +444,7 @@ fn read<const D: usize>(
     Ok(if turned { tensor.transpose() } else { tensor })
 }
 
-fn is_pickle(path: &Path) -> bool {
+pub(crate) fn is_pickle(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
     ending.is_some_and(|ending| PICKLES.contains(&ending))
 }

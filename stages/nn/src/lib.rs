@@ -17,7 +17,10 @@ mod precision;
 
 pub use activation::Activation;
 pub use adapted::{Adaptable, AdaptedConv2d, AdaptedLinear, LowRank, Site, Sites};
-pub use adapter::Adapter;
+pub use adapter::{
+    ADAPTER_FILE, Adapter, AdapterFormat, Component, Factor, LoraLayer, PEFT_CONFIG, PEFT_FILE,
+    merge,
+};
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};
 pub use packed::{PackedLinear, Projection, TokenEmbedding, packed_tensors};

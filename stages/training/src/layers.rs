@@ -5,27 +5,8 @@ use std::ops::Range;
 
 use burn::prelude::*;
 use ccsr_clip::TextModel;
-use ccsr_nn::{Adaptable, LowRank, Site};
+use ccsr_nn::{Adaptable, Component, LowRank, Site};
 use ccsr_stable_diffusion::UNet;
-
-/// A network of a diffusion model, by the name that adapters' files have for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Component {
-    /// `unet`
-    UNet,
-    /// `text_encoder`
-    TextEncoder,
-}
-
-impl Component {
-    /// Its name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::UNet => "unet",
-            Self::TextEncoder => "text_encoder",
-        }
-    }
-}
 
 /// What to adapt: ends of layers' names, as PEFT's `target_modules`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

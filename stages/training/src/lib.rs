@@ -14,7 +14,7 @@ mod rate;
 mod state;
 mod trainer;
 
-pub use layers::{Component, Layer, LayerError, Layers, Targets};
+pub use layers::{Layer, LayerError, Layers, Targets};
 pub use optimizer::AdamW;
 pub use rate::{LearningRate, RateSchedule};
 pub use state::{Average, State, StateError};

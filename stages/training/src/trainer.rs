@@ -4,11 +4,12 @@ use burn::module::Module;
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use ccsr_clip::TextModel;
+use ccsr_nn::Component;
 use ccsr_sampling::{NoiseSchedule, add_noise, target};
 use ccsr_stable_diffusion::UNet;
 
+use crate::Layers;
 use crate::layers::Leaf;
-use crate::{Component, Layers};
 
 /// What is to become small.
 #[derive(Clone, Debug)]

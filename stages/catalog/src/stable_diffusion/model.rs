@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::prelude::*;
 use burn::tensor::DType;
-use ccsr_clip::{Padding, TextModel, Tokenizer, load_text};
-use ccsr_nn::{ConfigError, read_config};
+use ccsr_clip::{Padding, TextModel, Tokenizer, adapt_text, load_text};
+use ccsr_nn::{Adapter, ConfigError, read_config};
 use ccsr_sampling::noise::{self, Noise};
 use ccsr_sampling::{Sampler, SamplerKind, SchedulerConfig};
 use ccsr_stable_diffusion::{
@@ -95,10 +95,12 @@ impl Model {
         device: Device,
     ) -> Result<Self, StageError> {
         let part = |part: &str| folder.join(part);
-        let (text, _) = load_text(&part("text_encoder"), &device).map_err(failed)?;
+        let (mut text, _) = load_text(&part("text_encoder"), &device).map_err(failed)?;
         let (mut unet, config) = load_unet(&part("unet"), &device).map_err(failed)?;
         if let Some((folder, scale)) = adapter {
-            unet = adapt_unet(unet, folder, scale).map_err(failed)?;
+            let adapter = Adapter::open(folder).map_err(failed)?;
+            unet = adapt_unet(unet, &adapter, scale).map_err(failed)?;
+            text = adapt_text(text, &adapter, scale).map_err(failed)?;
         }
         if precision != DType::F32 {
             unet = ccsr_nn::cast(unet, precision);

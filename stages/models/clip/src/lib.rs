@@ -24,4 +24,4 @@ pub use resize::resize;
 pub use text::TextModel;
 pub use tokenizer::{Cleaning, Padding, TokenizeError, Tokenizer, Tokens};
 pub use vision::{VisionModel, VisionOutput};
-pub use weights::{LoadError, load_clip, load_text, load_vision};
+pub use weights::{LoadError, adapt_text, load_clip, load_text, load_vision};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::prelude::*;
-use ccsr_nn::{Checkpoint, ConfigError, WeightError, read_config};
+use ccsr_nn::{Adapter, Checkpoint, Component, ConfigError, WeightError, read_config};
 
 use crate::{Clip, ClipConfig, TextConfig, TextModel, VisionModel};
 
@@ -44,6 +44,15 @@ pub fn load_text(folder: &Path, device: &Device) -> Result<(TextModel, TextConfi
         renamed(own).filter(|name| name != "text_projection.weight")
     })?;
     Ok((weights.load(config.init(device))?, config))
+}
+
+/// Adds a LoRA adapter to a text tower, `scale` times; several are stacked one after the other.
+pub fn adapt_text(
+    text: TextModel,
+    adapter: &Adapter,
+    scale: f64,
+) -> Result<TextModel, WeightError> {
+    adapter.apply(text, Component::TextEncoder, scale, str::to_owned)
 }
 
 /// Loads the vision tower of a checkpoint that has both.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
-use ccsr_nn::{Adapter, Checkpoint, ConfigError, WeightError, read_config};
+use ccsr_nn::{Adapter, Checkpoint, Component, ConfigError, WeightError, read_config};
 
 use crate::tiny;
 use crate::{
@@ -12,9 +12,6 @@ use crate::{
 
 /// Stems of weight files.
 const STEMS: [&str; 1] = ["diffusion_pytorch_model"];
-
-/// The file of a LoRA adapter, in its folder, as diffusers names it.
-pub const ADAPTER: &str = "pytorch_lora_weights.safetensors";
 
 /// What a part of the UNet is called in files and here.
 const UNET: &[(&str, &str)] = &[
@@ -74,11 +71,18 @@ pub fn load_unet(folder: &Path, device: &Device) -> Result<(UNet, UNetConfig), L
     Ok((weights.load(config.init(device))?, config))
 }
 
-/// Adds a LoRA adapter to a UNet, `scale` times: `pytorch_lora_weights.safetensors` of a folder, as diffusers
-/// writes it.
-pub fn adapt_unet(unet: UNet, folder: &Path, scale: f64) -> Result<UNet, LoadError> {
-    let adapter = Adapter::open(&folder.join(ADAPTER))?;
-    Ok(adapter.apply(unet, "unet", scale, |name| renamed(name, UNET))?)
+/// Adds a LoRA adapter to a UNet, `scale` times; several are stacked one after the other.
+pub fn adapt_unet(unet: UNet, adapter: &Adapter, scale: f64) -> Result<UNet, WeightError> {
+    adapter.apply(unet, Component::UNet, scale, hub_name)
+}
+
+/// What the hub calls a weight of the UNet.
+fn hub_name(name: &str) -> String {
+    let known = UNET.iter().find(|(_, ours)| name.contains(ours));
+    known.map_or_else(
+        || name.to_owned(),
+        |(theirs, ours)| name.replacen(ours, theirs, 1),
+    )
 }
 
 /// Loads an autoencoder from its folder.

@@ -148,18 +148,6 @@ impl Filed {
 
 /// Opens a file and reads its header. What it promises is there.
 pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, Stored>, WeightError> {
-    Ok(open_with_texts(path)?.tensors)
-}
-
-/// What a file holds.
-pub(crate) struct Contents {
-    pub(crate) tensors: BTreeMap<String, Stored>,
-    /// What stands beside them (`__metadata__`).
-    pub(crate) texts: BTreeMap<String, String>,
-}
-
-/// The same, with the texts that stand beside the tensors.
-pub(crate) fn open_with_texts(path: &Path) -> Result<Contents, WeightError> {
     if is_pickle(path) {
         return Err(WeightError::Pickle {
             path: path.to_owned(),
@@ -189,11 +177,7 @@ pub(crate) fn open_with_texts(path: &Path) -> Result<Contents, WeightError> {
     file.read_exact(&mut header).map_err(unreadable)?;
     let mut header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&header)
         .map_err(|_| corrupt("its header is not JSON".to_owned()))?;
-    let texts = header.remove("__metadata__").map(serde_json::from_value);
-    let texts = texts
-        .transpose()
-        .map_err(|error| corrupt(format!("its metadata are no texts: {error}")))?
-        .unwrap_or_default();
+    header.remove("__metadata__");
     let (begin, there) = (8 + length, size - 8 - length);
     let file = Arc::new(file);
     let (mut tensors, mut end) = (BTreeMap::new(), 0);
@@ -230,5 +214,5 @@ pub(crate) fn open_with_texts(path: &Path) -> Result<Contents, WeightError> {
             "it holds {there} bytes of tensors, its header says {end}"
         )));
     }
-    Ok(Contents { tensors, texts })
+    Ok(tensors)
 }
