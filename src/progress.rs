@@ -104,6 +104,7 @@ impl<'a> Progress<'a> {
                 }
             }
             Event::BatchCommitted { stage, units, .. } => self.advance(stage, *units),
+            Event::UnderWay { stage, words } => self.under_way(stage, words),
             Event::Noted { stage, note } => self.line(stage, note),
             Event::UnitRetried {
                 stage,
@@ -213,6 +214,19 @@ impl<'a> Progress<'a> {
             duration(left)
         );
         self.line(stage, &text);
+    }
+
+    /// What a batch says while it is under way: beside the bar, or in a line now and then.
+    fn under_way(&mut self, stage: &str, words: &str) {
+        let Some(work) = self.stages.get_mut(stage) else {
+            return;
+        };
+        work.bar.set_message(words.to_owned());
+        if self.ui.live || work.told.elapsed() < EVERY {
+            return;
+        }
+        work.told = Instant::now();
+        self.line(stage, words);
     }
 
     fn end(&mut self, stage: &str, executed: u64, reused: u64, rows: &BTreeMap<String, u64>) {

@@ -114,6 +114,14 @@ impl Value {
         }
     }
 
+    /// The values, if this is a list.
+    pub fn as_list(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(values) => Some(values),
+            _ => None,
+        }
+    }
+
     /// The entry `name` of a map.
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {

@@ -29,7 +29,7 @@ use crate::run::{Run, StageProgress};
 use crate::schedule::Schedule;
 use crate::slots::SlotPool;
 use crate::waves::{Slot, Wanted};
-use crate::worker::{Executed, Job, Times, WORKER_THREAD, Workshop};
+use crate::worker::{Job, Report, WORKER_THREAD, Workshop};
 
 use failures::Delayed;
 use story::Story;
@@ -118,17 +118,17 @@ impl<'a, 'r> Attempt<'a, 'r> {
             abandoned: options.abandoned.clone(),
         };
         let (job_sender, job_receiver) = mpsc::channel();
-        let (done_sender, done_receiver) = mpsc::channel();
+        let (report_sender, reports) = mpsc::channel();
         let (workshop, jobs) = (&workshop, &Mutex::new(job_receiver));
         std::thread::scope(move |scope| {
             for worker in 1..=options.workers.max(1) {
-                let done = done_sender.clone();
+                let sender = report_sender.clone();
                 std::thread::Builder::new()
                     .name(WORKER_THREAD.to_owned())
-                    .spawn_scoped(scope, move || workshop.work(worker, jobs, &done))
+                    .spawn_scoped(scope, move || workshop.work(worker, jobs, &sender))
                     .expect("the system lets a process start a few threads");
             }
-            let ending = self.dispatch(&job_sender, &done_receiver, options.workers.max(1));
+            let ending = self.dispatch(&job_sender, &reports, options.workers.max(1));
             // Workers leave when there is nobody left to send them a job.
             drop(job_sender);
             ending
@@ -138,7 +138,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
     fn dispatch(
         &mut self,
         jobs: &Sender<Job>,
-        done: &Receiver<(Executed, Times)>,
+        reports: &Receiver<Report>,
         workers: usize,
     ) -> Result<Ending, StoreError> {
         loop {
@@ -179,10 +179,16 @@ impl<'a, 'r> Attempt<'a, 'r> {
                     return Ok(Ending::Over);
                 }
             }
-            match done.recv_timeout(self.patience()) {
-                Ok((executed, times)) => {
+            match reports.recv_timeout(self.patience()) {
+                Ok(Report::Executed(executed)) => {
+                    let (executed, times) = *executed;
                     self.batches_out -= 1;
                     self.commit(executed, times)?;
+                }
+                Ok(Report::UnderWay { stage, words }) => {
+                    let name = self.run.pipeline.stage(stage).name.clone();
+                    self.story
+                        .tell(stage, Event::UnderWay { stage: name, words });
                 }
                 Err(RecvTimeoutError::Timeout) => self.look_elsewhere(),
                 Err(RecvTimeoutError::Disconnected) => {

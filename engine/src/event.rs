@@ -62,6 +62,13 @@ pub enum Event {
         /// Where and when.
         span: BatchSpan,
     },
+    /// A batch that takes long says how far it is.
+    UnderWay {
+        /// The stage.
+        stage: String,
+        /// How far, in a few words.
+        words: String,
+    },
     /// Units were computed, and people should know something about them.
     Noted {
         /// The stage.

@@ -61,6 +61,9 @@ pub(crate) fn log(event: &Event) {
                 stage, units, seconds, worker, "committed a batch"
             );
         }
+        Event::UnderWay { stage, words } => {
+            debug!(event = "under_way", stage, words, "`{stage}`: {words}");
+        }
         Event::Noted { stage, note } => {
             warn!(event = "noted", stage, note, "`{stage}`: {note}");
         }

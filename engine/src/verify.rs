@@ -170,6 +170,7 @@ fn execute(
         blobs: &blobs,
         environment,
         limits: &limits,
+        listener: &|_| (),
     };
     match catch_unwind(AssertUnwindSafe(|| node.stage.execute(&batch))) {
         Ok(results) if results.len() == units.len() => results,

@@ -50,6 +50,17 @@ pub(crate) struct Executed {
     pub(crate) refused: Option<StoreError>,
 }
 
+/// What workers say.
+pub(crate) enum Report {
+    /// A batch was executed, and when.
+    Executed(Box<(Executed, Times)>),
+    /// A batch of a stage is under way, and says how far it is.
+    UnderWay { stage: StageId, words: String },
+}
+
+/// Who is told how far a batch is.
+type Listener<'a> = dyn Fn(&str) + Sync + 'a;
+
 /// Where and when a batch executed.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
@@ -93,7 +104,7 @@ impl Workshop<'_> {
         &self,
         worker: usize,
         jobs: &Mutex<Receiver<Job>>,
-        done: &Sender<(Executed, Times)>,
+        reports: &Sender<Report>,
     ) {
         loop {
             let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -101,31 +112,45 @@ impl Workshop<'_> {
             let began = Instant::now();
             let (stage, units) = (&*self.pipeline.stage(job.stage).name, job.units.len());
             let span = tracing::info_span!(parent: &job.span, "batch", stage, units, worker);
-            let (executed, loaded) = span.in_scope(|| self.execute(job));
+            let id = job.stage;
+            let told = |words: &str| {
+                let (stage, words) = (id, words.to_owned());
+                // Nobody listens any more when the run ends.
+                let _ = reports.send(Report::UnderWay { stage, words });
+            };
+            let (executed, loaded) = span.in_scope(|| self.execute(job, &told));
             let times = Times {
                 worker,
                 began,
                 loaded,
                 ended: Instant::now(),
             };
-            if done.send((executed, times)).is_err() {
+            if reports
+                .send(Report::Executed(Box::new((executed, times))))
+                .is_err()
+            {
                 return;
             }
         }
     }
 
     /// What became of the job, and when its resource was there.
-    fn execute(&self, job: Job) -> (Executed, Instant) {
+    fn execute(&self, job: Job, told: &Listener<'_>) -> (Executed, Instant) {
         let resource = self.resource(&job);
         let loaded = Instant::now();
         let executed = match resource {
-            Ok(resource) => self.execute_with(resource.as_deref(), job),
+            Ok(resource) => self.execute_with(resource.as_deref(), job, told),
             Err(error) => all_failed(job, &error),
         };
         (executed, loaded)
     }
 
-    fn execute_with(&self, resource: Option<&dyn Resource>, job: Job) -> Executed {
+    fn execute_with(
+        &self,
+        resource: Option<&dyn Resource>,
+        job: Job,
+        told: &Listener<'_>,
+    ) -> Executed {
         let node = self.pipeline.stage(job.stage);
         let (stage, environment) = (&node.stage, node.execution.environment(self.environment));
         let blobs = StoreBlobs(self.store);
@@ -138,6 +163,7 @@ impl Workshop<'_> {
             blobs: &blobs,
             environment: &environment,
             limits: &limits,
+            listener: told,
         };
         let started = Instant::now();
         let outcomes = match catch_unwind(AssertUnwindSafe(|| stage.execute(&batch))) {

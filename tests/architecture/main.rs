@@ -119,6 +119,12 @@ fn crates_import_only_whom_they_may() {
             "ccsr-mistral" => &["ccsr-nn", "ccsr-kernels", "ccsr-gguf"],
             "ccsr-llava" => &["ccsr-nn", "ccsr-clip", "ccsr-mistral"],
             "ccsr-yolo-world" => &["ccsr-nn", "ccsr-clip"],
+            "ccsr-training" => &[
+                "ccsr-nn",
+                "ccsr-clip",
+                "ccsr-stable-diffusion",
+                "ccsr-sampling",
+            ],
             "ccsr-stage" => &["ccsr-cache"],
             "ccsr-engine" => &["ccsr-stage", "ccsr-cache"],
             "ccsr-stages" => &[
@@ -133,6 +139,7 @@ fn crates_import_only_whom_they_may() {
                 "ccsr-yolo-world",
                 "ccsr-text",
                 "ccsr-gguf",
+                "ccsr-training",
             ],
             // It gives anything to all who read what others wrote.
             "ccsr-fuzz" => &["ccsr-stages", "ccsr-stage", "ccsr-engine", "ccsr-cache"],

@@ -10,6 +10,14 @@ pub(crate) fn of_candidate(line: i64, class: Option<&str>, candidate: i64) -> St
     format!("{}-{candidate}.png", stem(line, class))
 }
 
+/// The same name with this before its ending.
+pub(crate) fn with_suffix(name: &str, suffix: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, ending)) => format!("{stem}{suffix}.{ending}"),
+        None => format!("{name}{suffix}"),
+    }
+}
+
 fn stem(line: i64, class: Option<&str>) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || c == '-' {

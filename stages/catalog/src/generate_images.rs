@@ -20,6 +20,8 @@ use crate::row_id::{RowId, shortened};
 
 /// Bump it when the same table would become other files.
 const EXPORT_REVISION: u32 = 1;
+/// The port of adapters.
+const ADAPTERS: &str = "adapters";
 /// The keyword under which web UIs look for how an image was made.
 const METADATA: &str = "parameters";
 /// The most candidates a prompt.
@@ -60,6 +62,10 @@ pub struct Params {
     /// How much of the adapter is added; none at 0, which is the model as it was.
     #[serde(skip_serializing_if = "is_whole")]
     pub adapter_scale: f64,
+    /// How much is added of each of the `adapters` that the stage is given, such as `[0, 0.4, 0.7]`: every candidate is
+    /// drawn with each, from the same noise. `[1]` if left out; 0 is the model as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scales: Option<Vec<f64>>,
 }
 
 /// Steps of the paper.
@@ -95,6 +101,7 @@ impl Default for Params {
             negative_prompt: String::new(),
             adapter: None,
             adapter_scale: 1.0,
+            scales: None,
         }
     }
 }
@@ -126,6 +133,14 @@ pub struct GenerateImages {
     drawer: Role<dyn Drawer>,
 }
 
+/// What candidates are drawn with.
+struct Variant {
+    adapter: Option<(Digest, f64)>,
+    /// Of the adapter, if its table says it.
+    epoch: Value,
+    scale: f64,
+}
+
 /// The noise of a candidate: of the pipeline's seed, the prompt's text and the candidate's number,
 /// and of nothing else, so that whatever draws it starts from the same.
 pub fn noise(seed: u64, prompt: &str, candidate: u32) -> Digest {
@@ -142,6 +157,48 @@ impl GenerateImages {
     fn candidates(&self) -> Vec<u32> {
         let counted = || (0..self.params.candidates).collect();
         self.params.seeds.clone().unwrap_or_else(counted)
+    }
+
+    /// What every candidate is drawn with: every adapter, as much of it as each scale says.
+    fn variants(&self, inputs: &Inputs<'_>) -> Result<Vec<Variant>, StageError> {
+        let Some(adapters) = inputs.tables.get(ADAPTERS) else {
+            return Ok(vec![Variant {
+                adapter: None,
+                epoch: Value::Null,
+                scale: 1.0,
+            }]);
+        };
+        if adapters.is_empty() {
+            return Err(StageError::input("the table of adapters is empty"));
+        }
+        let whole = vec![1.0];
+        let scales = self.params.scales.as_ref().unwrap_or(&whole);
+        let mut variants = Vec::with_capacity(adapters.len() * scales.len());
+        for row in adapters.rows() {
+            let (adapter, epoch) = (row.blob("adapter")?, row.find("epoch").cloned());
+            variants.extend(scales.iter().map(|scale| Variant {
+                // None of it is the model as it was, and what was drawn with that is kept.
+                adapter: (*scale != 0.0).then_some((adapter, *scale)),
+                epoch: epoch.clone().unwrap_or_default(),
+                scale: *scale,
+            }));
+        }
+        Ok(variants)
+    }
+
+    /// That adapters can be added to what the drawer draws with.
+    fn check_adapters(&self) -> Result<(), StageError> {
+        if self.params.adapter.is_some() {
+            return Err(StageError::input(
+                "`adapter` names a folder, and the port `adapters` is bound, too; take one away",
+            ));
+        }
+        if !self.drawer.object.takes_adapters() {
+            return Err(StageError::input(
+                "the suite's drawer takes no adapters; `stable-diffusion` does",
+            ));
+        }
+        Ok(())
     }
 
     /// How a candidate was drawn, as the common web UIs write it (AUTOMATIC1111's `infotext`).
@@ -206,7 +263,10 @@ impl Stage for GenerateImages {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        vec![InputPort::new("prompts", [("prompt", ColumnType::Text)])]
+        vec![
+            InputPort::new("prompts", [("prompt", ColumnType::Text)]),
+            InputPort::new(ADAPTERS, [("adapter", ColumnType::Blob)]).optional(),
+        ]
     }
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
@@ -219,9 +279,20 @@ impl Stage for GenerateImages {
                 .columns()
                 .filter(|(name, _)| matches!(*name, "class" | "prompt")),
         );
-        let mut schema = id
-            .with("candidate", ColumnType::Int)
-            .with("image", ColumnType::Image);
+        let mut schema = id.with("candidate", ColumnType::Int);
+        if let Some(adapters) = inputs.get(ADAPTERS) {
+            self.check_adapters()?;
+            if adapters.get("epoch") == Some(ColumnType::Int) {
+                schema = schema.with("epoch", ColumnType::Int);
+            }
+            schema = schema.with("scale", ColumnType::Float);
+        } else if self.params.scales.is_some() {
+            return Err(StageError::input(
+                "`scales` says how much of adapters is added, and there are none: bind the port `adapters`, as in \
+                 `from: {prompts: prompts, adapters: lora.adapter}`",
+            ));
+        }
+        schema = schema.with("image", ColumnType::Image);
         if self.drawer.object.knows_scene() {
             schema = schema.with("scene", ColumnType::Text);
         }
@@ -243,7 +314,10 @@ impl Stage for GenerateImages {
 
     fn bound(&self, rows: &RowCounts) -> Bound {
         let prompts = rows.get("prompts").copied().unwrap_or(0);
-        let images = prompts.saturating_mul(self.candidates().len() as u64);
+        let adapters = rows.get(ADAPTERS).copied().unwrap_or(1);
+        let scales = self.params.scales.as_ref().map_or(1, Vec::len) as u64;
+        let candidates = (self.candidates().len() as u64).saturating_mul(scales);
+        let images = prompts.saturating_mul(candidates).saturating_mul(adapters);
         Bound::new(images, "images", images)
     }
 
@@ -258,8 +332,12 @@ impl Stage for GenerateImages {
         }
         let (candidates, sampling) = (self.candidates(), self.params.sampling());
         let model = self.drawer.object.model(inputs)?;
+        let (prompts, variants) = (self.prompts(inputs)?, self.variants(inputs)?);
+        let drawn = prompts
+            .iter()
+            .flat_map(|row| variants.iter().map(move |variant| (row, variant)));
         let mut units = Vec::new();
-        for (group, row) in self.prompts(inputs)?.into_iter().enumerate() {
+        for (group, (row, variant)) in drawn.enumerate() {
             let prompt = row.text("prompt")?;
             for candidate in &candidates {
                 let request = DrawRequest {
@@ -268,6 +346,7 @@ impl Stage for GenerateImages {
                     size: self.params.size,
                     sampling: &sampling,
                     model: &model,
+                    adapter: variant.adapter,
                 };
                 let reads = self.drawer.object.input(&request)?;
                 let hint = Value::map([("candidate", Value::Int(i64::from(*candidate)))]);
@@ -313,17 +392,28 @@ impl Stage for GenerateImages {
         outcomes: &[PartitionOutcomes],
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
         let prompts = inputs.table("prompts")?;
-        let schemas = Schemas::from([("prompts", prompts.schema().into())]);
+        let mut schemas = Schemas::from([("prompts", prompts.schema().into())]);
+        if let Some(adapters) = inputs.tables.get(ADAPTERS) {
+            schemas.insert(ADAPTERS, adapters.schema().into());
+        }
         let schema = self.outputs(&schemas)?.remove(0).schema;
+        let variants = self.variants(inputs)?;
+        let adapted = inputs.tables.contains_key(ADAPTERS);
         let mut table = Table::builder(schema.clone());
         let mut outcomes = outcomes.iter().flat_map(|partition| &partition.resolved);
-        for row in self.prompts(inputs)? {
+        let prompts = self.prompts(inputs)?;
+        let rows = prompts
+            .iter()
+            .flat_map(|row| variants.iter().map(move |variant| (row, variant)));
+        for (row, variant) in rows {
             for candidate in self.candidates() {
                 let drawn = outcomes
                     .next()
                     .ok_or_else(|| StageError::failed("a candidate is missing"))?;
                 table.push(schema.columns().map(|(name, _)| match name {
                     "candidate" => Value::Int(i64::from(candidate)),
+                    "epoch" if adapted => variant.epoch.clone(),
+                    "scale" if adapted => Value::Float(variant.scale),
                     "image" | "scene" => drawn.outcome.get(name).cloned().unwrap_or_default(),
                     other => row.find(other).cloned().unwrap_or_default(),
                 }))?;
@@ -351,7 +441,12 @@ impl Stage for GenerateImages {
                     .map_err(|error| StageError::failed(error.to_string()))?;
                 Ok(png::encode_with(&image, Some((METADATA, &text))))
             };
-            let name = file_name::of_candidate(line, class, candidate);
+            let mut name = file_name::of_candidate(line, class, candidate);
+            for (column, what) in [("epoch", "-epoch"), ("scale", "-scale")] {
+                if let Some(value) = row.find(column).filter(|value| !value.is_null()) {
+                    name = file_name::with_suffix(&name, &format!("{what}{}", value.to_text()));
+                }
+            }
             Ok(ExportFile::rendered(name, &Value::list(parts), render))
         };
         let files: Result<_, StageError> = table.rows().map(file).collect();
@@ -409,6 +504,7 @@ impl StageKind for GenerateImages {
             &(-100.0..=100.0),
             "",
         ));
+        misfits.add(scales_misfits(&params));
         misfits.check()?;
         let mut drawer: Role<dyn Drawer> = Role::get(roles, "drawer")?;
         if let Some(adapter) = &params.adapter {
@@ -417,6 +513,28 @@ impl StageKind for GenerateImages {
         drawer.object.check(params.size, &params.sampling())?;
         Ok(Self { params, drawer })
     }
+}
+
+/// What of the scales does not fit.
+fn scales_misfits(params: &Params) -> Misfits {
+    let mut misfits = Misfits::new();
+    let Some(scales) = &params.scales else {
+        return misfits;
+    };
+    if scales.is_empty() {
+        let message = "`scales` is empty; expected some, such as `[0, 0.5, 1]`";
+        misfits.add(Misfit::new(["scales"], message));
+    }
+    for (index, scale) in scales.iter().enumerate() {
+        let place = ["scales".to_owned(), index.to_string()];
+        if !(-100.0..=100.0).contains(scale) {
+            let message = format!("`{scale}` is not from -100 to 100");
+            misfits.add(Misfit::new(place, message));
+        } else if scales[..index].contains(scale) {
+            misfits.add(Misfit::new(place, format!("`scales` names {scale} twice")));
+        }
+    }
+    misfits
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ pub mod stable_diffusion;
 mod template;
 pub mod template_prompts;
 mod together;
+pub mod train_lora;
 mod words;
 pub mod world;
 pub mod yolo_world;
@@ -79,6 +80,8 @@ pub fn registry() -> Registry {
         // The self-reward.
         .with::<score_answers::ScoreAnswers>()
         .with::<select_pairs::SelectPairs>()
+        // Training on it.
+        .with::<train_lora::TrainLora>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
         .with::<measure_vqa_score::MeasureVqaScore>()
@@ -169,6 +172,7 @@ mod tests {
                 "score.answers",
                 "select.pairs",
                 "table.import",
+                "train.lora",
                 "world.truth",
             ]
         );

@@ -74,6 +74,15 @@ impl ModelFolder {
 
     /// The digest of the files that are read, by their names: where they lie is no part of it.
     pub(crate) fn digest(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        self.digest_of(inputs, self.parts)
+    }
+
+    /// The same of some of its parts.
+    pub(crate) fn digest_of(
+        &self,
+        inputs: &Inputs<'_>,
+        parts: &[&'static str],
+    ) -> Result<Value, StageError> {
         let is_read =
             |name: &str| self.file.is_some() || READ.iter().any(|ending| name.ends_with(ending));
         let part = |part: &'static str| {
@@ -82,7 +91,7 @@ impl ModelFolder {
             let listed = files.map(|file| (file.name.clone(), file.digest.to_string().into()));
             Ok((part, Value::map::<String>(listed)))
         };
-        let parts: Result<Vec<_>, StageError> = self.parts.iter().copied().map(part).collect();
+        let parts: Result<Vec<_>, StageError> = parts.iter().copied().map(part).collect();
         // As text: it names no blob.
         Ok(Value::from(Value::map(parts?).digest().to_string()))
     }

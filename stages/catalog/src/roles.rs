@@ -9,6 +9,7 @@ mod writer;
 
 use std::sync::Arc;
 
+use ccsr_sampling::SchedulerConfig;
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
     Batch, ColumnType, Digest, Environment, Inputs, Misfit, Misfits, Resource, Roles, Row, Source,
@@ -17,6 +18,8 @@ use ccsr_stage::{
 use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::model_folder::ModelFolder;
 
 pub(crate) use self::judge::told;
 pub use self::judge::{Judge, Verdict, YesNo};
@@ -68,6 +71,8 @@ pub struct DrawRequest<'a> {
     pub sampling: &'a Sampling,
     /// What [`Network::model`] answered.
     pub model: &'a Value,
+    /// A LoRA adapter's file, and how much of it is added: not 0.
+    pub adapter: Option<(Digest, f64)>,
 }
 
 /// How a diffusion model gets from noise to an image. Drawers that are none pass it over.
@@ -166,6 +171,16 @@ pub trait Drawer: Network {
         Err(Misfit::new(["adapter"], message).into())
     }
 
+    /// Whether a request may bring an adapter.
+    fn takes_adapters(&self) -> bool {
+        false
+    }
+
+    /// Its model, to train an adapter for; none if it has none.
+    fn trainee(&self) -> Option<Trainee> {
+        None
+    }
+
     /// What of the request the drawing depends on.
     fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError>;
 
@@ -187,6 +202,16 @@ pub trait Drawer: Network {
 
     /// Draws what was asked for by [`input`](Self::input): one drawing a unit of the batch.
     fn draw(&self, batch: &Batch<'_>) -> Vec<Result<Drawing, StageError>>;
+}
+
+/// A latent diffusion model that an adapter can be trained for.
+pub struct Trainee {
+    /// With the parts `scheduler`, `text_encoder`, `tokenizer`, `unet` and `vae`.
+    pub(crate) folder: ModelFolder,
+    /// How noise is added, and what the network predicts.
+    pub(crate) scheduler: SchedulerConfig,
+    /// Pixels a latent cell's side.
+    pub(crate) factor: usize,
 }
 
 /// Something found in an image.

@@ -1,10 +1,10 @@
-//! What identifies a row about an image: those of `class`, `prompt`, `candidate` and `image` that
-//! its table has, in this order.
+//! What identifies a row about an image: those of `class`, `prompt`, `candidate`, `epoch`, `scale` and `image`
+//! that its table has, in this order.
 
 use ccsr_stage::{ColumnType, Row, Schema, Schemas, StageError, Value};
 
 /// The columns that identify rows.
-pub(crate) const NAMES: [&str; 4] = ["class", "prompt", "candidate", "image"];
+pub(crate) const NAMES: [&str; 6] = ["class", "prompt", "candidate", "epoch", "scale", "image"];
 
 /// The columns that identify the images of one prompt.
 const GROUP: [&str; 2] = ["class", "prompt"];

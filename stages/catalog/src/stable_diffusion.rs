@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::model::{Model, Wish, factor_of};
 use crate::failed;
 use crate::model_folder::ModelFolder;
-use crate::roles::{DrawRequest, Drawer, Drawing, Network, Reads, SamplerName, Sampling};
+use crate::roles::{DrawRequest, Drawer, Drawing, Network, Reads, SamplerName, Sampling, Trainee};
 
 /// Candidates that are drawn together: as many as the paper draws of a prompt, twice with guidance.
 const TOGETHER: usize = 10;
@@ -54,7 +54,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    const fn dtype(self) -> DType {
+    pub(crate) const fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,
             Self::F16 => DType::F16,
@@ -241,6 +241,18 @@ impl Drawer for StableDiffusion {
         }))
     }
 
+    fn takes_adapters(&self) -> bool {
+        true
+    }
+
+    fn trainee(&self) -> Option<Trainee> {
+        Some(Trainee {
+            folder: self.folder.clone(),
+            scheduler: self.scheduler.clone(),
+            factor: self.factor,
+        })
+    }
+
     fn input(&self, request: &DrawRequest<'_>) -> Result<Reads, StageError> {
         let sampling = request.sampling;
         let guided = sampling.guidance > 1.0;
@@ -255,6 +267,10 @@ impl Drawer for StableDiffusion {
             ("sampler", sampler),
             ("steps", Value::Int(i64::from(sampling.steps))),
         ];
+        if let Some((adapter, scale)) = request.adapter {
+            reads.push(("adapter", Value::Blob(adapter)));
+            reads.push(("adapter_scale", Value::Float(scale)));
+        }
         if guided {
             reads.push(("guidance", Value::Float(sampling.guidance)));
             reads.push((
@@ -294,7 +310,7 @@ impl Drawer for StableDiffusion {
             let noises = noises.collect::<Result<_, _>>()?;
             let (model, wish) = (batch.resource::<Model>()?, wish(&together[0])?);
             let note = model.note(wish.prompt)?;
-            let images = model.draw(&wish, noises)?.into_iter();
+            let images = model.draw(&wish, noises, batch.blobs)?.into_iter();
             let drawing = |image| Drawing {
                 image,
                 scene: None,
@@ -334,12 +350,16 @@ fn wish(unit: &Unit) -> Result<Wish<'_>, StageError> {
         Some(Value::Float(guidance)) => Some((*guidance, text("negative_prompt")?)),
         _ => None,
     };
+    let part = |name: &str| input.get(name);
+    let adapter = part("adapter").and_then(Value::as_blob);
+    let adapter = adapter.zip(part("adapter_scale").and_then(Value::as_float));
     Ok(Wish {
         prompt: text("prompt")?,
         side: number("size")? as usize,
         sampler: sampler.read().map_err(failed)?,
         steps: number("steps")? as usize,
         guidance,
+        adapter,
     })
 }
 

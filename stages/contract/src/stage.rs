@@ -249,9 +249,16 @@ pub struct Batch<'a> {
     pub environment: &'a Environment,
     /// When it has to end.
     pub limits: &'a Limits,
+    /// Who is told how far it is, while it is under way.
+    pub listener: &'a (dyn Fn(&str) + Sync),
 }
 
 impl Batch<'_> {
+    /// Says how far the batch is, in a few words: for one that takes long. They are shown and forgotten.
+    pub fn tell(&self, words: &str) {
+        (self.listener)(words);
+    }
+
     /// The loaded resource as the type that [`Stage::load`] made.
     pub fn resource<T: 'static>(&self) -> Result<&T, StageError> {
         self.resource

@@ -296,8 +296,11 @@ impl Lab {
                 return Ok((resolved, wave));
             }
             let missed = self.missed(&units);
-            for batch in missed.chunks(self.batch.unwrap_or_else(|| stage.batch()).max(1)) {
-                self.execute(stage, batch)?;
+            let most = self.batch.unwrap_or_else(|| stage.batch()).max(1);
+            for together in missed.chunk_by(|a, b| a.resource == b.resource) {
+                for batch in together.chunks(most) {
+                    self.execute(stage, batch)?;
+                }
             }
             executed.extend(missed);
             let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -342,6 +345,7 @@ impl Lab {
             blobs: self,
             environment: &environment,
             limits: &Limits::none(),
+            listener: &|_| (),
         };
         let results = stage.execute(&batch);
         assert_eq!(results.len(), units.len(), "one result a unit");

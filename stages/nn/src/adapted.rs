@@ -63,6 +63,9 @@ impl AdaptedLinear {
     /// # Shapes
     /// `[.., in]` to `[.., out]`.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        if self.beside.is_empty() {
+            return ops::linear(&self.base, input);
+        }
         let out = ops::linear(&self.base, input.clone());
         let dtype = out.dtype();
         self.beside.iter().fold(out, |out, added| {
@@ -77,6 +80,9 @@ impl AdaptedConv2d {
     /// # Shapes
     /// `[batch, in, height, width]` to `[batch, out, height, width]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        if self.beside.is_empty() {
+            return ops::conv2d(&self.base, input);
+        }
         let out = ops::conv2d(&self.base, input.clone());
         let dtype = out.dtype();
         self.beside.iter().fold(out, |out, added| {

@@ -24,4 +24,4 @@ pub use adapter::{
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};
 pub use packed::{PackedLinear, Projection, TokenEmbedding, packed_tensors};
-pub use precision::cast;
+pub use precision::{cast, keep_weights_in};

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 use burn::prelude::*;
 use ccsr_clip::TextModel;
-use ccsr_nn::{Adaptable, Component, LowRank, Site};
+use ccsr_nn::{Adaptable, Adapter, Component, Factor, LowRank, Site, WeightError};
 use ccsr_stable_diffusion::UNet;
 
 /// What to adapt: ends of layers' names, as PEFT's `target_modules`.
@@ -135,6 +136,24 @@ impl Layers {
             numbers.extend(std::iter::repeat_n(0.0, up));
         }
         numbers
+    }
+
+    /// The adapter of these numbers, whose products are multiplied by `factor`.
+    ///
+    /// # Errors
+    /// If a number is not finite.
+    pub fn adapter(&self, numbers: &[f32], factor: f64) -> Result<Adapter, WeightError> {
+        let mut adapter = Adapter::new(Path::new("the trained adapter"));
+        for (layer, ranges) in self.ranges() {
+            let factors = [0, 1].map(|index: usize| Factor {
+                shape: layer.shapes[index].clone(),
+                numbers: numbers[ranges[index].clone()].to_vec(),
+            });
+            let [down, up] = factors;
+            let alpha = factor * self.rank as f64;
+            adapter.insert(layer.component, &layer.name, down, up, alpha)?;
+        }
+        Ok(adapter)
     }
 
     /// Each layer with the ranges of its two matrices in the row.

@@ -39,7 +39,9 @@ impl AdamW {
         if let Some(max_norm) = self.max_norm {
             let scale = (max_norm / (norm + NORM_EPSILON)).min(1.0) as f32;
             if scale < 1.0 {
-                gradient.iter_mut().for_each(|number| *number *= scale);
+                for number in gradient {
+                    *number *= scale;
+                }
             }
         }
         norm

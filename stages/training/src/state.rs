@@ -146,7 +146,7 @@ impl State {
         let expected: Vec<_> = layers.iter().map(ToString::to_string).collect();
         if about.layers != expected {
             let differs = |index: &usize| about.layers.get(*index) != expected.get(*index);
-            let first = (0..).find(differs).unwrap_or_default();
+            let first = (0..=expected.len()).find(differs).unwrap_or_default();
             let named = |layers: &[String]| match layers.get(first) {
                 Some(layer) => format!("the layer `{layer}`"),
                 None => format!("{} layers", layers.len()),

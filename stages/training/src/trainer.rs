@@ -63,7 +63,7 @@ pub struct Gradient {
 }
 
 impl Trainer {
-    /// A trainer on a device, of networks in any precision; the adapter's is single.
+    /// A trainer on a device that keeps graphs, of networks in any precision; the adapter's is single.
     ///
     /// # Panics
     /// If layers are of a text encoder, and there is none.
@@ -75,14 +75,13 @@ impl Trainer {
         objective: Objective,
         device: &Device,
     ) -> Self {
-        let device = device.clone().autodiff();
         Self {
-            unet: unet.to_device(&device).no_grad(),
-            text_encoder: text_encoder.map(|encoder| encoder.to_device(&device).no_grad()),
+            unet: unet.to_device(device).no_grad(),
+            text_encoder: text_encoder.map(|encoder| encoder.to_device(device).no_grad()),
             layers,
             factor,
             objective,
-            device,
+            device: device.clone(),
         }
     }
 

@@ -307,6 +307,7 @@ fn a_file_that_changes_between_looking_and_reading_is_noticed() {
         blobs: &Lab::new(1),
         environment: &environment,
         limits: &ccsr_stage::Limits::none(),
+        listener: &|_| (),
     };
     let error = stage.execute(&batch).remove(0).unwrap_err().to_string();
     assert!(error.ends_with("`1.png` changed while it was read; run again"));

@@ -7,19 +7,19 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::prelude::*;
 use burn::tensor::DType;
 use ccsr_clip::{Padding, TextModel, Tokenizer, adapt_text, load_text};
-use ccsr_nn::{Adapter, ConfigError, read_config};
+use ccsr_nn::{Adapter, Component, ConfigError, read_config};
 use ccsr_sampling::noise::{self, Noise};
 use ccsr_sampling::{Sampler, SamplerKind, SchedulerConfig};
 use ccsr_stable_diffusion::{
     Autoencoder, AutoencoderConfig, Conditioning, TinyAutoencoder, TinyAutoencoderConfig, UNet,
     adapt_unet, load_autoencoder, load_tiny_autoencoder, load_unet,
 };
-use ccsr_stage::{Resource, StageError};
+use ccsr_stage::{Blobs, Digest, Resource, StageError};
 use image::RgbImage;
 use serde::Deserialize;
 
@@ -36,15 +36,32 @@ pub(super) struct Model {
     /// In which the UNet computes.
     precision: DType,
     tokenizer: Tokenizer,
-    text: TextModel,
-    unet: UNet,
+    pub(super) base: Networks,
+    /// The base with the adapter that was used last.
+    adapted: Mutex<Option<Adapted>>,
     decoder: Decoder,
     channels: usize,
     factor: usize,
     scheduler: SchedulerConfig,
+}
+
+/// The networks that an adapter adds to.
+pub(super) struct Networks {
+    text: TextModel,
+    unet: UNet,
     /// What the UNet looks at of texts that come again and again: negative prompts.
     known: Mutex<HashMap<String, Conditioning>>,
 }
+
+impl Networks {
+    fn new(text: TextModel, unet: UNet) -> Self {
+        let known = Mutex::default();
+        Self { text, unet, known }
+    }
+}
+
+/// Which adapter, how much of it, and the networks with it.
+type Adapted = ((Digest, f64), Arc<Networks>);
 
 /// What makes images of latents.
 enum Decoder {
@@ -65,7 +82,7 @@ impl Resource for Model {
             Decoder::Full(autoencoder) => bytes_of(autoencoder.as_ref()),
             Decoder::Tiny(autoencoder) => bytes_of(autoencoder),
         };
-        bytes_of(&self.text) + bytes_of(&self.unet) + decoder
+        bytes_of(&self.base.text) + bytes_of(&self.base.unet) + decoder
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -83,6 +100,8 @@ pub(super) struct Wish<'a> {
     pub(super) steps: usize,
     /// With its negative prompt, if there is any.
     pub(super) guidance: Option<(f64, &'a str)>,
+    /// An adapter's file, and how much of it.
+    pub(super) adapter: Option<(Digest, f64)>,
 }
 
 impl Model {
@@ -115,13 +134,12 @@ impl Model {
         };
         Ok(Self {
             tokenizer: Tokenizer::open(&part("tokenizer"), TOKENS).map_err(failed)?,
-            text,
-            unet,
+            base: Networks::new(text, unet),
+            adapted: Mutex::default(),
             decoder,
             channels: config.in_channels,
             factor,
             scheduler: scheduler.clone(),
-            known: Mutex::default(),
             precision,
             device,
         })
@@ -138,7 +156,13 @@ impl Model {
         &self,
         wish: &Wish<'_>,
         mut noises: Vec<Noise>,
+        blobs: &dyn Blobs,
     ) -> Result<Vec<RgbImage>, StageError> {
+        let adapted = match wish.adapter {
+            None => None,
+            Some(adapter) => Some(self.adapted(adapter, blobs)?),
+        };
+        let networks = adapted.as_deref().unwrap_or(&self.base);
         let side = wish.side / self.factor;
         let shape = [self.channels, side, side];
         let noise = noise::batch(&mut noises, shape, &self.device);
@@ -146,7 +170,7 @@ impl Model {
             .sampler
             .build(&self.scheduler, wish.steps)
             .map_err(failed)?;
-        let latents = self.sample(wish, sampler.as_mut(), noise, |_| {
+        let latents = self.sample(networks, wish, sampler.as_mut(), noise, |_| {
             noise::batch(&mut noises, shape, &self.device)
         })?;
         // One at a time: decoding takes far more memory an image than denoising, and no less time together.
@@ -156,23 +180,49 @@ impl Model {
             .collect())
     }
 
+    /// The networks with an adapter beside their layers. Candidates of one scale come after each other, so the last is
+    /// kept.
+    fn adapted(
+        &self,
+        (adapter, scale): (Digest, f64),
+        blobs: &dyn Blobs,
+    ) -> Result<Arc<Networks>, StageError> {
+        let mut kept = self.adapted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, networks)) = &*kept
+            && *known == (adapter, scale)
+        {
+            return Ok(networks.clone());
+        }
+        let bytes = blobs.read(&adapter)?;
+        let file = Adapter::from_bytes(Path::new("the adapter"), &bytes).map_err(failed)?;
+        let (mut text, mut unet) = (self.base.text.clone(), self.base.unet.clone());
+        let attached = file.attach(&mut unet, Component::UNet, scale, &self.device);
+        attached.map_err(failed)?;
+        let attached = file.attach(&mut text, Component::TextEncoder, scale, &self.device);
+        attached.map_err(failed)?;
+        let networks = Arc::new(Networks::new(text, unet));
+        *kept = Some(((adapter, scale), networks.clone()));
+        Ok(networks)
+    }
+
     /// Latents of noise.
     ///
     /// # Shapes
     /// `[candidates, channels, height, width]`, in and out.
     pub(super) fn sample(
         &self,
+        networks: &Networks,
         wish: &Wish<'_>,
         sampler: &mut dyn Sampler,
         noise: Tensor<4>,
         mut more: impl FnMut(usize) -> Tensor<4>,
     ) -> Result<Tensor<4>, StageError> {
         let [count, ..] = noise.dims();
-        let prompt = self.condition(wish.prompt)?.repeat(count);
+        let prompt = self.condition(networks, wish.prompt)?.repeat(count);
         let conditioning = match wish.guidance {
             None => prompt,
             Some((_, negative)) => {
-                let negative = self.negative(negative)?.repeat(count);
+                let negative = self.negative(networks, negative)?.repeat(count);
                 Conditioning::cat(&[&negative, &prompt])
             }
         };
@@ -180,10 +230,10 @@ impl Model {
         for (evaluation, timestep) in sampler.timesteps().to_vec().into_iter().enumerate() {
             let input = sampler.scale_input(sample.clone(), evaluation);
             let output = match wish.guidance {
-                None => self.predict(input, timestep, &conditioning),
+                None => self.predict(networks, input, timestep, &conditioning),
                 Some((guidance, _)) => {
                     let twice = input.repeat_dim(0, 2);
-                    let both = self.predict(twice, timestep, &conditioning);
+                    let both = self.predict(networks, twice, timestep, &conditioning);
                     let without = both.clone().slice(0..count);
                     let with = both.slice(count..count * 2);
                     without.clone() + (with - without).mul_scalar(guidance)
@@ -196,30 +246,44 @@ impl Model {
     }
 
     /// What the UNet predicts, in single precision: samplers add up small steps.
-    fn predict(&self, sample: Tensor<4>, timestep: f64, text: &Conditioning) -> Tensor<4> {
+    fn predict(
+        &self,
+        networks: &Networks,
+        sample: Tensor<4>,
+        timestep: f64,
+        text: &Conditioning,
+    ) -> Tensor<4> {
         let sample = sample.cast(self.precision);
-        self.unet.forward(sample, timestep, text).cast(DType::F32)
+        networks
+            .unet
+            .forward(sample, timestep, text)
+            .cast(DType::F32)
     }
 
     /// What the UNet looks at of a text.
-    fn condition(&self, text: &str) -> Result<Conditioning, StageError> {
+    fn condition(&self, networks: &Networks, text: &str) -> Result<Conditioning, StageError> {
         let tokens = self
             .tokenizer
             .tokenise(text, Padding::Checkpoint)
             .map_err(failed)?;
         let tokens = TensorData::new(tokens.ids, [1, TOKENS]);
         let tokens = Tensor::<2, Int>::from_data(tokens, &self.device);
-        let states = self.text.forward(tokens).cast(self.precision);
-        Ok(self.unet.condition(&states))
+        let states = networks.text.forward(tokens).cast(self.precision);
+        Ok(networks.unet.condition(&states))
     }
 
     /// The same of a text that comes again and again.
-    fn negative(&self, text: &str) -> Result<Conditioning, StageError> {
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    fn negative(&self, networks: &Networks, text: &str) -> Result<Conditioning, StageError> {
+        let known = || {
+            networks
+                .known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         if let Some(found) = known().get(text) {
             return Ok(found.clone());
         }
-        let made = self.condition(text)?;
+        let made = self.condition(networks, text)?;
         known().insert(text.to_owned(), made.clone());
         Ok(made)
     }

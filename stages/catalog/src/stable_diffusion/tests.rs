@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::prelude::Device;
 use ccsr_nn::golden::Golden;
 use ccsr_sampling::noise;
-use ccsr_stage::testing::bind;
+use ccsr_stage::testing::{Lab, bind};
 use image::RgbImage;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
@@ -45,6 +45,7 @@ fn wish(sampler: SamplerKind, steps: usize, guidance: Option<(f64, &str)>) -> Wi
         sampler,
         steps,
         guidance,
+        adapter: None,
     }
 }
 
@@ -67,7 +68,13 @@ fn images_are_those_of_diffusers() {
         let mut sampler = wish.sampler.build(&scheduler, wish.steps).unwrap();
         let noise = golden.tensor::<4>("noise", &Device::flex());
         let latents = model
-            .sample(&wish, sampler.as_mut(), noise, |_| unreachable!())
+            .sample(
+                &model.base,
+                &wish,
+                sampler.as_mut(),
+                noise,
+                |_| unreachable!(),
+            )
             .unwrap();
         let found = model::images(&model.decode(latents));
         assert_eq!((found.len(), found[1].dimensions()), (2, (32, 32)));
@@ -88,10 +95,10 @@ fn a_candidate_is_the_same_alone_and_among_others() {
     for sampler in [SamplerKind::Pndm, SamplerKind::EulerAncestral] {
         let wish = wish(sampler, 4, Some((7.5, "")));
         let seeds: Vec<u8> = (1..=20).collect();
-        let together = model.draw(&wish, noises(&seeds)).unwrap();
+        let together = model.draw(&wish, noises(&seeds), &Lab::new(1)).unwrap();
         assert_ne!(together[0], together[1]);
         for (seed, among) in seeds.into_iter().zip(&together) {
-            let alone = model.draw(&wish, noises(&[seed])).unwrap();
+            let alone = model.draw(&wish, noises(&[seed]), &Lab::new(1)).unwrap();
             assert!(farthest(&alone[0], among) <= 1, "{sampler:?}, {seed}");
         }
     }
@@ -115,7 +122,13 @@ fn images_with_an_adapter_are_those_of_diffusers() {
         let mut sampler = wish.sampler.build(&scheduler(), wish.steps).unwrap();
         let noise = golden.tensor::<4>("noise", &Device::flex()).slice(0..1);
         let latents = model
-            .sample(&wish, sampler.as_mut(), noise, |_| unreachable!())
+            .sample(
+                &model.base,
+                &wish,
+                sampler.as_mut(),
+                noise,
+                |_| unreachable!(),
+            )
             .unwrap();
         model::images(&model.decode(latents)).remove(0).into_raw()
     };
@@ -203,7 +216,10 @@ fn half_precision_is_near() {
     let wish = wish(SamplerKind::Pndm, 6, Some((7.5, "rain")));
     let draw = |precision| {
         let noises = vec![Noise::new([7; 32])];
-        model_in(precision).draw(&wish, noises).unwrap().remove(0)
+        model_in(precision)
+            .draw(&wish, noises, &Lab::new(1))
+            .unwrap()
+            .remove(0)
     };
     let single = draw(Precision::F32);
     // With this model, diffusers is off by 2 and by 25 levels from its own single precision.
@@ -220,7 +236,7 @@ fn another_prompt_negative_prompt_or_sampler_is_another_image() {
     let model = model();
     let draw = |wish: Wish<'_>| {
         let noises = vec![Noise::new([7; 32])];
-        model.draw(&wish, noises).unwrap().remove(0)
+        model.draw(&wish, noises, &Lab::new(1)).unwrap().remove(0)
     };
     let plain = wish(SamplerKind::Pndm, 4, Some((7.5, "")));
     let first = draw(plain.clone());

@@ -20,7 +20,7 @@ mod weights;
 pub use config::{ClipConfig, TextConfig, VisionConfig};
 pub use model::Clip;
 pub use preprocess::{Preprocessor, PreprocessorConfig};
-pub use resize::resize;
+pub use resize::{Filter, resize};
 pub use text::TextModel;
 pub use tokenizer::{Cleaning, Padding, TokenizeError, Tokenizer, Tokens};
 pub use vision::{VisionModel, VisionOutput};

@@ -8,7 +8,7 @@ use ccsr_nn::{ConfigError, read_config};
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
-use crate::resize::resize_part;
+use crate::resize::{Filter, resize_part};
 
 /// `preprocessor_config.json`, as far as it matters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,7 +103,13 @@ impl Preprocessor {
             let first = side.saturating_sub(crop) / 2;
             first..first + side.min(crop)
         };
-        let cut = resize_part(image, [wide, high], middle(wide), middle(high));
+        let cut = resize_part(
+            image,
+            [wide, high],
+            middle(wide),
+            middle(high),
+            Filter::Cubic,
+        );
         if cut.dimensions() == (crop, crop) {
             return cut;
         }

@@ -1,5 +1,4 @@
-//! Images in other sizes, byte by byte as Pillow 13 makes them: a cubic filter, as wide as needed where an
-//! image shrinks, in fixed-point numbers; along rows and along columns, with bytes in between.
+//! Images in other sizes, byte by byte as Pillow 13 makes them: a filter, as wide as needed where an image shrinks, in fixed-point numbers; along rows and along columns, with bytes in between.
 
 use std::ops::Range;
 
@@ -7,14 +6,38 @@ use image::{Rgb, RgbImage};
 
 /// Binary places of weights.
 const PLACES: u32 = 22;
-/// How far the filter reaches, in pixels of an image that does not shrink.
-const REACH: f64 = 2.0;
 /// The slope of the cubic filter (Keys, 1981).
 const SLOPE: f64 = -0.5;
 
+/// How pixels are mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// In straight lines from one to the next.
+    Linear,
+    /// Along cubic curves.
+    Cubic,
+}
+
+impl Filter {
+    /// How far it reaches, in pixels of an image that does not shrink.
+    const fn reach(self) -> f64 {
+        match self {
+            Self::Linear => 1.0,
+            Self::Cubic => 2.0,
+        }
+    }
+
+    fn weight(self, distance: f64) -> f64 {
+        match self {
+            Self::Linear => (1.0 - distance.abs()).max(0.0),
+            Self::Cubic => cubic(distance),
+        }
+    }
+}
+
 /// The image in another size.
-pub fn resize(image: &RgbImage, width: u32, height: u32) -> RgbImage {
-    resize_part(image, [width, height], 0..width, 0..height)
+pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> RgbImage {
+    resize_part(image, [width, height], 0..width, 0..height, filter)
 }
 
 /// These columns and rows of the image in another size (width, height); no others are made.
@@ -23,12 +46,13 @@ pub(crate) fn resize_part(
     [width, height]: [u32; 2],
     columns: Range<u32>,
     rows: Range<u32>,
+    filter: Filter,
 ) -> RgbImage {
     if image.is_empty() || columns.is_empty() || rows.is_empty() {
         return RgbImage::new(columns.end - columns.start, rows.end - rows.start);
     }
-    let columns = mixes(image.width(), width, columns);
-    let rows = mixes(image.height(), height, rows);
+    let columns = mixes(image.width(), width, columns, filter);
+    let rows = mixes(image.height(), height, rows, filter);
     // Bytes in between make the order matter. Pillow has this rule since its version 13; before, rows came
     // first always.
     let lost_rows = i64::from(image.height()) - i64::from(height);
@@ -96,17 +120,19 @@ fn moved(mut mixes: Vec<Mix>, start: u32) -> Vec<Mix> {
 }
 
 /// The mixes of these of `to` pixels in a line that had `from`.
-fn mixes(from: u32, to: u32, wanted: Range<u32>) -> Vec<Mix> {
+fn mixes(from: u32, to: u32, wanted: Range<u32>, filter: Filter) -> Vec<Mix> {
     let scale = f64::from(from) / f64::from(to);
     let widening = scale.max(1.0);
-    let reach = REACH * widening;
+    let reach = filter.reach() * widening;
     let mix = |index: u32| {
         let centre = (f64::from(index) + 0.5) * scale;
         // Conversions cut negative numbers to 0.
         let first = (centre - reach + 0.5) as u32;
         let end = ((centre + reach + 0.5) as u32).min(from);
         let distance = |pixel: u32| (f64::from(pixel) - centre + 0.5) / widening;
-        let weights: Vec<f64> = (first..end).map(|pixel| cubic(distance(pixel))).collect();
+        let weights: Vec<f64> = (first..end)
+            .map(|pixel| filter.weight(distance(pixel)))
+            .collect();
         let sum: f64 = weights.iter().sum();
         let fixed = |weight: &f64| (weight / sum * f64::from(1 << PLACES)).round() as i32;
         Mix {
@@ -121,7 +147,7 @@ fn cubic(distance: f64) -> f64 {
     let x = distance.abs();
     if x < 1.0 {
         ((SLOPE + 2.0) * x - (SLOPE + 3.0)) * x * x + 1.0
-    } else if x < REACH {
+    } else if x < 2.0 {
         (((x - 5.0) * x + 8.0) * x - 4.0) * SLOPE
     } else {
         0.0

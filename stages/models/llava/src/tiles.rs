@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ccsr_clip::resize;
+use ccsr_clip::{Filter, resize};
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
@@ -103,12 +103,12 @@ pub(crate) fn tiles(image: &RgbImage, within: ImageSize, side: u32) -> Vec<RgbIm
     let mut padded = RgbImage::new(within.width, within.height);
     let left = (within.width - size.width) / 2;
     let top = (within.height - size.height) / 2;
-    let resized = resize(image, size.width, size.height);
+    let resized = resize(image, size.width, size.height, Filter::Cubic);
     imageops::replace(&mut padded, &resized, left.into(), top.into());
 
     let corners = (0..within.height / side)
         .flat_map(|row| (0..within.width / side).map(move |column| (column * side, row * side)));
     let tile = |(left, top)| imageops::crop_imm(&padded, left, top, side, side).to_image();
-    let whole = resize(image, side, side);
+    let whole = resize(image, side, side, Filter::Cubic);
     std::iter::once(whole).chain(corners.map(tile)).collect()
 }

@@ -152,7 +152,7 @@ impl UNetConfig {
     }
 
     /// What is wrong with it, in a sentence.
-    pub(crate) fn problem(&self) -> Option<String> {
+    pub fn problem(&self) -> Option<String> {
         let blocks = self.block_out_channels.len();
         let lists = [
             ("down_block_types", self.down_block_types.len()),

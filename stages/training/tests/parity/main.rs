@@ -74,7 +74,7 @@ fn trainer(case: &Value) -> Trainer {
         rank
     };
     let factor = case["alpha"].as_f64().unwrap() / divisor;
-    Trainer::new(unet, encoder, layers, factor, objective, &device)
+    Trainer::new(unet, encoder, layers, factor, objective, &device.autodiff())
 }
 
 /// The batch of the script, or a part of it.
