@@ -20,13 +20,12 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::range::within;
+use crate::statistics::{Bootstrap, sign_test};
 use crate::world::rounded;
 
 mod pairing;
-mod statistics;
 
 use pairing::{Comparison, Verdict, compare, trimmed};
-use statistics::{Bootstrap, sign_test};
 
 /// What `differences` says of a pair besides what was paired.
 const PAIR: [&str; 6] = [

@@ -127,8 +127,8 @@ pub enum OnDuplicate {
     Drop,
 }
 
-/// The stage.
-pub struct GenerateImages {
+/// The stage. With `BASELINE`, the suite's `baseline` draws in place of its `drawer`, from the same noise.
+pub struct GenerateImages<const BASELINE: bool = false> {
     params: Params,
     drawer: Role<dyn Drawer>,
 }
@@ -153,7 +153,7 @@ pub fn noise(seed: u64, prompt: &str, candidate: u32) -> Digest {
     Value::list(parts).digest()
 }
 
-impl GenerateImages {
+impl<const BASELINE: bool> GenerateImages<BASELINE> {
     fn candidates(&self) -> Vec<u32> {
         let counted = || (0..self.params.candidates).collect();
         self.params.seeds.clone().unwrap_or_else(counted)
@@ -247,7 +247,7 @@ impl GenerateImages {
     }
 }
 
-impl Stage for GenerateImages {
+impl<const BASELINE: bool> Stage for GenerateImages<BASELINE> {
     /// Without the adapter's path: its files are among the sources.
     fn identity(&self) -> Value {
         let adapter = None;
@@ -467,12 +467,20 @@ impl Stage for GenerateImages {
     }
 }
 
-impl StageKind for GenerateImages {
-    const NAME: &'static str = "image.generate";
-    const SUMMARY: &'static str = "Draws candidates for each prompt.";
+impl<const BASELINE: bool> StageKind for GenerateImages<BASELINE> {
+    const NAME: &'static str = if BASELINE {
+        "image.generate-baseline"
+    } else {
+        "image.generate"
+    };
+    const SUMMARY: &'static str = if BASELINE {
+        "Draws candidates for each prompt by the suite's baseline, to compare with."
+    } else {
+        "Draws candidates for each prompt."
+    };
     const REVISION: u32 = 1;
     const TABLE_REVISION: u32 = 1;
-    const ROLES: &'static [&'static str] = &["drawer"];
+    const ROLES: &'static [&'static str] = if BASELINE { &["baseline"] } else { &["drawer"] };
     type Params = Params;
 
     fn new(params: Params, roles: &Roles) -> Result<Self, Misfits> {
@@ -506,7 +514,7 @@ impl StageKind for GenerateImages {
         ));
         misfits.add(scales_misfits(&params));
         misfits.check()?;
-        let mut drawer: Role<dyn Drawer> = Role::get(roles, "drawer")?;
+        let mut drawer: Role<dyn Drawer> = Role::get(roles, Self::ROLES[0])?;
         if let Some(adapter) = &params.adapter {
             drawer.object = drawer.object.with_adapter(adapter, params.adapter_scale)?;
         }

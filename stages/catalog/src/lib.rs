@@ -12,6 +12,7 @@ mod answer_text;
 mod canvas;
 pub mod clip_scorer;
 pub mod compare_wins;
+pub mod concat_tables;
 pub mod describe_images;
 pub mod detect_objects;
 mod device;
@@ -29,6 +30,7 @@ pub mod lay_out_sheets;
 pub mod llava_judge;
 pub mod measure_clip_score;
 pub mod measure_detection;
+pub mod measure_means;
 pub mod measure_truth;
 pub mod measure_vqa_score;
 pub mod mistral_writer;
@@ -50,6 +52,7 @@ mod samples;
 pub mod score_answers;
 pub mod select_pairs;
 pub mod stable_diffusion;
+mod statistics;
 mod template;
 pub mod template_prompts;
 mod together;
@@ -69,11 +72,13 @@ pub fn registry() -> Registry {
         // Bringing in what exists.
         .with::<import_table::ImportTable>()
         .with::<import_images::ImportImages>()
+        .with::<concat_tables::ConcatTables>()
         // Prompts.
         .with::<template_prompts::TemplatePrompts>()
         .with::<generate_prompts::GeneratePrompts>()
         // Images, and what is to be seen on them.
         .with::<generate_images::GenerateImages>()
+        .with::<generate_images::GenerateImages<true>>()
         .with::<judge_images::JudgeImages>()
         .with::<describe_images::DescribeImages>()
         .with::<detect_objects::DetectObjects>()
@@ -86,6 +91,7 @@ pub fn registry() -> Registry {
         .with::<measure_clip_score::MeasureClipScore>()
         .with::<measure_vqa_score::MeasureVqaScore>()
         .with::<compare_wins::CompareWins>()
+        .with::<measure_means::MeasureMeans>()
         .with::<measure_detection::MeasureDetection>()
         // Programs in other languages.
         .with::<run_command::RunCommand>()
@@ -96,11 +102,13 @@ pub fn registry() -> Registry {
         // A world whose truth is known: its roles, and how good the choices were.
         .with_role::<world::WorldGrammar>()
         .with_role::<world::WorldDrawer>()
+        .with_role::<roles::Baseline<world::WorldDrawer>>()
         .with_role::<world::WorldJudge>()
         .with_role::<world::WorldDetector>()
         .with::<measure_truth::MeasureTruth>()
         // Networks in the roles.
         .with_role::<stable_diffusion::StableDiffusion>()
+        .with_role::<roles::Baseline<stable_diffusion::StableDiffusion>>()
         .with_role::<mistral_writer::MistralWriter>()
         .with_role::<llava_judge::LlavaJudge>()
         .with_role::<yolo_world::YoloWorldDetector>()
@@ -158,12 +166,14 @@ mod tests {
                 "dataset.export",
                 "eval.clip-score",
                 "eval.detect",
+                "eval.mean",
                 "eval.vqa-score",
                 "eval.winrate",
                 "image.caption",
                 "image.detect",
                 "image.draw-boxes",
                 "image.generate",
+                "image.generate-baseline",
                 "image.grid",
                 "image.import",
                 "image.judge",
@@ -171,6 +181,7 @@ mod tests {
                 "prompt.template",
                 "score.answers",
                 "select.pairs",
+                "table.concat",
                 "table.import",
                 "train.lora",
                 "world.truth",
@@ -178,7 +189,9 @@ mod tests {
         );
         assert_eq!(
             registry.role_names(),
-            ["detector", "drawer", "judge", "scorer", "writer"]
+            [
+                "baseline", "detector", "drawer", "judge", "scorer", "writer"
+            ]
         );
     }
 }

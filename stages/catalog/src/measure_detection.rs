@@ -30,6 +30,9 @@ pub struct Params {
     /// The column of the images, of whole numbers, that says how many there should be. Not said: it is read in the
     /// prompt (`two elephants`, `an elephant`), and open where that leaves it so (`a herd of elephants`).
     pub wanted: Option<String>,
+    /// A column of the images, such as `scale`, whose values are counted apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl Default for Params {
@@ -37,6 +40,7 @@ impl Default for Params {
         Self {
             min_confidence: 0.25,
             wanted: None,
+            by: None,
         }
     }
 }
@@ -106,13 +110,42 @@ impl Counts {
         }
     }
 
-    fn row(&self, class: Value) -> Vec<Value> {
+    fn row(&self, group: Option<Value>, class: Value) -> Vec<Value> {
         let number = |share: Share| Value::Int(share.of as i64);
-        let mut row = vec![class, number(self.shown)];
+        let mut row: Vec<Value> = group.into_iter().collect();
+        row.extend([class, number(self.shown)]);
         row.extend(self.shown.values());
         row.push(number(self.right));
         row.extend(self.right.values());
         row
+    }
+}
+
+/// Images that are counted together, class by class.
+struct Group<'a> {
+    /// What they have in common, if images are told apart.
+    value: Option<Value>,
+    classes: Vec<(&'a str, Counts)>,
+    all: Counts,
+}
+
+impl<'a> Group<'a> {
+    fn of(value: Option<Value>) -> Self {
+        Self {
+            value,
+            classes: Vec::new(),
+            all: Counts::default(),
+        }
+    }
+
+    fn add(&mut self, class: &'a str, seen: &Seen) {
+        let known = self.classes.iter().position(|(known, _)| *known == class);
+        let known = known.unwrap_or_else(|| {
+            self.classes.push((class, Counts::default()));
+            self.classes.len() - 1
+        });
+        self.classes[known].1.add(seen);
+        self.all.add(seen);
     }
 }
 
@@ -174,7 +207,16 @@ impl Stage for MeasureDetection {
             .with("shown", ColumnType::Bool)
             .with("wanted", ColumnType::Int)
             .with("right", ColumnType::Bool);
-        let mut of_class = Schema::new([("class", ColumnType::Text)]);
+        let mut of_class = Schema::default();
+        if let Some(by) = &self.params.by {
+            let kind = images.get(by).ok_or_else(|| {
+                StageError::input(format!(
+                    "the images have no column `{by}`, which `by` names"
+                ))
+            })?;
+            of_class = of_class.with(by.as_str(), kind);
+        }
+        of_class = of_class.with("class", ColumnType::Text);
         for (count, share) in [("images", "shown"), ("counted", "right")] {
             of_class = of_class.with(count, ColumnType::Int);
             for end in ["", "_low", "_high"] {
@@ -191,7 +233,7 @@ impl Stage for MeasureDetection {
         let images = rows.get("images").copied().unwrap_or(0);
         Bound {
             units: 0,
-            rows: RowCounts::from([("images", images), ("shares", images + 1)]),
+            rows: RowCounts::from([("images", images), ("shares", 2 * images)]),
         }
     }
 
@@ -209,18 +251,18 @@ impl Stage for MeasureDetection {
         let ports = self.outputs(&schemas)?;
         let [mut of_images, mut shares] =
             [0, 1].map(|port: usize| Table::builder(ports[port].schema.clone()));
-        let mut classes: Vec<(&str, Counts)> = Vec::new();
-        let mut all = Counts::default();
+        let mut groups: Vec<Group<'_>> = Vec::new();
         for row in images.rows() {
             let found = counted.get(&shared.key(row)).copied().unwrap_or(0);
             let (seen, class) = (self.seen(row, found)?, row.text("class")?);
-            let known = classes.iter().position(|(known, _)| *known == class);
+            let by = self.params.by.as_ref();
+            let value = by.map(|by| row.find(by).cloned().unwrap_or_default());
+            let known = groups.iter().position(|group| group.value == value);
             let known = known.unwrap_or_else(|| {
-                classes.push((class, Counts::default()));
-                classes.len() - 1
+                groups.push(Group::of(value));
+                groups.len() - 1
             });
-            classes[known].1.add(&seen);
-            all.add(&seen);
+            groups[known].add(class, &seen);
             let cells = [
                 Value::Int(seen.found),
                 Value::Bool(seen.is_shown()),
@@ -229,11 +271,13 @@ impl Stage for MeasureDetection {
             ];
             of_images.push(id.values(row).into_iter().chain(cells))?;
         }
-        for (class, counts) in &classes {
-            shares.push(counts.row(Value::from(*class)))?;
-        }
-        if classes.len() > 1 {
-            shares.push(all.row(Value::Null))?;
+        for group in groups {
+            for (class, counts) in &group.classes {
+                shares.push(counts.row(group.value.clone(), Value::from(*class)))?;
+            }
+            if group.classes.len() > 1 {
+                shares.push(group.all.row(group.value, Value::Null))?;
+            }
         }
         Ok(BTreeMap::from([
             ("images", of_images.finish()),

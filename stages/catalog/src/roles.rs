@@ -7,13 +7,14 @@
 mod judge;
 mod writer;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ccsr_sampling::SchedulerConfig;
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
-    Batch, ColumnType, Digest, Environment, Inputs, Misfit, Misfits, Resource, Roles, Row, Source,
-    StageError, Unit, Value,
+    Batch, ColumnType, Digest, Environment, Inputs, Misfit, Misfits, Resource, RoleKind, Roles,
+    Row, Source, StageError, Unit, Value,
 };
 use image::RgbImage;
 use schemars::JsonSchema;
@@ -202,6 +203,25 @@ pub trait Drawer: Network {
 
     /// Draws what was asked for by [`input`](Self::input): one drawing a unit of the batch.
     fn draw(&self, batch: &Batch<'_>) -> Vec<Result<Drawing, StageError>>;
+}
+
+/// A drawer in the role of the baseline, which others are compared with.
+pub struct Baseline<R>(PhantomData<R>);
+
+impl<R: RoleKind<Object = Arc<dyn Drawer>>> RoleKind for Baseline<R> {
+    const ROLE: &'static str = "baseline";
+    const NAME: &'static str = R::NAME;
+    const REVISION: u32 = R::REVISION;
+    type Params = R::Params;
+    type Object = Arc<dyn Drawer>;
+
+    fn settings(params: &R::Params) -> Result<Value, Misfits> {
+        R::settings(params)
+    }
+
+    fn new(params: R::Params, identity: &Value) -> Result<Self::Object, Misfits> {
+        R::new(params, identity)
+    }
 }
 
 /// A latent diffusion model that an adapter can be trained for.

@@ -8,6 +8,8 @@
 
 mod draws;
 mod encoding;
+mod event_file;
+mod export;
 mod framing;
 mod params;
 mod sample;
@@ -450,8 +452,10 @@ impl Stage for TrainLora {
     }
 
     fn export(&self, port: &str, table: &Table) -> Result<Option<Vec<ExportFile>>, StageError> {
-        let _ = (port, table);
-        Ok(None)
+        Ok(Some(match port {
+            "metrics" => export::metrics(table)?,
+            _ => export::adapters(table, port == "adapter")?,
+        }))
     }
 
     fn describe(&self, unit: &Unit) -> Option<String> {

@@ -5,18 +5,18 @@
 
 /// What the resamples of a bootstrap are drawn with.
 #[derive(Clone, Copy)]
-pub(super) struct Bootstrap {
-    pub(super) resamples: u64,
+pub(crate) struct Bootstrap {
+    pub(crate) resamples: u64,
     /// The share of resamples that the interval holds.
-    pub(super) confidence: f64,
-    pub(super) seed: u64,
+    pub(crate) confidence: f64,
+    pub(crate) seed: u64,
 }
 
 impl Bootstrap {
     /// The percentile interval of the mean over clusters, each the sum and the number of its
     /// differences. Clusters are drawn whole, with replacement: what belongs to one prompt is not
     /// independent. At least one of them must hold something.
-    pub(super) fn interval(self, clusters: &[(f64, u64)]) -> [f64; 2] {
+    pub(crate) fn interval(self, clusters: &[(f64, u64)]) -> [f64; 2] {
         let mut means: Vec<f64> = (0..self.resamples)
             .map(|resample| self.mean(resample, clusters))
             .collect();
@@ -62,7 +62,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 
 /// The probability that a fair coin splits as unevenly as this, or more so: the exact binomial
 /// test, two-sided.
-pub(super) fn sign_test(wins: u64, losses: u64) -> f64 {
+pub(crate) fn sign_test(wins: u64, losses: u64) -> f64 {
     let (fewer, tosses) = (wins.min(losses), wins + losses);
     // The probability of `fewer`, a factor at a time; halving early keeps it from overflowing.
     let (mut term, mut halvings) = (1.0_f64, tosses);

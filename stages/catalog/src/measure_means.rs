@@ -1,0 +1,304 @@
+//! `eval.mean`: the mean of a column, group by group, with an interval: scores over LoRA scales, as a curve.
+//!
+//! Pure, and the interval is that of `eval.winrate`: a bootstrap that draws whole prompts, since images of one prompt
+//! are not independent.
+
+use std::collections::BTreeMap;
+
+use ccsr_stage::params::nearest;
+use ccsr_stage::{
+    Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, OutputPort, PartitionOutcomes, Roles,
+    RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::range::within;
+use crate::statistics::Bootstrap;
+
+/// What is said of a group.
+const NUMBERS: [(&str, ColumnType); 5] = [
+    ("rows", ColumnType::Int),
+    ("clusters", ColumnType::Int),
+    ("mean", ColumnType::Float),
+    ("low", ColumnType::Float),
+    ("high", ColumnType::Float),
+];
+
+/// Parameters of `eval.mean`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// The column whose mean is taken; truth values count as 0 and 1.
+    pub value: String,
+    /// The columns whose values make groups, such as `[scale]`.
+    pub by: Vec<String>,
+    /// The columns that name a cluster: rows that share these are not independent, and the bootstrap draws them
+    /// together.
+    pub cluster_by: Vec<String>,
+    /// How sure the interval is, `0.5..=0.999`.
+    pub confidence: f64,
+    /// How often the bootstrap draws, `100..=1000000`.
+    pub resamples: u64,
+    /// What it draws with. The pipeline's seed is not looked at.
+    pub seed: u64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            value: "score".to_owned(),
+            by: vec!["scale".to_owned()],
+            cluster_by: vec!["prompt".to_owned()],
+            confidence: 0.95,
+            resamples: 10_000,
+            seed: 0,
+        }
+    }
+}
+
+/// The stage.
+pub struct MeasureMeans {
+    params: Params,
+}
+
+/// What is known of a group: sum and number of each cluster.
+#[derive(Default)]
+struct Group {
+    values: Vec<Value>,
+    clusters: BTreeMap<Vec<u8>, (f64, u64)>,
+}
+
+impl MeasureMeans {
+    fn kind(scores: &Schema, parameter: &str, column: &str) -> Result<ColumnType, StageError> {
+        scores.get(column).ok_or_else(|| {
+            let there: Vec<&str> = scores.columns().map(|(name, _)| name).collect();
+            let hint = nearest(column, there.iter().copied())
+                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            StageError::input(format!(
+                "the rows have no column `{column}`, which `{parameter}` names; they have {}{hint}",
+                there.join(", ")
+            ))
+        })
+    }
+
+    fn schema(&self, scores: &Schema) -> Result<Schema, StageError> {
+        let params = &self.params;
+        let value = Self::kind(scores, "value", &params.value)?;
+        if !matches!(
+            value,
+            ColumnType::Int | ColumnType::Float | ColumnType::Bool
+        ) {
+            let (name, held) = (&params.value, value.described());
+            return Err(StageError::input(format!(
+                "`{name}` holds {held}; expected numbers, or true or false"
+            )));
+        }
+        for name in &params.cluster_by {
+            Self::kind(scores, "cluster_by", name)?;
+        }
+        let mut schema = Schema::default();
+        for name in &params.by {
+            schema = schema.with(name.as_str(), Self::kind(scores, "by", name)?);
+        }
+        for (name, kind) in NUMBERS {
+            schema = schema.with(name, kind);
+        }
+        Ok(schema)
+    }
+
+    fn row(&self, group: &Group) -> Vec<Value> {
+        let clusters: Vec<_> = group.clusters.values().copied().collect();
+        let (sum, count) = clusters.iter().fold((0.0, 0), |(sum, count), cluster| {
+            (sum + cluster.0, count + cluster.1)
+        });
+        let bootstrap = Bootstrap {
+            resamples: self.params.resamples,
+            confidence: self.params.confidence,
+            seed: self.params.seed,
+        };
+        let interval = (clusters.len() > 1).then(|| bootstrap.interval(&clusters));
+        let end = |index: usize| Value::from(interval.map(|ends| ends[index]));
+        let mut row = group.values.clone();
+        row.extend([
+            Value::Int(count as i64),
+            Value::Int(clusters.len() as i64),
+            Value::Float(sum / count as f64),
+            end(0),
+            end(1),
+        ]);
+        row
+    }
+}
+
+impl Stage for MeasureMeans {
+    fn identity(&self) -> Value {
+        crate::identity_of(&self.params)
+    }
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let none: [(&str, ColumnType); 0] = [];
+        vec![InputPort::new("rows", none)]
+    }
+
+    fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
+        let rows = inputs.get("rows").map(|schema| (**schema).clone());
+        let schema = self.schema(&rows.unwrap_or_default())?;
+        Ok(vec![OutputPort::new("means", schema)])
+    }
+
+    fn bound(&self, rows: &RowCounts) -> Bound {
+        Bound::new(0, "means", rows.get("rows").copied().unwrap_or(0))
+    }
+
+    fn collect(
+        &self,
+        inputs: &Inputs<'_>,
+        _: &[PartitionOutcomes],
+    ) -> Result<BTreeMap<&'static str, Table>, StageError> {
+        let rows = inputs.table("rows")?;
+        let mut groups: Vec<Group> = Vec::new();
+        for (number, row) in (1..).zip(rows.rows()) {
+            let values = |names: &[String]| {
+                let found = names
+                    .iter()
+                    .map(|name| row.find(name).cloned().unwrap_or_default());
+                found.collect::<Vec<_>>()
+            };
+            let value = row.value(&self.params.value)?;
+            let value = value.as_bool().map(f64::from).or_else(|| value.as_float());
+            let Some(value) = value.filter(|value| value.is_finite()) else {
+                let name = &self.params.value;
+                return Err(StageError::input(format!(
+                    "row {number} has no number in `{name}`"
+                )));
+            };
+            let of = values(&self.params.by);
+            let position = groups.iter().position(|group| group.values == of);
+            let position = position.unwrap_or_else(|| {
+                groups.push(Group {
+                    values: of,
+                    ..Group::default()
+                });
+                groups.len() - 1
+            });
+            let cluster = Value::list(values(&self.params.cluster_by)).canonical();
+            let sums = groups[position].clusters.entry(cluster).or_default();
+            sums.0 += value;
+            sums.1 += 1;
+        }
+        let mut means = Table::builder(self.schema(&rows.schema())?);
+        for group in &groups {
+            means.push(self.row(group))?;
+        }
+        Ok(BTreeMap::from([("means", means.finish())]))
+    }
+}
+
+impl StageKind for MeasureMeans {
+    const NAME: &'static str = "eval.mean";
+    const SUMMARY: &'static str = "Takes means group by group, with intervals.";
+    const REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 1;
+    type Params = Params;
+
+    fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
+        let mut misfits = within("confidence", params.confidence, &(0.5..=0.999), "");
+        misfits.add(within(
+            "resamples",
+            params.resamples,
+            &(100..=1_000_000),
+            "",
+        ));
+        let numbers = NUMBERS.iter().map(|(name, _)| *name);
+        if let Some(name) = numbers
+            .into_iter()
+            .find(|name| params.by.iter().any(|by| by == name))
+        {
+            let message = format!("`{name}` is what this stage calls a column of its own");
+            misfits.add(Misfit::new(["by"], message));
+        }
+        misfits.check()?;
+        Ok(Self { params })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ccsr_stage::testing::Lab;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::samples::{check, misfits, rows, run, table};
+
+    fn scores() -> Arc<Table> {
+        let columns = [
+            ("prompt", ColumnType::Text),
+            ("scale", ColumnType::Float),
+            ("score", ColumnType::Float),
+            ("shown", ColumnType::Bool),
+        ];
+        let row = |prompt: &str, scale: f64, score: f64| json!({"prompt": prompt, "scale": scale, "score": score, "shown": score > 0.25});
+        let rows = [
+            row("a", 0.0, 0.2),
+            row("a", 0.0, 0.3),
+            row("b", 0.0, 0.1),
+            row("a", 0.5, 0.4),
+            row("b", 0.5, 0.4),
+        ];
+        table(&columns, &rows)
+    }
+
+    #[test]
+    fn means_come_group_by_group_with_their_intervals() {
+        let scores = scores();
+        let ran = check::<MeasureMeans>(&json!({}), &Lab::new(1), &[("rows", &scores)]);
+        let found = rows(ran.table("means"));
+        let number = |row: usize, name: &str| found[row][name].as_f64().unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            (&found[0]["rows"], &found[0]["clusters"]),
+            (&json!(3), &json!(2))
+        );
+        assert!((number(0, "mean") - 0.2).abs() < 1e-12);
+        // Of two prompts, a resample has one alone or both: means from 0.1 to 0.25.
+        assert!((number(0, "low") - 0.1).abs() < 1e-12 && (number(0, "high") - 0.25).abs() < 1e-12);
+        assert_eq!(
+            ["mean", "low", "high"].map(|name| number(1, name)),
+            [0.4; 3]
+        );
+        let shares = run(
+            &Lab::new(1),
+            "eval.mean",
+            &json!({"value": "shown"}),
+            &[("rows", &scores)],
+        )
+        .unwrap();
+        let shares = rows(shares.table("means"));
+        assert!((shares[0]["mean"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_prompt_has_no_interval() {
+        let scores = scores();
+        let with = json!({"cluster_by": []});
+        let ran = run(&Lab::new(1), "eval.mean", &with, &[("rows", &scores)]).unwrap();
+        assert_eq!(rows(ran.table("means"))[0]["low"], Json::Null);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let scores = scores();
+        let says = |with: Json| {
+            let ran = run(&Lab::new(1), "eval.mean", &with, &[("rows", &scores)]);
+            ran.err().unwrap()
+        };
+        assert!(says(json!({"value": "scor"})).contains("did you mean `score`?"));
+        assert!(says(json!({"value": "prompt"})).contains("`prompt` holds text; expected numbers"));
+        assert!(says(json!({"by": ["rank"]})).contains("no column `rank`, which `by` names"));
+        let said = misfits::<MeasureMeans>(&json!({"by": ["mean"], "confidence": 2}));
+        assert_eq!(said.len(), 2, "{said:?}");
+    }
+}
