@@ -1,5 +1,7 @@
 //! `image.generate`: candidates for each prompt, from the suite's drawer.
 
+mod variants;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::variants::{ADAPTERS, check_adapters, misfits_of_scales, variants};
 use crate::file_name;
 use crate::png;
 use crate::range::within;
@@ -20,8 +23,6 @@ use crate::row_id::{RowId, shortened};
 
 /// Bump it when the same table would become other files.
 const EXPORT_REVISION: u32 = 1;
-/// The port of adapters.
-const ADAPTERS: &str = "adapters";
 /// The keyword under which web UIs look for how an image was made.
 const METADATA: &str = "parameters";
 /// The most candidates a prompt.
@@ -133,14 +134,6 @@ pub struct GenerateImages<const BASELINE: bool = false> {
     drawer: Role<dyn Drawer>,
 }
 
-/// What candidates are drawn with.
-struct Variant {
-    adapter: Option<(Digest, f64)>,
-    /// Of the adapter, if its table says it.
-    epoch: Value,
-    scale: f64,
-}
-
 /// The noise of a candidate: of the pipeline's seed, the prompt's text and the candidate's number,
 /// and of nothing else, so that whatever draws it starts from the same.
 pub fn noise(seed: u64, prompt: &str, candidate: u32) -> Digest {
@@ -157,48 +150,6 @@ impl<const BASELINE: bool> GenerateImages<BASELINE> {
     fn candidates(&self) -> Vec<u32> {
         let counted = || (0..self.params.candidates).collect();
         self.params.seeds.clone().unwrap_or_else(counted)
-    }
-
-    /// What every candidate is drawn with: every adapter, as much of it as each scale says.
-    fn variants(&self, inputs: &Inputs<'_>) -> Result<Vec<Variant>, StageError> {
-        let Some(adapters) = inputs.tables.get(ADAPTERS) else {
-            return Ok(vec![Variant {
-                adapter: None,
-                epoch: Value::Null,
-                scale: 1.0,
-            }]);
-        };
-        if adapters.is_empty() {
-            return Err(StageError::input("the table of adapters is empty"));
-        }
-        let whole = vec![1.0];
-        let scales = self.params.scales.as_ref().unwrap_or(&whole);
-        let mut variants = Vec::with_capacity(adapters.len() * scales.len());
-        for row in adapters.rows() {
-            let (adapter, epoch) = (row.blob("adapter")?, row.find("epoch").cloned());
-            variants.extend(scales.iter().map(|scale| Variant {
-                // None of it is the model as it was, and what was drawn with that is kept.
-                adapter: (*scale != 0.0).then_some((adapter, *scale)),
-                epoch: epoch.clone().unwrap_or_default(),
-                scale: *scale,
-            }));
-        }
-        Ok(variants)
-    }
-
-    /// That adapters can be added to what the drawer draws with.
-    fn check_adapters(&self) -> Result<(), StageError> {
-        if self.params.adapter.is_some() {
-            return Err(StageError::input(
-                "`adapter` names a folder, and the port `adapters` is bound, too; take one away",
-            ));
-        }
-        if !self.drawer.object.takes_adapters() {
-            return Err(StageError::input(
-                "the suite's drawer takes no adapters; `stable-diffusion` does",
-            ));
-        }
-        Ok(())
     }
 
     /// How a candidate was drawn, as the common web UIs write it (AUTOMATIC1111's `infotext`).
@@ -281,7 +232,7 @@ impl<const BASELINE: bool> Stage for GenerateImages<BASELINE> {
         );
         let mut schema = id.with("candidate", ColumnType::Int);
         if let Some(adapters) = inputs.get(ADAPTERS) {
-            self.check_adapters()?;
+            check_adapters(&self.params, self.drawer.object.as_ref())?;
             if adapters.get("epoch") == Some(ColumnType::Int) {
                 schema = schema.with("epoch", ColumnType::Int);
             }
@@ -332,7 +283,10 @@ impl<const BASELINE: bool> Stage for GenerateImages<BASELINE> {
         }
         let (candidates, sampling) = (self.candidates(), self.params.sampling());
         let model = self.drawer.object.model(inputs)?;
-        let (prompts, variants) = (self.prompts(inputs)?, self.variants(inputs)?);
+        let (prompts, variants) = (
+            self.prompts(inputs)?,
+            variants(self.params.scales.as_deref(), inputs)?,
+        );
         let drawn = prompts
             .iter()
             .flat_map(|row| variants.iter().map(move |variant| (row, variant)));
@@ -397,7 +351,7 @@ impl<const BASELINE: bool> Stage for GenerateImages<BASELINE> {
             schemas.insert(ADAPTERS, adapters.schema().into());
         }
         let schema = self.outputs(&schemas)?.remove(0).schema;
-        let variants = self.variants(inputs)?;
+        let variants = variants(self.params.scales.as_deref(), inputs)?;
         let adapted = inputs.tables.contains_key(ADAPTERS);
         let mut table = Table::builder(schema.clone());
         let mut outcomes = outcomes.iter().flat_map(|partition| &partition.resolved);
@@ -512,7 +466,7 @@ impl<const BASELINE: bool> StageKind for GenerateImages<BASELINE> {
             &(-100.0..=100.0),
             "",
         ));
-        misfits.add(scales_misfits(&params));
+        misfits.add(misfits_of_scales(params.scales.as_deref()));
         misfits.check()?;
         let mut drawer: Role<dyn Drawer> = Role::get(roles, Self::ROLES[0])?;
         if let Some(adapter) = &params.adapter {
@@ -521,28 +475,6 @@ impl<const BASELINE: bool> StageKind for GenerateImages<BASELINE> {
         drawer.object.check(params.size, &params.sampling())?;
         Ok(Self { params, drawer })
     }
-}
-
-/// What of the scales does not fit.
-fn scales_misfits(params: &Params) -> Misfits {
-    let mut misfits = Misfits::new();
-    let Some(scales) = &params.scales else {
-        return misfits;
-    };
-    if scales.is_empty() {
-        let message = "`scales` is empty; expected some, such as `[0, 0.5, 1]`";
-        misfits.add(Misfit::new(["scales"], message));
-    }
-    for (index, scale) in scales.iter().enumerate() {
-        let place = ["scales".to_owned(), index.to_string()];
-        if !(-100.0..=100.0).contains(scale) {
-            let message = format!("`{scale}` is not from -100 to 100");
-            misfits.add(Misfit::new(place, message));
-        } else if scales[..index].contains(scale) {
-            misfits.add(Misfit::new(place, format!("`scales` names {scale} twice")));
-        }
-    }
-    misfits
 }
 
 #[cfg(test)]

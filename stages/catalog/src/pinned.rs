@@ -144,6 +144,15 @@ fn pinned() {
     let columns = [("prompt", ccsr_stage::ColumnType::Text)];
     let prompts = table(&columns, &[json!({"prompt": "an empty meadow"})]);
     pin::<generate_images::GenerateImages>(&json!({}), &lab, &[("prompts", &prompts)]);
+    pin::<generate_images::GenerateImages<true>>(&json!({}), &lab, &[("prompts", &prompts)]);
+    let labels = json!({"labels": ["a", "b"]});
+    let tables = [("first", &prompts), ("second", &prompts)];
+    pin::<concat_tables::ConcatTables>(&labels, &lab, &tables);
+    let means = json!({"by": ["variant"]});
+    pin::<measure_means::MeasureMeans>(&means, &lab, &[("rows", &scores)]);
+    let drawer = train_lora::small_drawer();
+    let small = json!({"resolution": 16, "epochs": 1, "batch": 2});
+    pin_with::<train_lora::TrainLora>("train.lora", &drawer, &small, &lab, &[("pairs", &images)]);
 }
 
 /// What of each role enters keys.

@@ -13,9 +13,10 @@ use crate::{png, registry};
 
 /// The roles of the suite `world`, and the small CLIP of the examples as scorer.
 pub(crate) fn world() -> Roles {
-    let roles = ["writer", "drawer", "judge", "detector"];
+    let roles = ["writer", "drawer", "baseline", "judge", "detector"];
     let names = [
         "world.grammar",
+        "world.drawer",
         "world.drawer",
         "world.judge",
         "world.detector",

@@ -18,7 +18,8 @@ fn checkpoint() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/stable_diffusion/checkpoint")
 }
 
-fn roles() -> Roles {
+/// The small drawer of the examples.
+pub(crate) fn roles() -> Roles {
     let weights = json!({"weights": checkpoint()});
     bind(
         &crate::registry(),
@@ -319,5 +320,157 @@ fn what_cannot_be_trained_is_said_before() {
     assert!(
         error.contains("the suite's drawer has no network to train"),
         "{error}"
+    );
+}
+
+#[test]
+fn what_was_left_out_came_later_or_is_not_read() {
+    let lab = Lab::new(1);
+    let ran = train(&lab, &pairs(&lab, &FIVE), &json!({})).unwrap();
+    let of = |unit: &Unit| match &unit.input {
+        Value::Map(fields) => fields.keys().map(ToString::to_string).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of(&ran.executed[0]), ["autoencoder", "framing", "image"]);
+    assert_eq!(of(&ran.executed[10]), ["text", "text_encoder"]);
+    let first = [
+        "accumulate",
+        "batch",
+        "betas",
+        "caption_dropout",
+        "end_epoch",
+        "epsilon",
+        "factor",
+        "first_epoch",
+        "flip",
+        "learning_rate",
+        "max_grad_norm",
+        "model",
+        "noise_offset",
+        "rank",
+        "samples",
+        "schedule",
+        "seed",
+        "targets",
+        "warmup",
+        "weight_decay",
+    ];
+    assert_eq!(of(&ran.executed[13]), first);
+    let mut second: Vec<_> = first
+        .iter()
+        .map(ToString::to_string)
+        .chain(["before".to_owned()])
+        .collect();
+    second.sort();
+    assert_eq!(of(&ran.executed[14]), second);
+}
+
+#[test]
+fn candidates_are_drawn_with_the_adapter_at_every_scale() {
+    use crate::generate_images::GenerateImages;
+
+    let lab = Lab::new(1);
+    let trained = train(&lab, &pairs(&lab, &FIVE), &json!({})).unwrap();
+    let adapters = trained.table("adapter");
+    let prompts = table(
+        &[("prompt", ColumnType::Text)],
+        &[
+            json!({"prompt": "an elephant"}),
+            json!({"prompt": "a giraffe"}),
+        ],
+    );
+    let draw = |lab: &Lab, with: Json, adapters: Option<&Arc<Table>>| {
+        let mut with = with;
+        with.as_object_mut().unwrap().extend(
+            json!({"size": 32, "steps": 2, "seeds": [0, 1]})
+                .as_object()
+                .unwrap()
+                .clone(),
+        );
+        let params = ccsr_stage::params::read(&ccsr_stage::testing::node(&with), &files()).unwrap();
+        let stage = GenerateImages::<false>::new(params, &roles()).unwrap();
+        let bound = adapters.map(|adapters| ("adapters", adapters));
+        let tables: Vec<_> = [("prompts", &prompts)].into_iter().chain(bound).collect();
+        lab.run(&stage, &tables)
+    };
+    let base = draw(&lab, json!({}), None).unwrap();
+    let scaled = draw(&lab, json!({"scales": [0, 0.5, 1]}), Some(adapters)).unwrap();
+    let images = scaled.table("images");
+    assert_eq!(
+        column(images, "scale"),
+        json!([0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 0.0, 0.0, 0.5, 0.5, 1.0, 1.0])
+    );
+    assert_eq!(
+        column(images, "candidate"),
+        json!([0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
+    );
+    assert_eq!(column(images, "epoch"), json!(vec![4; 12]));
+    // What is drawn with none of it is what the model draws, and was drawn already.
+    assert_eq!((base.executed.len(), scaled.executed.len()), (4, 8));
+    let image = |table: &Table, row: usize| table.row(row).blob("image").unwrap();
+    assert_eq!(image(images, 0), image(base.table("images"), 0));
+    let different: BTreeSet<_> = [0, 2, 4].map(|row| image(images, row)).into();
+    assert_eq!(different.len(), 3);
+    // All scales start from one noise.
+    let noises = |ran: &Ran| {
+        let noise = |unit: &Unit| {
+            unit.input
+                .get("noise")
+                .unwrap()
+                .as_text()
+                .unwrap()
+                .to_owned()
+        };
+        ran.executed.iter().map(noise).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(noises(&scaled), noises(&base));
+    let again = draw(&lab.forgetful(), json!({"scales": [0.5]}), Some(adapters)).unwrap();
+    assert_eq!(
+        image(again.table("images"), 0),
+        image(images, 2),
+        "whatever was drawn before"
+    );
+
+    let said = |with: Json, adapters: Option<&Arc<Table>>| {
+        draw(&lab, with, adapters).err().unwrap().to_string()
+    };
+    assert!(said(json!({"scales": [1]}), None).contains("bind the port `adapters`"));
+    let none = table(&[("adapter", ColumnType::Blob)], &[]);
+    assert!(said(json!({}), Some(&none)).contains("the table of adapters is empty"));
+    let twice = ccsr_stage::testing::misfits::<GenerateImages>(
+        &json!({"scales": [1, 1]}),
+        &files(),
+        &roles(),
+    );
+    assert!(
+        twice.join(" ").contains("`scales` names 1 twice"),
+        "{twice:?}"
+    );
+    // An adapter of other layers is named.
+    let other = lab.add_blob(b"no adapter".to_vec());
+    let other = table(
+        &[("adapter", ColumnType::Blob)],
+        &[json!({"adapter": {"$blob": other.to_string()}})],
+    );
+    let error = said(json!({}), Some(&other));
+    assert!(error.contains("adapter"), "{error}");
+}
+
+#[test]
+fn adapters_and_numbers_become_files() {
+    let lab = Lab::new(1);
+    let ran = train(&lab, &pairs(&lab, &FIVE), &json!({})).unwrap();
+    let stage = TrainLora::new(Params::default(), &roles()).unwrap();
+    let names = |port: &str| {
+        let files = stage.export(port, ran.table(port)).unwrap().unwrap();
+        files.into_iter().map(|file| file.path).collect::<Vec<_>>()
+    };
+    assert_eq!(names("adapter"), ["pytorch_lora_weights.safetensors"]);
+    let folders =
+        ["0002", "0004"].map(|epoch| format!("epoch-{epoch}/pytorch_lora_weights.safetensors"));
+    assert_eq!(names("checkpoints"), folders);
+    assert_eq!(
+        names("metrics"),
+        ["events.out.tfevents.0.ccsr-flow", "metrics.jsonl"]
     );
 }
