@@ -143,7 +143,7 @@ fn an_adapter_is_in_the_key_with_its_scale() {
     project
         .run(["check", FILE])
         .ends_with(2)
-        .says("`checkpoint` holds no LoRA adapter; expected `pytorch_lora_weights.safetensors`")
+        .says("`stable_diffusion/checkpoint` holds no LoRA adapter; expected `pytorch_lora_weights.safetensors`")
         .says("stable_diffusion/pipeline.yaml:");
 }
 

@@ -7,6 +7,7 @@
 //!
 //! To add a kind, write its file and its line in [`registry`].
 
+mod adapter_input;
 mod added_column;
 mod answer_text;
 mod canvas;
@@ -17,6 +18,7 @@ pub mod describe_images;
 pub mod detect_objects;
 mod device;
 pub mod draw_boxes;
+pub mod export_adapter;
 pub mod export_dataset;
 #[cfg(test)]
 mod fakes;
@@ -33,6 +35,7 @@ pub mod measure_detection;
 pub mod measure_means;
 pub mod measure_truth;
 pub mod measure_vqa_score;
+pub mod merge_adapter;
 pub mod mistral_writer;
 mod model_folder;
 #[cfg(test)]
@@ -99,6 +102,9 @@ pub fn registry() -> Registry {
         .with::<lay_out_sheets::LayOutSheets>()
         .with::<draw_boxes::DrawBoxes>()
         .with::<export_dataset::ExportDataset>()
+        // What was trained, for other programs.
+        .with::<export_adapter::ExportAdapter>()
+        .with::<merge_adapter::MergeAdapter>()
         // A world whose truth is known: its roles, and how good the choices were.
         .with_role::<world::WorldGrammar>()
         .with_role::<world::WorldDrawer>()
@@ -162,6 +168,8 @@ mod tests {
         assert_eq!(
             kinds,
             [
+                "adapter.export",
+                "adapter.merge",
                 "command",
                 "dataset.export",
                 "eval.clip-score",

@@ -35,8 +35,10 @@ fn pin_with<K: StageKind>(
     let read = ccsr_stage::params::read::<K::Params>(&testing::node(with), &samples::files());
     let mut defaults = serde_json::to_value(read.unwrap()).unwrap();
     let mut units = Vec::new();
-    if let Some(path) = defaults.get_mut("path") {
-        *path = json!("…");
+    for name in ["path", "base"] {
+        if let Some(path) = defaults.get_mut(name) {
+            *path = json!("…");
+        }
     }
     let kind = registry().kind(K::NAME).unwrap().build;
     let stage = kind(Some(&testing::node(with)), &samples::files(), roles);
@@ -101,6 +103,11 @@ fn pinned() {
     pin::<draw_boxes::DrawBoxes>(&json!({}), &lab, &[]);
     pin::<measure_detection::MeasureDetection>(&json!({}), &lab, &[]);
     pin::<export_dataset::ExportDataset>(&json!({}), &lab, &[("pairs", &images)]);
+    let adapter = samples::adapter(&lab);
+    let adapter = [("adapter", &adapter)];
+    pin::<export_adapter::ExportAdapter>(&json!({}), &lab, &adapter);
+    let base = json!({"base": samples::stable_diffusion()});
+    pin::<merge_adapter::MergeAdapter>(&base, &lab, &adapter);
     pin::<measure_clip_score::MeasureClipScore>(&json!({}), &lab, &[("images", &images)]);
     let (writer, judge) = (fakes::writer("diverse"), fakes::judge(""));
     let images_port = [("images", &images)];

@@ -70,6 +70,24 @@ pub(crate) fn check<K: StageKind>(
     testing::check_kind::<K>(with, &files(), &world(), lab, tables)
 }
 
+/// The small Stable Diffusion of the examples.
+pub(crate) fn stable_diffusion() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/stable_diffusion/checkpoint")
+}
+
+/// The folder of an adapter of it: of linear layers of its UNet.
+pub(crate) fn adapter_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/adapter")
+}
+
+/// The same adapter as a table, as training writes it.
+pub(crate) fn adapter(lab: &Lab) -> Arc<Table> {
+    let file = adapter_folder().join("pytorch_lora_weights.safetensors");
+    let blob = Value::Blob(lab.add_blob(std::fs::read(file).unwrap()));
+    let columns = [("adapter", ColumnType::Blob), ("epoch", ColumnType::Int)];
+    table(&columns, &[json!({"adapter": blob.to_json(), "epoch": 3})])
+}
+
 /// A table of JSON rows.
 pub(crate) fn table(columns: &[(&str, ColumnType)], rows: &[Json]) -> Arc<Table> {
     let mut table = Table::builder(Schema::new(columns.iter().copied()));

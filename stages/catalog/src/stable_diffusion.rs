@@ -5,7 +5,7 @@ mod model;
 use std::sync::Arc;
 
 use burn::tensor::DType;
-use ccsr_nn::{ADAPTER_FILE, Adapter, PEFT_CONFIG, read_config};
+use ccsr_nn::read_config;
 use ccsr_sampling::noise::Noise;
 use ccsr_sampling::{SamplerKind, SchedulerConfig};
 use ccsr_stage::params::FolderPath;
@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::model::{Model, Wish, factor_of};
+use crate::adapter_input;
 use crate::failed;
 use crate::model_folder::ModelFolder;
 use crate::roles::{DrawRequest, Drawer, Drawing, Network, Reads, SamplerName, Sampling, Trainee};
@@ -224,15 +225,7 @@ impl Drawer for StableDiffusion {
     }
 
     fn with_adapter(&self, adapter: &FolderPath, scale: f64) -> Result<Arc<dyn Drawer>, Misfits> {
-        let folder = ModelFolder::whole(adapter.clone(), &["adapter"]);
-        if !Adapter::is_in(&folder.path) {
-            let message = format!(
-                "`{}` holds no LoRA adapter; expected `{ADAPTER_FILE}` as diffusers writes it, PEFT's \
-                 `{PEFT_CONFIG}`, or one file of safetensors as kohya's scripts write it",
-                folder.display
-            );
-            return Err(Misfit::new(["adapter"], message).into());
-        }
+        let folder = adapter_input::folder_of(adapter.clone())?;
         // None of it is the model as it was, and what was drawn with that is kept.
         let adapter = (scale != 0.0).then_some(Adapted { folder, scale });
         Ok(Arc::new(Self {

@@ -5,6 +5,8 @@
     reason = "a test that cannot go on says where it stopped"
 )]
 
+mod adapters;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
