@@ -24,11 +24,8 @@ fn main() {
         panic!("expected FOLDER INPUTS.safetensors STEPS [checkpointing], found {arguments:?}");
     };
     let (inputs, plain) = (Golden::open(inputs), Device::flex());
-    let device = if more.iter().any(|word| word == "checkpointing") {
-        plain.clone().autodiff().gradient_checkpointing()
-    } else {
-        plain.clone().autodiff()
-    };
+    let checkpointing = more.iter().any(|word| word == "checkpointing");
+    let device = plain.clone().autodiff();
     let began = Instant::now();
     let (mut unet, _) = load_unet(Path::new(folder), &plain).unwrap();
     let targets = Targets {
@@ -48,7 +45,8 @@ fn main() {
         schedule: NoiseSchedule::new(&config).unwrap(),
         snr_gamma: None,
     };
-    let trainer = Trainer::new(unet, None, layers, 1.0, objective, &device);
+    let trainer =
+        Trainer::new(unet, None, layers, 1.0, objective, &device).checkpointing(checkpointing);
     let mut noise = Noise::new([7; 32]);
     let initial = trainer.layers().initial(|_, count| noise.numbers(count));
     let mut state = State::new(initial, false);

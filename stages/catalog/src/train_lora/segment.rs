@@ -106,14 +106,11 @@ impl Training {
             schedule: schedule.clone(),
             snr_gamma: params.snr_gamma,
         };
-        let graph = if params.gradient_checkpointing {
-            device.clone().autodiff().gradient_checkpointing()
-        } else {
-            device.clone().autodiff()
-        };
+        let graph = device.clone().autodiff();
         let images = cuts_images.then(|| ImageEncoder::load(&part("vae"), device.clone()));
         Ok(Self {
-            trainer: Trainer::new(unet, text, layers, params.factor(), objective, &graph),
+            trainer: Trainer::new(unet, text, layers, params.factor(), objective, &graph)
+                .checkpointing(params.gradient_checkpointing),
             schedule,
             images: images.transpose()?,
             tokenizer: tokenizer.transpose().map_err(failed)?,

@@ -161,6 +161,11 @@ impl UpBlock {
         );
     }
 
+    /// How much it takes of what the way down went through.
+    pub(crate) fn takes(&self) -> usize {
+        self.resnets.len()
+    }
+
     /// The block's outcome. What the way down went through is taken from the end of `skips`; the next
     /// of them says how large the outcome is.
     pub(crate) fn forward(

@@ -9,6 +9,7 @@
 mod attention;
 mod autoencoder;
 mod block;
+mod checkpointed;
 mod config;
 mod resnet;
 mod tiny;

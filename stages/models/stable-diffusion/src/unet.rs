@@ -7,6 +7,7 @@ use ccsr_nn::{Activation, Adaptable, AdaptedConv2d, AdaptedLinear, Sites};
 
 use crate::attention::KeysValues;
 use crate::block::{DownBlock, MidBlock, UpBlock};
+use crate::checkpointed::Block;
 use crate::config::{BlockKind, UNetConfig};
 use crate::resnet::{ResnetSize, conv3, group_norm};
 use crate::transformer::TransformerSize;
@@ -19,7 +20,7 @@ const TIME: usize = 4;
 /// The UNet.
 #[derive(Module, Debug)]
 pub struct UNet {
-    conv_in: AdaptedConv2d,
+    pub(crate) conv_in: AdaptedConv2d,
     time_embedding: TimeEmbedding,
     down_blocks: Vec<DownBlock>,
     mid_block: Option<MidBlock>,
@@ -69,6 +70,10 @@ impl Conditioning {
         let layers = parts[0].0.len();
         let layer = |index| (joined(index, |kv| &kv.0), joined(index, |kv| &kv.1));
         Self((0..layers).map(layer).collect())
+    }
+
+    pub(crate) fn layers(&self) -> std::slice::Iter<'_, KeysValues> {
+        self.0.iter()
     }
 
     /// The same text for so many samples.
@@ -201,26 +206,38 @@ impl UNet {
         timesteps: &[f64],
         text: &Conditioning,
     ) -> Tensor<4> {
-        let time = self
-            .sines
-            .of(timesteps, &sample.device())
-            .cast(sample.dtype());
-        let embedding = &self.time_embedding;
-        let time = self.activation.forward(embedding.linear_1.forward(time));
-        let time = embedding.linear_2.forward(time);
-        let text = &mut text.0.iter();
-
+        let time = self.embedded(timesteps, &sample);
+        let text = &mut text.layers();
         let mut sample = self.conv_in.forward(sample);
         let mut skips = vec![sample.clone()];
-        for block in &self.down_blocks {
+        for block in self.blocks() {
             sample = block.forward(sample, &time, text, &mut skips);
         }
-        if let Some(block) = &self.mid_block {
-            sample = block.forward(sample, &time, text);
-        }
-        for block in &self.up_blocks {
-            sample = block.forward(sample, &time, text, &mut skips);
-        }
+        self.predicted(sample)
+    }
+
+    /// Timesteps as the blocks are told them, in the precision of a sample.
+    ///
+    /// # Shapes
+    /// `[timesteps, numbers]`
+    pub(crate) fn embedded(&self, timesteps: &[f64], sample: &Tensor<4>) -> Tensor<2> {
+        let time = self.sines.of(timesteps, &sample.device());
+        let embedding = &self.time_embedding;
+        let time = embedding.linear_1.forward(time.cast(sample.dtype()));
+        embedding.linear_2.forward(self.activation.forward(time))
+    }
+
+    /// The blocks in the order in which a sample goes through them.
+    pub(crate) fn blocks(&self) -> Vec<Block<'_>> {
+        let down = self.down_blocks.iter().map(Block::Down);
+        let up = self.up_blocks.iter().map(Block::Up);
+        down.chain(self.mid_block.iter().map(Block::Mid))
+            .chain(up)
+            .collect()
+    }
+
+    /// The prediction from what the last block left.
+    pub(crate) fn predicted(&self, sample: Tensor<4>) -> Tensor<4> {
         let normal = self.activation.after_norm(&self.conv_norm_out, sample);
         self.conv_out.forward(normal)
     }

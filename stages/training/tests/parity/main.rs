@@ -149,6 +149,20 @@ fn losses_and_gradients_are_those_of_peft() {
 }
 
 #[test]
+fn gradients_are_the_same_block_by_block() {
+    let expected = expected();
+    for name in ["attention", "everything", "text"] {
+        let case = &expected[name];
+        let parameters = numbers(&format!("{name}.parameters"));
+        let whole = trainer(case).gradient(&parameters, batch(case, 0, 4));
+        let by_blocks = trainer(case).checkpointing(true);
+        let by_blocks = by_blocks.gradient(&parameters, batch(case, 0, 4));
+        assert!((by_blocks.loss / whole.loss - 1.0).abs() <= 1e-6, "{name}");
+        near(&by_blocks.numbers, &whole.numbers, 1e-5, name);
+    }
+}
+
+#[test]
 fn steps_are_those_of_pytorch_whether_a_batch_comes_at_once_or_in_parts() {
     let (expected, optimizer) = (
         expected(),
