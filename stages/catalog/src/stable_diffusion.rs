@@ -55,7 +55,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    const fn dtype(self) -> DType {
+    pub(crate) const fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,
             Self::F16 => DType::F16,

@@ -13,11 +13,12 @@ pub mod golden;
 pub mod ops;
 mod packed;
 mod precision;
+mod written;
 
 pub use activation::Activation;
 pub use adapter::{
     ADAPTER_FILE, Adapter, AdapterFormat, Component, Factor, LoraLayer, PEFT_CONFIG, PEFT_FILE,
-    merge,
+    converted, merge,
 };
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};

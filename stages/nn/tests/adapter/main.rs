@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::prelude::*;
-use ccsr_nn::{Adapter, AdapterFormat, Checkpoint, Component, Factor, WeightError, merge};
+use ccsr_nn::{
+    Adapter, AdapterFormat, Checkpoint, Component, Factor, WeightError, converted, merge,
+};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
@@ -183,6 +185,43 @@ fn merging_is_adding_for_good() {
 
 fn parsed(bytes: &[u8]) -> safetensors::SafeTensors<'_> {
     safetensors::SafeTensors::deserialize(bytes).unwrap()
+}
+
+#[test]
+fn a_file_becomes_one_of_other_numbers() {
+    use burn::tensor::DType;
+    let kinds = [
+        (Dtype::F32, DType::F32),
+        (Dtype::F16, DType::F16),
+        (Dtype::BF16, DType::BF16),
+    ];
+    for (from, _) in kinds {
+        for (to, kind) in kinds {
+            let file = file(&BASE, from);
+            let written = converted(Path::new("it"), &file, kind).unwrap();
+            for (name, shape) in BASE {
+                let tensor = parsed(&written);
+                let tensor = tensor.tensor(name).unwrap();
+                assert_eq!((tensor.shape(), tensor.dtype()), (shape, to));
+            }
+            assert_eq!(
+                bytes(&weights(&loaded(&written)), to),
+                bytes(&weights(&loaded(&file)), to)
+            );
+        }
+    }
+    let whole = [(
+        "steps",
+        TensorView::new(Dtype::I64, vec![1], &[0; 8]).unwrap(),
+    )];
+    let whole = serialize(whole, None).unwrap();
+    let refused = converted(Path::new("it"), &whole, DType::F16).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("the tensor `steps` does not fit"),
+        "{refused}"
+    );
 }
 
 #[test]
