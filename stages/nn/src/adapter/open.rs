@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde_json::{Map, Value};
 
-use super::names::{Component, Key, Name, Part, other_kind, parse};
+use super::names::{Component, Key, Name, PEFT_PREFIX, Part, other_kind, parse};
 use super::numbers::widened;
 use super::settings::Settings;
 use super::{Adapter, Factor, LoraLayer};
@@ -76,6 +76,18 @@ impl Adapter {
                 let read = read.map_err(|why| unreadable_settings(path, METADATA, why))?;
                 settings.insert(component, read);
             }
+        }
+        let mut names = file.names().into_iter();
+        if let Some(name) = names.find(|name| name.starts_with(PEFT_PREFIX))
+            && settings.is_empty()
+        {
+            return Err(WeightError::Misfit {
+                path: path.to_owned(),
+                tensor: (*name).to_owned(),
+                why: format!(
+                    "PEFT says its alpha in `{PEFT_CONFIG}`; name the folder that holds both files"
+                ),
+            });
         }
         assembled(path, &file, &settings)
     }
