@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ccsr_nn::{Component, merge};
+use ccsr_nn::{Component, converted, merge};
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
     Batch, Bound, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapter_input::AdapterInput;
 use crate::failed;
 use crate::range::within;
+use crate::stable_diffusion::Precision;
 
 /// The parts of a model, each a folder, and whether every model has it.
 const PARTS: [(&str, bool); 7] = [
@@ -51,6 +52,10 @@ pub struct Params {
     /// How much of the adapter is added, from −100 to 100.
     #[serde(default = "whole")]
     pub scale: f64,
+    /// What the weights of the UNet and the text encoder are written as: `f32`, `f16` or `bf16`; as what they are, if
+    /// left out.
+    #[serde(default)]
+    pub precision: Option<Precision>,
 }
 
 const fn whole() -> f64 {
@@ -67,6 +72,7 @@ pub struct MergeAdapter {
     files: u64,
     adapter: AdapterInput,
     scale: f64,
+    precision: Option<Precision>,
 }
 
 /// Files that become files of the merged model together: the weights of a network, or one file that stays as it is.
@@ -98,6 +104,14 @@ fn weights(files: &[SourceFile]) -> Vec<&SourceFile> {
 }
 
 impl MergeAdapter {
+    /// What, beside the files, the merged weights depend on.
+    fn settings(&self) -> Vec<(&'static str, Value)> {
+        let mut settings = vec![("scale", Value::Float(self.scale))];
+        let precision = self.precision.as_ref().map(crate::identity_of);
+        settings.extend(precision.map(|precision| ("precision", precision)));
+        settings
+    }
+
     /// The pieces of the model, in an order that depends on names alone: networks first, which take longest.
     fn pieces<'a>(&self, inputs: &'a Inputs<'_>) -> Result<Vec<Piece<'a>>, StageError> {
         let mut pieces = Vec::new();
@@ -158,7 +172,21 @@ impl MergeAdapter {
         if let Some(component) = network {
             let adapter = unit.input.get("adapter").unwrap_or(&Value::Null);
             let adapter = self.adapter.open(adapter, batch.blobs)?;
+            let convert = |files: &mut [(PathBuf, Vec<u8>)], precision: Precision| {
+                files.iter_mut().try_for_each(|(path, bytes)| {
+                    *bytes = converted(path, bytes, precision.dtype()).map_err(failed)?;
+                    Ok::<_, StageError>(())
+                })
+            };
+            // What widens comes first, and what rounds last: then nothing is rounded twice.
+            let precision = self.precision;
+            if let Some(precision @ Precision::F32) = precision {
+                convert(&mut files, precision)?;
+            }
             merge(&mut files, component, &[(&adapter, self.scale)]).map_err(failed)?;
+            if let Some(precision @ (Precision::F16 | Precision::Bf16)) = precision {
+                convert(&mut files, precision)?;
+            }
         }
         let mut outcome = Outcome::default();
         let mut blobs = Vec::new();
@@ -173,7 +201,7 @@ impl MergeAdapter {
 impl Stage for MergeAdapter {
     /// Without the paths: the files are among the sources.
     fn identity(&self) -> Value {
-        Value::map([("scale", Value::Float(self.scale))])
+        Value::map(self.settings())
     }
 
     fn inputs(&self) -> Vec<InputPort> {
@@ -222,7 +250,7 @@ impl Stage for MergeAdapter {
             if let Some(component) = piece.component {
                 input.push(("network", Value::from(component.name())));
                 input.push(("adapter", adapter.clone()));
-                input.push(("scale", Value::Float(self.scale)));
+                input.extend(self.settings());
             }
             Unit::new(Value::map(input))
         };
@@ -302,6 +330,7 @@ impl StageKind for MergeAdapter {
             has_index: path.join(INDEX).is_file(),
             adapter: AdapterInput::new(params.adapter)?,
             scale: params.scale,
+            precision: params.precision,
             base: params.base,
         })
     }

@@ -11,6 +11,7 @@ mod attach;
 mod layer;
 mod merge;
 mod names;
+mod numbers;
 mod open;
 mod settings;
 mod wanted;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use self::layer::{Factor, LoraLayer};
-pub use self::merge::merge;
+pub use self::merge::{converted, merge};
 pub use self::names::Component;
 use self::names::Name;
 pub use self::open::{ADAPTER_FILE, PEFT_CONFIG, PEFT_FILE};

@@ -14,12 +14,13 @@ pub mod golden;
 pub mod ops;
 mod packed;
 mod precision;
+mod written;
 
 pub use activation::Activation;
 pub use adapted::{Adaptable, AdaptedConv2d, AdaptedLinear, LowRank, Site, Sites};
 pub use adapter::{
     ADAPTER_FILE, Adapter, AdapterFormat, Component, Factor, LoraLayer, PEFT_CONFIG, PEFT_FILE,
-    merge,
+    converted, merge,
 };
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};

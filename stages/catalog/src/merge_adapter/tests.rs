@@ -108,6 +108,28 @@ fn the_weights_that_are_adapted_change_and_nothing_else() {
 }
 
 #[test]
+fn networks_are_written_in_the_precision_that_is_asked_for() {
+    use ccsr_nn::merge;
+    let lab = Lab::new(1);
+    let unet = "unet/diffusion_pytorch_model.safetensors";
+    let with = |precision: &str| {
+        let with = json!({"base": samples::stable_diffusion(), "adapter": samples::adapter_folder(),
+            "precision": precision});
+        files(&lab, &merged(&lab, &with, &[])).remove(unet).unwrap()
+    };
+    let base = fs::read(samples::stable_diffusion().join(unet)).unwrap();
+    let convert = |bytes: &[u8], precision: Precision| {
+        converted(Path::new(unet), bytes, precision.dtype()).unwrap()
+    };
+    // The sum in single precision, rounded once.
+    let mut wide = [(PathBuf::from(unet), convert(&base, Precision::F32))];
+    merge(&mut wide, Component::UNet, &[(&adapter(), 1.0)]).unwrap();
+    assert_eq!(with("f32"), wide[0].1);
+    assert_eq!(with("f16"), convert(&wide[0].1, Precision::F16));
+    assert_ne!(with("bf16"), with("f16"));
+}
+
+#[test]
 fn variants_and_pickles_are_left_behind_and_shards_are_weights() {
     let lab = Lab::new(1);
     let base = copied();

@@ -101,7 +101,7 @@ impl LoraLayer {
             (weight, ours.as_slice())
         };
         let more = most.strip_prefix(least);
-        more.is_some_and(|more| more.iter().all(|side| *side == 1))
+        weight.len() >= 2 && more.is_some_and(|more| more.iter().all(|side| *side == 1))
     }
 
     /// What is added to the weight at this scale, in single precision.

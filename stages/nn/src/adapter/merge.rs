@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
+use burn::tensor::DType;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorInfo};
 
 use super::apply::WEIGHT;
 use super::names::Component;
+use super::numbers::{narrowed, widened};
 use super::wanted::Wanted;
 use super::{Adapter, LoraLayer};
 use crate::WeightError;
+use crate::written::header;
 
 /// Bytes of a file before its header, which say how long that is.
 const LENGTH: usize = 8;
@@ -84,71 +85,46 @@ fn add(
     layers: &[(&LoraLayer, &Wanted<'_>)],
 ) -> Result<(), String> {
     let device = Device::flex();
-    let halves: Vec<u16> = bytes
-        .as_chunks()
-        .0
-        .iter()
-        .copied()
-        .map(u16::from_le_bytes)
-        .collect();
-    let numbers: Vec<f32> = match info.dtype {
-        Dtype::F32 => bytes
-            .as_chunks()
-            .0
-            .iter()
-            .copied()
-            .map(f32::from_le_bytes)
-            .collect(),
-        Dtype::F16 => halves
-            .into_iter()
-            .map(f16::from_bits)
-            .collect::<Vec<_>>()
-            .to_f32_vec(),
-        Dtype::BF16 => halves
-            .into_iter()
-            .map(bf16::from_bits)
-            .collect::<Vec<_>>()
-            .to_f32_vec(),
-        other => {
-            return Err(format!(
-                "expected numbers like F32, F16 or BF16, found {other}"
-            ));
-        }
-    };
+    let numbers = widened(bytes, info.dtype)?;
     let rows = info.shape[0];
     let columns = numbers.len() / rows.max(1);
     let weight = Tensor::<2>::from_data(TensorData::new(numbers, [rows, columns]), &device);
     let sum = layers.iter().fold(weight, |weight, (layer, wanted)| {
         weight + wanted.product(layer, &device)
     });
-    let sum: Vec<f32> = sum
-        .into_data()
-        .try_to_vec()
-        .map_err(|error| format!("{error:?}"))?;
-    match info.dtype {
-        Dtype::F32 => {
-            let places = bytes.as_chunks_mut().0.iter_mut();
-            places
-                .zip(sum)
-                .for_each(|(place, number)| *place = number.to_le_bytes());
-        }
-        Dtype::F16 => put_halves(
-            bytes,
-            sum.into_iter()
-                .map(|number| f16::from_f32(number).to_bits()),
-        ),
-        _ => put_halves(
-            bytes,
-            sum.into_iter()
-                .map(|number| bf16::from_f32(number).to_bits()),
-        ),
-    }
+    let sum = sum.into_data().try_to_vec::<f32>();
+    let sum = sum.map_err(|error| format!("{error:?}"))?;
+    bytes.copy_from_slice(&narrowed(&sum, info.dtype)?);
     Ok(())
 }
 
-fn put_halves(bytes: &mut [u8], halves: impl Iterator<Item = u16>) {
-    let places = bytes.as_chunks_mut().0.iter_mut();
-    places
-        .zip(halves)
-        .for_each(|(place, half)| *place = half.to_le_bytes());
+/// A file with all its floating-point numbers as another kind: single precision, half, or bfloat16.
+///
+/// # Errors
+/// If the file, which errors call by this path, is damaged, or holds numbers of other kinds.
+pub fn converted(path: &Path, bytes: &[u8], kind: DType) -> Result<Vec<u8>, WeightError> {
+    let misfit = |tensor: &str, why: String| WeightError::Misfit {
+        path: path.to_owned(),
+        tensor: tensor.to_owned(),
+        why,
+    };
+    let to = match kind {
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        _ => Dtype::F32,
+    };
+    let (tensors, begin) = tensors(path, bytes)?;
+    let texts = SafeTensors::read_metadata(bytes).ok();
+    let texts = texts.and_then(|(_, header)| header.metadata().clone());
+    let infos = tensors.iter();
+    let infos = infos.map(|(name, info)| (name, to, info.shape.clone()));
+    let (mut file, more) = header(&texts.into_iter().flatten().collect(), infos);
+    file.reserve_exact(more);
+    for (name, info) in &tensors {
+        let (from, end) = info.data_offsets;
+        let numbers = widened(&bytes[begin + from..begin + end], info.dtype);
+        let numbers = numbers.and_then(|numbers| narrowed(&numbers, to));
+        file.extend(numbers.map_err(|why| misfit(name, why))?);
+    }
+    Ok(file)
 }

@@ -10,6 +10,9 @@
 /// What the names of a text encoder's layers begin with in `transformers` before version 5.
 const TOWER: &str = "text_model.";
 
+/// What PEFT begins the names of all tensors with.
+pub(super) const PEFT_PREFIX: &str = "base_model.model.";
+
 /// The network that a layer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Component {
@@ -187,7 +190,7 @@ pub(super) fn parse(tensor: &str) -> Option<Key> {
             });
         }
     }
-    let tensor = tensor.strip_prefix("base_model.model.").unwrap_or(tensor);
+    let tensor = tensor.strip_prefix(PEFT_PREFIX).unwrap_or(tensor);
     let (component, rest) = component_of(tensor)?;
     let (layer, part) = ended(rest, &ENDINGS)?;
     let is_old = rest[layer.len()..].starts_with("_lora");

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use half::slice::HalfFloatSliceExt;
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::TensorView;
 use serde_json::{Map, Value};
 
-use super::names::{Component, Key, Name, Part, other_kind, parse};
+use super::names::{Component, Key, Name, PEFT_PREFIX, Part, other_kind, parse};
+use super::numbers::widened;
 use super::settings::Settings;
 use super::{Adapter, Factor, LoraLayer};
 use crate::WeightError;
@@ -76,6 +76,18 @@ impl Adapter {
                 let read = read.map_err(|why| unreadable_settings(path, METADATA, why))?;
                 settings.insert(component, read);
             }
+        }
+        let mut names = file.names().into_iter();
+        if let Some(name) = names.find(|name| name.starts_with(PEFT_PREFIX))
+            && settings.is_empty()
+        {
+            return Err(WeightError::Misfit {
+                path: path.to_owned(),
+                tensor: (*name).to_owned(),
+                why: format!(
+                    "PEFT says its alpha in `{PEFT_CONFIG}`; name the folder that holds both files"
+                ),
+            });
         }
         assembled(path, &file, &settings)
     }
@@ -336,38 +348,7 @@ fn layer(
 
 /// The numbers of a tensor, in single precision.
 fn numbers(view: &TensorView<'_>) -> Result<Factor, String> {
-    let bytes = view.data();
-    let halves = || {
-        bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|two| u16::from_le_bytes(*two))
-    };
-    let numbers = match view.dtype() {
-        Dtype::F32 => {
-            let numbers = bytes.as_chunks().0.iter();
-            numbers.map(|four| f32::from_le_bytes(*four)).collect()
-        }
-        Dtype::F16 => {
-            let halves: Vec<_> = halves().map(half::f16::from_bits).collect();
-            halves.to_f32_vec()
-        }
-        Dtype::BF16 => halves()
-            .map(|half| half::bf16::from_bits(half).to_f32())
-            .collect(),
-        Dtype::F64 => {
-            let numbers = bytes.as_chunks().0.iter();
-            numbers
-                .map(|eight| f64::from_le_bytes(*eight) as f32)
-                .collect()
-        }
-        other => {
-            return Err(format!(
-                "expected numbers like F32, F16 or BF16, found {other}"
-            ));
-        }
-    };
+    let numbers = widened(view.data(), view.dtype())?;
     Ok(Factor {
         shape: view.shape().to_vec(),
         numbers,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use safetensors::tensor::{Dtype, TensorInfo};
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -10,9 +10,7 @@ use super::names::{Component, Name, flat_prefix, flattened};
 use super::open::METADATA;
 use super::{ADAPTER_FILE, Adapter, Factor, LoraLayer, PEFT_CONFIG, PEFT_FILE};
 use crate::WeightError;
-
-/// Headers are filled up to a multiple of so many bytes.
-const ALIGNMENT: usize = 8;
+use crate::written::header;
 
 /// Who an adapter's files are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,33 +204,14 @@ fn number(number: f32) -> Factor {
     }
 }
 
-/// A file of tensors in single precision, sorted by their names, and of texts in the order given. (The library's own
-/// writer orders the texts anew each time.)
+/// A file of tensors in single precision, and of texts.
 fn safetensors(tensors: &BTreeMap<String, &Factor>, texts: &[(&str, &str)]) -> Vec<u8> {
-    let quoted = |text: &str| Value::from(text).to_string();
-    let texts: Vec<_> = texts
-        .iter()
-        .map(|(name, text)| format!("{}:{}", quoted(name), quoted(text)))
-        .collect();
-    let mut header = format!("{{\"__metadata__\":{{{}}}", texts.join(","));
-    let mut at = 0;
-    for (name, factor) in tensors {
-        let end = at + size_of_val(factor.numbers.as_slice());
-        let info = TensorInfo {
-            dtype: Dtype::F32,
-            shape: factor.shape.clone(),
-            data_offsets: (at, end),
-        };
-        let info = serde_json::to_string(&info).expect("names and numbers are JSON");
-        header.extend([",", &quoted(name), ":", &info]);
-        at = end;
-    }
-    header.push('}');
-    let length = header.len().next_multiple_of(ALIGNMENT);
-    let mut bytes = Vec::with_capacity(ALIGNMENT + length + at);
-    bytes.extend((length as u64).to_le_bytes());
-    bytes.extend(header.bytes());
-    bytes.resize(ALIGNMENT + length, b' ');
+    let texts = texts.iter();
+    let texts = texts.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let infos = tensors.iter();
+    let infos = infos.map(|(name, factor)| (name, Dtype::F32, factor.shape.clone()));
+    let (mut bytes, more) = header(&texts.collect(), infos);
+    bytes.reserve_exact(more);
     let numbers = tensors.values().flat_map(|factor| &factor.numbers);
     bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
     bytes
