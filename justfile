@@ -33,6 +33,15 @@ networks PYTHON WORK:
     cargo build --release --locked --example networks -p ccsr-stages
     {{PYTHON}} benches/networks.py --work {{WORK}}
 
+# A detector beside ultralytics, and a step of training beside peft (benches/README.md says what they need).
+detector PYTHON WORK:
+    cargo build --release --locked --example detector -p ccsr-yolo-world
+    YOLO_AUTOINSTALL=false {{PYTHON}} benches/detector.py --work {{WORK}}
+
+training PYTHON WORK:
+    cargo build --release --locked --example step -p ccsr-training
+    {{PYTHON}} benches/training.py --work {{WORK}}
+
 # Language models beside llama.cpp and PyTorch (benches/README.md says what it needs).
 language PYTHON WORK:
     cargo build --release --locked --example language -p ccsr-stages

@@ -49,4 +49,5 @@ mod table1;
 mod templates;
 mod together;
 mod trace;
+mod training;
 mod why;

@@ -80,7 +80,8 @@ fn the_surest_detection_among_the_best_makes_a_pair_to_train_on() {
     assert_eq!(std::fs::read_dir(boxes).unwrap().count(), 8);
 
     // The threshold looks at no image again; another word beside the class does.
-    let surer = project.summary([FILE, "--set", "stages.pairs.with.min_confidence=0.99"]);
+    let surer = "stages.pairs.with.min_confidence=0.99";
+    let surer = project.summary([FILE, "dataset", "boxes", "--set", surer]);
     assert_eq!((surer.of("detections"), executed(&surer)), (0, [0, 0, 0]));
     let words = "stages.detections.with.vocabulary=[\"{class}\", tree]";
     assert_eq!(project.summary([FILE, "--set", words]).of("detections"), 8);

@@ -48,6 +48,22 @@ pub fn device(name: &str) -> Result<Device, StageError> {
     }
 }
 
+/// So many devices of a kind, the first of which has this name; the CPU is as many as one likes.
+///
+/// # Errors
+/// As for [`device`].
+pub(crate) fn devices(name: &str, count: u32) -> Result<Vec<Device>, StageError> {
+    let (kind, first) = name.split_once(':').unwrap_or((name, "0"));
+    let Ok(first) = first.parse::<u32>() else {
+        return Ok(vec![device(name)?]);
+    };
+    let named = |index: u32| match (index, kind) {
+        (0, _) | (_, "cpu") => device(name),
+        _ => device(&format!("{kind}:{}", first + index)),
+    };
+    (0..count).map(named).collect()
+}
+
 /// An NVIDIA card. The driver is looked for now, not when the program is built.
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<Device, StageError> {

@@ -162,7 +162,8 @@ impl Stage for TrainLora {
         resource: &str,
         environment: &Environment,
     ) -> Result<Arc<dyn Resource>, StageError> {
-        let device = crate::device::device(&environment.device)?;
+        let devices = crate::device::devices(&environment.device, self.params.devices)?;
+        let device = devices[0].clone();
         let folder = &self.trainee.folder.path;
         Ok(match resource {
             AUTOENCODER => Arc::new(ImageEncoder::load(&folder.join("vae"), device)?),
@@ -175,7 +176,7 @@ impl Stage for TrainLora {
                     &self.params,
                     scheduler,
                     cuts,
-                    device,
+                    &devices,
                 )?)
             }
         })

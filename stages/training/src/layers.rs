@@ -234,8 +234,8 @@ pub(crate) enum Leaf {
 }
 
 impl Layers {
-    /// Puts the layers of a component beside those of a network, each as leaves of the graph of `device`; appends them
-    /// in order.
+    /// Puts the layers of a component beside those of a network; appends them in order. Where `device` keeps graphs, they are
+    /// leaves.
     pub(crate) fn attach(
         &self,
         component: Component,
@@ -277,7 +277,12 @@ fn leaf<const D: usize>(
 ) -> [Tensor<D>; 2] {
     let tensor = |index: usize| {
         let data = TensorData::new(numbers[index].to_vec(), shapes[index].clone());
-        Tensor::<D>::from_data(data, device).require_grad()
+        let tensor = Tensor::<D>::from_data(data, device);
+        if device.is_autodiff() {
+            tensor.require_grad()
+        } else {
+            tensor
+        }
     };
     [tensor(0), tensor(1)]
 }

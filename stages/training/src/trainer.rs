@@ -22,6 +22,8 @@ pub struct Objective {
 
 /// Networks that stay as they are, and the layers that an adapter adds to.
 pub struct Trainer {
+    /// On the device below, without graphs.
+    plain: UNet,
     unet: UNet,
     /// Only where layers of it are adapted.
     text_encoder: Option<TextModel>,
@@ -78,7 +80,8 @@ impl Trainer {
         device: &Device,
     ) -> Self {
         Self {
-            unet: unet.to_device(device).no_grad(),
+            unet: unet.clone().to_device(device).no_grad(),
+            plain: unet,
             text_encoder: text_encoder.map(|encoder| encoder.to_device(device).no_grad()),
             layers,
             factor,
@@ -114,8 +117,9 @@ impl Trainer {
             device,
             &mut leaves,
         );
+        let below = device.clone().without_autodiff();
         let states = match batch.text {
-            Text::States(states) => Tensor::from_inner(states),
+            Text::States(states) => Tensor::from_inner(states.to_device(&below)),
             Text::Tokens(tokens) => {
                 let mut encoder = self
                     .text_encoder
@@ -129,11 +133,12 @@ impl Trainer {
                     device,
                     &mut leaves,
                 );
-                encoder.forward(Tensor::from_inner(tokens))
+                encoder.forward(Tensor::from_inner(tokens.to_device(&below)))
             }
         };
         let schedule = &self.objective.schedule;
-        let (latents, noise) = (batch.latents, batch.noise);
+        let latents = batch.latents.to_device(&below);
+        let noise = batch.noise.to_device(&below);
         let noisy = add_noise(schedule, latents.clone(), noise.clone(), &batch.timesteps);
         let wanted = target(schedule, latents, noise, &batch.timesteps);
         let conditioning = unet.condition(&states);
@@ -143,9 +148,25 @@ impl Trainer {
         let noisy = Tensor::from_inner(noisy);
         let mut numbers = vec![0.0; parameters.len()];
         let loss = if self.checkpointing {
-            unet.backward_by_blocks(&noisy, &timesteps, &conditioning, loss, |gradients| {
-                add(&leaves, gradients, &mut numbers);
-            })
+            let mut plain = self.plain.clone();
+            layers.attach(
+                Component::UNet,
+                &mut plain,
+                parameters,
+                factor,
+                &below,
+                &mut Vec::new(),
+            );
+            unet.backward_by_blocks(
+                &plain,
+                &noisy,
+                &timesteps,
+                &conditioning,
+                loss,
+                |gradients| {
+                    add(&leaves, gradients, &mut numbers);
+                },
+            )
         } else {
             let loss = loss(unet.forward_each(noisy, &timesteps, &conditioning));
             add(&leaves, &loss.backward(), &mut numbers);

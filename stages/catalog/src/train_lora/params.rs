@@ -76,6 +76,10 @@ pub struct Params {
     pub precision: Precision,
     /// Keeps less in memory for the way back, and computes it again.
     pub gradient_checkpointing: bool,
+    /// Cards that share the batches of a step, from 1 to 64: with `accumulate` a multiple of it they are all at work. The
+    /// one that the stage is on, and those after it.
+    #[serde(skip_serializing)]
+    pub devices: u32,
     /// What the adapter, the order of images, timesteps and noise are drawn with. The pipeline's seed is not looked at.
     pub seed: u64,
 }
@@ -159,6 +163,7 @@ impl Default for Params {
             ema: None,
             precision: Precision::F32,
             gradient_checkpointing: false,
+            devices: 1,
             seed: 42,
         }
     }
@@ -175,6 +180,7 @@ impl Params {
             ("epochs", self.epochs, 1..=100_000),
             ("checkpoint_every", self.checkpoint_every, 1..=100_000),
             ("rank", self.rank, 1..=65_536),
+            ("devices", self.devices, 1..=64),
         ] {
             misfits.add(within(name, value, &range, ""));
         }

@@ -28,7 +28,8 @@ const KEPT: usize = 512 << 20;
 
 /// All that training has in memory.
 pub(super) struct Training {
-    trainer: Trainer,
+    /// One a device.
+    trainers: Vec<Trainer>,
     schedule: NoiseSchedule,
     /// Where chance has a say in what is cut out of images.
     images: Option<ImageEncoder>,
@@ -75,8 +76,9 @@ impl Training {
         params: &Params,
         scheduler: &SchedulerConfig,
         cuts_images: bool,
-        device: Device,
+        devices: &[Device],
     ) -> Result<Self, StageError> {
+        let device = devices.first().cloned().unwrap_or_else(Device::flex);
         let part = |part: &str| folder.join(part);
         let (mut unet, _) = load_unet(&part("unet"), &device).map_err(failed)?;
         let mut text = params
@@ -106,11 +108,17 @@ impl Training {
             schedule: schedule.clone(),
             snr_gamma: params.snr_gamma,
         };
-        let graph = device.clone().autodiff();
+        let trainer = |device: &Device| {
+            let unet = unet.clone().to_device(device);
+            let text = text.clone().map(|text| text.to_device(device));
+            let (layers, objective) = (layers.clone(), objective.clone());
+            let graph = device.clone().autodiff();
+            Trainer::new(unet, text, layers, params.factor(), objective, &graph)
+                .checkpointing(params.gradient_checkpointing)
+        };
         let images = cuts_images.then(|| ImageEncoder::load(&part("vae"), device.clone()));
         Ok(Self {
-            trainer: Trainer::new(unet, text, layers, params.factor(), objective, &graph)
-                .checkpointing(params.gradient_checkpointing),
+            trainers: devices.iter().map(trainer).collect(),
             schedule,
             images: images.transpose()?,
             tokenizer: tokenizer.transpose().map_err(failed)?,
@@ -130,7 +138,7 @@ impl Training {
         let segment = Segment::of(unit)?;
         let samples = Sample::all_of(&unit.input)?;
         let shapes: Vec<_> = samples.iter().map(Sample::shape).collect();
-        let layers = self.trainer.layers();
+        let layers = self.layers();
         let mut state = match segment.before {
             None => State::new(self.initial(params.seed), params.ema.is_some()),
             Some(before) => {
@@ -186,16 +194,21 @@ impl Training {
         Ok(outcome.with_value(value))
     }
 
+    fn layers(&self) -> &Layers {
+        self.trainers[0].layers()
+    }
+
     /// The adapter's numbers to begin with.
     fn initial(&self, seed: u64) -> Vec<f32> {
         let mut number = 0;
-        self.trainer.layers().initial(|_, count| {
+        self.layers().initial(|_, count| {
             number += 1;
             draws::initial(seed, number).numbers(count)
         })
     }
 
-    /// The gradient of a step: the mean over its images, some at a time.
+    /// The gradient of a step: the mean over its images, some at a time on each device. They are added in their order,
+    /// however many devices there are.
     fn gradient(
         &self,
         params: &Params,
@@ -209,16 +222,44 @@ impl Training {
             loss: 0.0,
             numbers: vec![0.0; state.parameters.len()],
         };
-        for part in images.chunks(params.batch as usize) {
-            let batch = self.batch(params, samples, epoch, part, blobs)?;
-            let found = self.trainer.gradient(&state.parameters, batch);
-            let share = part.len() as f64 / images.len() as f64;
-            sum.loss += found.loss * share;
-            for (sum, number) in sum.numbers.iter_mut().zip(found.numbers) {
-                *sum += number * share as f32;
+        let parts: Vec<&[usize]> = images.chunks(params.batch as usize).collect();
+        for parts in parts.chunks(self.trainers.len()) {
+            let batches = parts
+                .iter()
+                .map(|part| self.batch(params, samples, epoch, part, blobs));
+            let batches = batches.collect::<Result<Vec<_>, _>>()?;
+            let found = self.gradients(&state.parameters, batches);
+            for (part, found) in parts.iter().zip(found) {
+                let share = part.len() as f64 / images.len() as f64;
+                sum.loss += found.loss * share;
+                for (sum, number) in sum.numbers.iter_mut().zip(found.numbers) {
+                    *sum += number * share as f32;
+                }
             }
         }
         Ok(sum)
+    }
+
+    /// The gradients of batches, one on each device at the same time.
+    fn gradients(&self, parameters: &[f32], batches: Vec<ccsr_training::Batch>) -> Vec<Gradient> {
+        let mut work = self.trainers.iter().zip(batches);
+        if work.len() <= 1 {
+            let one = work.next();
+            return one
+                .map(|(trainer, batch)| trainer.gradient(parameters, batch))
+                .into_iter()
+                .collect();
+        }
+        std::thread::scope(|scope| {
+            let started = work
+                .map(|(trainer, batch)| scope.spawn(move || trainer.gradient(parameters, batch)));
+            let started: Vec<_> = started.collect();
+            let ended = started.into_iter().map(std::thread::ScopedJoinHandle::join);
+            // A device that has no memory left says so by a panic.
+            ended
+                .map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
     }
 
     fn batch(

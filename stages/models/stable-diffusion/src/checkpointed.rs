@@ -51,14 +51,18 @@ struct Entered {
     text: Range<usize>,
 }
 
-/// A tensor without the graph that it is the outcome of.
-fn cut<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
-    Tensor::from_inner(tensor.clone().inner())
+/// All that went into blocks, without graphs.
+struct Way {
+    entered: Vec<Entered>,
+    /// What the way down went through.
+    skips: Vec<Tensor<4>>,
+    /// What the last block left.
+    last: Tensor<4>,
 }
 
-/// The same, to ask for its gradient.
-fn leaf<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
-    cut(tensor).require_grad()
+/// A tensor without a graph, to ask for its gradient.
+fn leaf<const D: usize>(plain: &Tensor<D>) -> Tensor<D> {
+    Tensor::from_inner(plain.clone()).require_grad()
 }
 
 /// The gradient of a leaf, without a graph; zeros if nothing depended on it.
@@ -73,71 +77,82 @@ fn pull<const D: usize>(outcome: Tensor<D>, gradient: Tensor<D>) -> Tensor<1> {
 }
 
 impl UNet {
+    /// The way of a sample after the first convolution.
+    fn way(&self, first: Tensor<4>, time: &Tensor<2>, text: &[KeysValues]) -> Way {
+        let mut open = vec![first.clone()];
+        let mut skips = open.clone();
+        let (mut entered, mut hidden, mut seen) = (Vec::new(), first, 0);
+        for block in self.blocks() {
+            let before = open.len();
+            let from = before - block.takes();
+            let keys_values = &mut text[seen..].iter();
+            let sample = hidden.clone();
+            hidden = block.forward(hidden, time, keys_values, &mut open);
+            skips.extend(open.iter().skip(before).cloned());
+            let next = text.len() - keys_values.len();
+            entered.push(Entered {
+                sample,
+                skips: from..before.max(open.len()),
+                text: seen..next,
+            });
+            seen = next;
+        }
+        let last = hidden;
+        Way {
+            entered,
+            skips,
+            last,
+        }
+    }
+
     /// The loss of the prediction, and its gradients. They come part by part, to `told`: what took part in several parts
-    /// has the sum of what each says.
+    /// has the sum of what each says. `plain` is the same network on the device below, without graphs: Burn lets go of
+    /// a graph that nobody uses any more only when it goes back through another.
     ///
     /// # Shapes
     /// As [`forward_each`](Self::forward_each); all tensors must be of a device that keeps graphs. `loss` makes one number
     /// of the prediction.
     pub fn backward_by_blocks(
         &self,
+        plain: &Self,
         sample: &Tensor<4>,
         timesteps: &[f64],
         text: &Conditioning,
         loss: impl FnOnce(Tensor<4>) -> Tensor<1>,
         mut told: impl FnMut(&Gradients),
     ) -> Tensor<1> {
-        let time = self.embedded(timesteps, sample);
-        let time_leaf = leaf(&time);
-        let text_leaves: Vec<KeysValues> = text.layers().map(|(k, v)| (leaf(k), leaf(v))).collect();
-        let blocks = self.blocks();
         let first = self.conv_in.forward(sample.clone());
+        let time = self.embedded(timesteps, sample);
+        let plain_time = time.clone().inner();
+        let plain_text: Vec<KeysValues> = text
+            .layers()
+            .map(|(keys, values)| (keys.clone().inner(), values.clone().inner()))
+            .collect();
+        let way = plain.way(first.clone().inner(), &plain_time, &plain_text);
+        let time_leaf = leaf(&plain_time);
+        let text_leaves: Vec<KeysValues> = plain_text
+            .iter()
+            .map(|(keys, values)| (leaf(keys), leaf(values)))
+            .collect();
 
-        let mut skips = vec![cut(&first)];
-        let mut all_skips = skips.clone();
-        let (mut entered, mut hidden, mut seen) = (Vec::new(), cut(&first), 0);
-        for block in &blocks {
-            let before = skips.len();
-            let from = before - block.takes();
-            let keys_values = &mut text_leaves[seen..].iter();
-            let sample = hidden.clone();
-            hidden = cut(&block.forward(hidden, &cut(&time), keys_values, &mut skips));
-            if skips.len() > before {
-                skips[before..]
-                    .iter_mut()
-                    .for_each(|skip| *skip = cut(skip));
-                all_skips.extend_from_slice(&skips[before..]);
-            }
-            let next = text_leaves.len() - keys_values.len();
-            entered.push(Entered {
-                sample,
-                skips: from..before.max(skips.len()),
-                text: seen..next,
-            });
-            seen = next;
-        }
-
-        let last = leaf(&hidden);
+        let last = leaf(&way.last);
         let loss = loss(self.predicted(last.clone()));
         let gradients = loss.backward();
         told(&gradients);
         let mut of_hidden = gradient(&last, &gradients);
-        let mut of_skips: Vec<Option<Tensor<4>>> = vec![None; all_skips.len()];
-        let mut of_time = cut(&time).zeros_like();
+        let mut of_skips: Vec<Option<Tensor<4>>> = vec![None; way.skips.len()];
+        let mut of_time = Tensor::from_inner(plain_time.zeros_like());
         let mut of_text = Vec::new();
-        for (block, entered) in blocks.iter().zip(&entered).rev() {
+        for (block, entered) in self.blocks().iter().zip(&way.entered).rev() {
             let sample = leaf(&entered.sample);
             let keys_values = text_leaves[entered.text.clone()].iter();
             let mut pulled;
             let mut leaves = Vec::new();
             if block.takes() > 0 {
-                leaves = all_skips[entered.skips.clone()].iter().map(leaf).collect();
+                leaves = way.skips[entered.skips.clone()].iter().map(leaf).collect();
                 // What lies below says how large the outcome is.
-                let below = entered
-                    .skips
-                    .start
-                    .checked_sub(1)
-                    .map(|below| all_skips[below].clone());
+                let below = entered.skips.start.checked_sub(1);
+                let below = below.map(|below| Tensor::from_inner(way.skips[below].clone()));
                 let mut again: Vec<_> = below.into_iter().chain(leaves.iter().cloned()).collect();
                 let outcome = block.forward(
                     sample.clone(),
@@ -179,7 +194,7 @@ impl UNet {
             of_hidden = of_hidden + of_first;
         }
         // Nothing before the blocks may be adapted: a graph without a leaf goes nowhere.
-        let anchor = cut(&time).zeros_like().require_grad().sum();
+        let anchor = leaf(&plain_time.zeros_like()).sum();
         let mut pulled = anchor + pull(first, of_hidden) + pull(time, of_time);
         for ((k, v), (of_k, of_v)) in text.layers().zip(of_text.into_iter().rev()) {
             pulled = pulled + pull(k.clone(), of_k) + pull(v.clone(), of_v);

@@ -246,3 +246,27 @@ fn learning_rates_are_those_of_diffusers() {
         }
     }
 }
+
+#[test]
+fn gradients_are_the_same_bits_whatever_else_the_machine_does() {
+    let expected = expected();
+    for name in ["attention", "everything", "text"] {
+        let case = &expected[name];
+        for checkpointing in [false, true] {
+            let trainer = trainer(case).checkpointing(checkpointing);
+            let parameters = numbers(&format!("{name}.parameters"));
+            let alone = trainer.gradient(&parameters, batch(case, 0, 4));
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for _ in 0..3 {
+                            let found = trainer.gradient(&parameters, batch(case, 0, 4));
+                            assert_eq!(found.loss.to_bits(), alone.loss.to_bits(), "{name}");
+                            assert_eq!(found.numbers, alone.numbers, "{name} {checkpointing}");
+                        }
+                    });
+                }
+            });
+        }
+    }
+}
