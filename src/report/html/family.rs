@@ -88,9 +88,6 @@ impl Family {
             }
             if record.kind == "select.pairs" {
                 family.choose(run, member);
-            } else if matches!(record.kind.as_str(), "eval.clip-score" | "eval.vqa-score") {
-                let table = run.table_with(member, &["score"]).cloned();
-                family.measures.extend(table.map(|table| (member, table)));
             } else {
                 family.add(run, member);
             }
@@ -109,17 +106,22 @@ impl Family {
             });
         } else if let Some(table) = run.table_with(member, &DETECTIONS) {
             self.detections.push((member, table.clone()));
+        } else if let Some(table) = run.table_with(member, &["score", "image"]) {
+            self.measures.push((member, table.clone()));
         }
     }
 
     /// What was chosen, beside the scores by which it was: the first choice of each.
     fn choose(&mut self, run: &Recorded<'_>, member: usize) {
         let reads = &run.reads[member];
-        let scoring = self
-            .scorings
-            .iter_mut()
-            .find(|scoring| reads.contains(&scoring.stage));
-        let (Some(scoring), Some(pairs)) = (scoring, run.table(member, "pairs")) else {
+        let read = |scoring: &Scoring| reads.contains(&scoring.stage);
+        let place = self.scorings.iter().position(read);
+        let Some(pairs) = run.table(member, "pairs") else {
+            return;
+        };
+        // What came between changed rows, not the way of counting.
+        let place = place.or(self.scorings.len().checked_sub(1));
+        let Some(scoring) = place.and_then(|place| self.scorings.get_mut(place)) else {
             return;
         };
         scoring.choice.get_or_insert_with(|| Choice {

@@ -1,14 +1,19 @@
 //! The graph of stages: a column a depth, with what ran and what was reused.
 
+use std::collections::BTreeMap;
+
 use ccsr_engine::record::{StageOutcome, StageRecord};
 use serde::Serialize;
 
 use super::recorded::Recorded;
 use crate::ui::{count, duration};
 
-/// Width and height of a stage, and the room between two, in the drawing's units.
+/// Width and height of a stage, in the drawing's units.
 const NODE: (usize, usize) = (168, 66);
+/// The room between columns, and between what stands above each other.
 const GAP: (usize, usize) = (46, 18);
+/// The height of an arrow that passes a column.
+const PASSING: usize = 8;
 
 /// The graph, laid out.
 #[derive(Debug, Serialize)]
@@ -33,79 +38,131 @@ pub(crate) struct Node {
     pub(crate) seconds: String,
 }
 
-impl Graph {
-    /// Lays out the stages of a run.
-    pub(crate) fn of(run: &Recorded<'_>) -> Self {
-        let columns = columns(run);
-        let tallest = columns.iter().map(Vec::len).max().unwrap_or(0);
-        let extent =
-            |count: usize, size: usize, gap: usize| count * size + count.saturating_sub(1) * gap;
-        let height = extent(tallest, NODE.1, GAP.1);
-        let mut places = vec![(0, 0); run.record.stages.len()];
-        for (column, stages) in columns.iter().enumerate() {
-            let top = (height - extent(stages.len(), NODE.1, GAP.1)) / 2;
-            for (row, stage) in stages.iter().enumerate() {
-                places[*stage] = (column * (NODE.0 + GAP.0), top + row * (NODE.1 + GAP.1));
-            }
+/// What has a place in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    /// A stage.
+    Stage(usize),
+    /// The arrow from a stage to those that read it further on.
+    Passing(usize),
+}
+
+impl Slot {
+    const fn height(self) -> usize {
+        match self {
+            Self::Stage(_) => NODE.1,
+            Self::Passing(_) => PASSING,
         }
-        let nodes = run
-            .stages()
-            .map(|(position, stage)| node(position, places[position], stage));
-        let edges = run.reads.iter().enumerate().flat_map(|(reader, writers)| {
-            let places = &places;
-            writers
-                .iter()
-                .map(move |writer| arrow(places[*writer], places[reader]))
-        });
-        Self {
-            width: extent(columns.len(), NODE.0, GAP.0),
-            height,
-            nodes: nodes.collect(),
-            edges: edges.collect(),
+    }
+
+    /// The stage that it is, or that the arrow comes from.
+    const fn stage(self) -> usize {
+        match self {
+            Self::Stage(stage) | Self::Passing(stage) => stage,
         }
     }
 }
 
-/// The stages by depth; within a column they stand near what they read.
-fn columns(run: &Recorded<'_>) -> Vec<Vec<usize>> {
+impl Graph {
+    /// Lays out the stages of a run.
+    pub(crate) fn of(run: &Recorded<'_>) -> Self {
+        let columns = columns(run);
+        let height_of = |column: &Vec<Slot>| {
+            let slots: usize = column.iter().map(|slot| slot.height()).sum();
+            slots + column.len().saturating_sub(1) * GAP.1
+        };
+        let height = columns.iter().map(height_of).max().unwrap_or(0);
+        // The middle of each slot, by column.
+        let mut middles: BTreeMap<(usize, Slot), usize> = BTreeMap::new();
+        let mut depths = vec![0; run.record.stages.len()];
+        for (depth, column) in columns.iter().enumerate() {
+            let mut top = (height - height_of(column)) / 2;
+            for slot in column {
+                middles.insert((depth, *slot), top + slot.height() / 2);
+                top += slot.height() + GAP.1;
+                if let Slot::Stage(stage) = slot {
+                    depths[*stage] = depth;
+                }
+            }
+        }
+        let left = |depth: usize| depth * (NODE.0 + GAP.0);
+        let nodes = run.stages().map(|(stage, record)| {
+            let depth = depths[stage];
+            let middle = middles[&(depth, Slot::Stage(stage))];
+            node(stage, (left(depth), middle - NODE.1 / 2), record)
+        });
+        let edges = run.reads.iter().enumerate().flat_map(|(reader, writers)| {
+            let (middles, depths) = (&middles, &depths);
+            writers.iter().map(move |writer| {
+                let way = (depths[*writer]..=depths[reader]).map(|depth| {
+                    let slot = match depth {
+                        _ if depth == depths[*writer] => Slot::Stage(*writer),
+                        _ if depth == depths[reader] => Slot::Stage(reader),
+                        _ => Slot::Passing(*writer),
+                    };
+                    (
+                        left(depth),
+                        middles.get(&(depth, slot)).copied().unwrap_or(0),
+                    )
+                });
+                arrow(&way.collect::<Vec<_>>())
+            })
+        });
+        Self {
+            width: left(columns.len()).saturating_sub(GAP.0),
+            height,
+            edges: edges.collect(),
+            nodes: nodes.collect(),
+        }
+    }
+}
+
+/// The columns: what stands in one is near what it comes from.
+fn columns(run: &Recorded<'_>) -> Vec<Vec<Slot>> {
     let mut depths: Vec<usize> = Vec::new();
-    let mut columns: Vec<Vec<usize>> = Vec::new();
+    let mut columns: Vec<Vec<Slot>> = Vec::new();
     for (stage, _) in run.stages() {
         let above = run.reads[stage].iter().filter(|above| **above < stage);
         let depth = above.map(|above| depths[*above] + 1).max().unwrap_or(0);
         depths.push(depth);
         columns.resize_with(columns.len().max(depth + 1), Vec::new);
-        columns[depth].push(stage);
+        columns[depth].push(Slot::Stage(stage));
     }
-    let mut rows = vec![0.0; depths.len()];
-    for column in &mut columns {
-        let wanted = |stage: &usize| {
-            let reads = &run.reads[*stage];
-            let sum: f64 = reads.iter().map(|above| rows[*above]).sum();
-            sum / reads.len().max(1) as f64
-        };
-        let mut ordered: Vec<(f64, usize)> =
-            column.iter().map(|stage| (wanted(stage), *stage)).collect();
-        ordered.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        *column = ordered.iter().map(|(_, stage)| *stage).collect();
-        let middle = (column.len() - 1) as f64 / 2.0;
-        for (row, stage) in column.iter().enumerate() {
-            rows[*stage] = row as f64 - middle;
+    for (writer, depth) in depths.iter().enumerate() {
+        let readers = (0..depths.len()).filter(|reader| run.reads[*reader].contains(&writer));
+        let furthest = readers.map(|reader| depths[reader]).max().unwrap_or(0);
+        for passed in depth + 1..furthest {
+            columns[passed].push(Slot::Passing(writer));
         }
+    }
+    let mut before: BTreeMap<usize, f64> = BTreeMap::new();
+    for column in &mut columns {
+        let wanted = |slot: &Slot| match slot {
+            Slot::Passing(writer) => before.get(writer).copied().unwrap_or_default(),
+            Slot::Stage(stage) => {
+                let rows = run.reads[*stage]
+                    .iter()
+                    .filter_map(|above| before.get(above));
+                let (sum, count) =
+                    rows.fold((0.0, 0.0), |(sum, count), row| (sum + row, count + 1.0));
+                sum / f64::max(count, 1.0)
+            }
+        };
+        let mut ordered: Vec<(f64, Slot)> =
+            column.iter().map(|slot| (wanted(slot), *slot)).collect();
+        ordered.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        *column = ordered.into_iter().map(|(_, slot)| slot).collect();
+        let middle = column.len().saturating_sub(1) as f64 / 2.0;
+        before = column
+            .iter()
+            .enumerate()
+            .map(|(row, slot)| (slot.stage(), row as f64 - middle))
+            .collect();
     }
     columns
 }
 
 fn node(position: usize, (x, y): (usize, usize), stage: &StageRecord) -> Node {
-    let did = match (stage.executed, stage.reused) {
-        (0, 0) => match stage.outcome {
-            StageOutcome::Resolved => "put together".to_owned(),
-            _ => state(stage).1.to_owned(),
-        },
-        (executed, 0) => format!("{} computed", count(executed)),
-        (0, reused) => format!("{} reused", count(reused)),
-        (executed, reused) => format!("{} computed, {} reused", count(executed), count(reused)),
-    };
     Node {
         position,
         x,
@@ -113,8 +170,19 @@ fn node(position: usize, (x, y): (usize, usize), stage: &StageRecord) -> Node {
         name: stage.name.clone(),
         kind: stage.kind.clone(),
         state: state(stage).0,
-        did,
+        did: did(stage),
         seconds: duration(stage.seconds),
+    }
+}
+
+/// What a stage did, in words.
+pub(crate) fn did(stage: &StageRecord) -> String {
+    match (stage.executed, stage.reused) {
+        (0, 0) if stage.outcome == StageOutcome::Resolved => "put together".to_owned(),
+        (0, 0) => state(stage).1.to_owned(),
+        (executed, 0) => format!("{} computed", count(executed)),
+        (0, reused) => format!("{} reused", count(reused)),
+        (executed, reused) => format!("{} new, {} reused", count(executed), count(reused)),
     }
 }
 
@@ -130,14 +198,21 @@ pub(crate) const fn state(stage: &StageRecord) -> (&'static str, &'static str) {
     }
 }
 
-/// From the right side of one stage to the left side of another.
-fn arrow(from: (usize, usize), to: (usize, usize)) -> String {
-    let (x0, y0) = (from.0 + NODE.0, from.1 + NODE.1 / 2);
-    let (x1, y1) = (to.0, to.1 + NODE.1 / 2);
-    let bend = (x1.saturating_sub(x0) / 2).min(GAP.0);
-    format!(
-        "M{x0} {y0}C{} {y0} {} {y1} {x1} {y1}",
-        x0 + bend,
-        x1.saturating_sub(bend)
-    )
+/// An arrow along places of columns: from the right side of the first to the left side of the last,
+/// straight through those between.
+fn arrow(way: &[(usize, usize)]) -> String {
+    use std::fmt::Write as _;
+    let mut path = String::new();
+    for (step, pair) in way.windows(2).enumerate() {
+        let [(from, y0), (to, y1)] = [pair[0], pair[1]];
+        let x0 = from + NODE.0;
+        let middle = x0.midpoint(to);
+        let begins = if step == 0 {
+            format!("M{x0} {y0}")
+        } else {
+            format!("H{x0}")
+        };
+        write!(path, "{begins}C{middle} {y0} {middle} {y1} {to} {y1}").expect("memory takes all");
+    }
+    path
 }

@@ -87,11 +87,11 @@ pub(crate) fn losses(runs: &[Named<'_>]) -> Vec<Plot> {
 
 /// CLIP scores over the scales of an adapter, with an interval of the mean (the paper's figure 9).
 pub(crate) fn scales(run: &Recorded<'_>) -> Vec<Plot> {
-    let scored = run
-        .stages()
-        .filter(|(_, record)| matches!(record.kind.as_str(), "eval.clip-score" | "eval.vqa-score"));
     let plot = |(stage, record): (usize, &ccsr_engine::record::StageRecord)| {
         let table = run.table_with(stage, &["scale", "score"])?;
+        if table.find("points").is_some() || record.kind == "select.pairs" {
+            return None;
+        }
         let mut by_epoch: BTreeMap<i64, BTreeMap<u64, ByPrompt>> = BTreeMap::new();
         for row in table.rows() {
             let (Ok(scale), Ok(score)) = (row.float("scale"), row.float("score")) else {
@@ -166,7 +166,7 @@ pub(crate) fn scales(run: &Recorded<'_>) -> Vec<Plot> {
             table,
         ))
     };
-    scored.filter_map(plot).collect()
+    run.stages().filter_map(plot).collect()
 }
 
 /// Scores of one scale, by prompt.

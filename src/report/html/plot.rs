@@ -150,7 +150,7 @@ pub(crate) fn bars(x: &str, end: f64, names: &[String], rows: &[Vec<Bar>]) -> Op
         let mut chart = ChartBuilder::on(area)
             .margin(10)
             .x_label_area_size(42)
-            .y_label_area_size(16 + 8 * longest as u32)
+            .y_label_area_size(18 + 7 * longest as u32)
             .build_cartesian_2d(0.0..end, (0..last).into_segmented())?;
         chart
             .configure_mesh()

@@ -3,9 +3,9 @@
 use ccsr_engine::record::{FileRole, RunRecord};
 use serde::Serialize;
 
-use super::graph::state;
+use super::graph::{did, state};
 use super::recorded::Recorded;
-use crate::ui::{count, counted, duration};
+use crate::ui::{counted, duration};
 
 /// How to run it again.
 #[derive(Debug, Serialize)]
@@ -118,8 +118,7 @@ pub(crate) struct StageFacts {
     pub(crate) kind: String,
     pub(crate) state: &'static str,
     pub(crate) outcome: &'static str,
-    pub(crate) executed: String,
-    pub(crate) reused: String,
+    pub(crate) did: String,
     pub(crate) seconds: String,
     pub(crate) saved: String,
     pub(crate) reads: Vec<(usize, String)>,
@@ -147,8 +146,7 @@ pub(crate) fn stages(run: &Recorded<'_>) -> Vec<StageFacts> {
             kind: stage.kind.clone(),
             state: class,
             outcome,
-            executed: count(stage.executed),
-            reused: count(stage.reused),
+            did: did(stage),
             seconds: duration(stage.seconds),
             saved: if stage.seconds_saved > 0.0 {
                 duration(stage.seconds_saved)
