@@ -4,12 +4,14 @@
 //! neighbours say what is to be seen, and the templates how. All that a run brings along, prompts
 //! above all, is escaped by the template engine; a policy in the page's head forbids everything else.
 
+mod boxes;
 mod comparison;
 mod family;
 mod gallery;
 mod graph;
 mod measurements;
 mod plot;
+mod points;
 pub(crate) mod recorded;
 mod settings;
 mod text;

@@ -6,16 +6,13 @@ use ccsr_cache::{Digest, Value};
 use ccsr_stage::{Row, Table};
 use serde::Serialize;
 
+use super::boxes::{Box, detections};
 use super::family::{Family, Lookup, Scoring};
+use super::points::{Points, Question, points, questions};
 use super::recorded::Recorded;
 use super::text::number;
 use super::thumbnails::Thumbnails;
 use super::verdict::{self, Rule};
-
-/// Boxes that are drawn on one picture: the surest.
-const BOXES: usize = 6;
-/// Boxes that are less sure than this are not drawn.
-const FAINT: f64 = 0.05;
 
 /// The images of one stage, by prompt.
 #[derive(Debug, Serialize)]
@@ -31,13 +28,6 @@ pub(crate) struct Gallery {
     pub(crate) scales: Vec<String>,
     pub(crate) questions: Vec<Question>,
     pub(crate) prompts: Vec<Prompt>,
-}
-
-/// A question, to be read beside the tables of points.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Question {
-    pub(crate) id: String,
-    pub(crate) text: String,
 }
 
 /// A prompt and its candidates.
@@ -88,42 +78,6 @@ pub(crate) struct Candidate {
     scale: Option<String>,
     #[serde(skip)]
     number: Option<i64>,
-}
-
-/// Where something was detected, in pixels of the image.
-#[derive(Debug, Serialize)]
-pub(crate) struct Box {
-    pub(crate) x: String,
-    pub(crate) y: String,
-    pub(crate) width: String,
-    pub(crate) height: String,
-    /// What, and how surely.
-    pub(crate) label: String,
-    /// Whether it is the surest.
-    pub(crate) surest: bool,
-}
-
-/// Table 1: what each answer counted, a row a candidate.
-#[derive(Debug, Serialize)]
-pub(crate) struct Points {
-    /// The stage that counted.
-    pub(crate) stage: String,
-    pub(crate) questions: Vec<String>,
-    pub(crate) rows: Vec<PointsRow>,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct PointsRow {
-    pub(crate) name: String,
-    pub(crate) won: bool,
-    pub(crate) cells: Vec<Cell>,
-    pub(crate) total: String,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct Cell {
-    pub(crate) points: String,
-    pub(crate) answer: String,
 }
 
 /// The images of a family whose small pictures are wanted.
@@ -292,10 +246,24 @@ fn prompt(
             format!("no pair: {}", verdict::dropped(&known.rule)),
         ),
     };
-    let points = known.scores.iter().map(|(scoring, scores)| {
-        let stage = &run.record.stages[scoring.stage].name;
-        points(stage, scoring, scores, known, questions, rows, &candidates)
-    });
+    let answers = known.answers.first();
+    let mut counted: Vec<_> = known
+        .scores
+        .iter()
+        .map(|(scoring, scores)| {
+            let stage = &run.record.stages[scoring.stage].name;
+            points(stage, (Some(scores), answers), questions, rows, &candidates)
+        })
+        .collect();
+    if counted.is_empty() && answers.is_some() {
+        counted.push(points(
+            "answers",
+            (None, answers),
+            questions,
+            rows,
+            &candidates,
+        ));
+    }
     Prompt {
         number,
         class,
@@ -303,7 +271,7 @@ fn prompt(
         state,
         result,
         winner: position,
-        points: points.collect(),
+        points: counted,
         strips: strips(&candidates),
         candidates,
     }
@@ -332,7 +300,10 @@ fn candidate(
     let image = row.find("image").and_then(Value::as_blob);
     let thumbnail = image.and_then(|image| thumbnails.get(&image));
     let (width, height) = thumbnail.map_or((1, 1), |thumbnail| thumbnail.size);
-    let (seen, boxes) = detections(known, row);
+    let detected = known.detections.first();
+    let (seen, boxes) = detected
+        .map(|found| detections(found, row))
+        .unwrap_or_default();
     let measures = known.measures.iter().filter_map(|(stage, measured)| {
         let score = measured.first(row)?.float("score").ok()?;
         Some(format!("{stage} {}", number(score)))
@@ -425,131 +396,6 @@ fn strips(candidates: &[Candidate]) -> Vec<Strip> {
         strip.candidates[column].get_or_insert(position);
     }
     strips
-}
-
-/// What was detected in an image: in words, and where.
-fn detections(known: &Known<'_>, row: Row<'_>) -> (String, Vec<Box>) {
-    let Some(detections) = known.detections.first() else {
-        return (String::new(), Vec::new());
-    };
-    let float = |row: &Row<'_>, name: &str| row.float(name).unwrap_or_default();
-    let mut found: Vec<_> = detections.all(row).collect();
-    found.sort_by(|a, b| float(b, "confidence").total_cmp(&float(a, "confidence")));
-    let seen = match found.as_slice() {
-        [] => "nothing detected".to_owned(),
-        [one] => format!("1 detection, {}", number(float(one, "confidence"))),
-        [first, ..] => format!(
-            "{} detections, surest {}",
-            found.len(),
-            number(float(first, "confidence"))
-        ),
-    };
-    let shown = found
-        .iter()
-        .filter(|row| float(row, "confidence") >= FAINT)
-        .take(BOXES);
-    let boxes = shown.enumerate().map(|(place, row)| {
-        let [x0, y0, x1, y1] = ["x0", "y0", "x1", "y1"].map(|name| float(row, name));
-        let label = row.text("label").unwrap_or_default();
-        Box {
-            x: number(x0),
-            y: number(y0),
-            width: number((x1 - x0).max(0.0)),
-            height: number((y1 - y0).max(0.0)),
-            label: format!("{label} {}", number(float(row, "confidence"))),
-            surest: place == 0,
-        }
-    });
-    (seen, boxes.collect())
-}
-
-fn points(
-    stage: &str,
-    scoring: &Scoring,
-    scores: &Lookup<'_>,
-    known: &Known<'_>,
-    questions: &[Question],
-    rows: &[Row<'_>],
-    candidates: &[Candidate],
-) -> Points {
-    let _ = scoring;
-    let counted = |row: &Row<'_>| -> Option<Value> { scores.first(*row)?.find("points").cloned() };
-    let mut asked: Vec<String> = questions
-        .iter()
-        .map(|question| question.id.clone())
-        .collect();
-    for points in rows.iter().filter_map(counted) {
-        if let Value::Map(points) = points {
-            let new = points
-                .keys()
-                .filter(|id| !asked.iter().any(|known| **known == ***id));
-            let new: Vec<String> = new.map(ToString::to_string).collect();
-            asked.extend(new);
-        }
-    }
-    let of_row = |(row, candidate): (&Row<'_>, &Candidate)| {
-        let counted = counted(row);
-        let answers: HashMap<String, String> = known
-            .answers
-            .first()
-            .into_iter()
-            .flat_map(|answers| answers.all(*row))
-            .filter_map(|row| {
-                Some((
-                    row.text("question").ok()?.to_owned(),
-                    row.text("answer").ok()?.to_owned(),
-                ))
-            })
-            .collect();
-        let cell = |id: &String| Cell {
-            points: counted
-                .as_ref()
-                .and_then(|points| points.get(id))
-                .and_then(Value::as_float)
-                .map_or_else(String::new, number),
-            answer: answers.get(id).cloned().unwrap_or_default(),
-        };
-        PointsRow {
-            name: candidate.name.clone(),
-            won: candidate.won,
-            cells: asked.iter().map(cell).collect(),
-            total: scores
-                .first(*row)
-                .and_then(|row| row.float("score").ok())
-                .map_or_else(String::new, number),
-        }
-    };
-    Points {
-        stage: stage.to_owned(),
-        rows: rows.iter().zip(candidates).map(of_row).collect(),
-        questions: asked,
-    }
-}
-
-/// The questions that were asked, as the judge, or else the scoring, was told them.
-fn questions(run: &Recorded<'_>, family: &Family) -> Vec<Question> {
-    let judges = family.answers.iter().map(|(stage, _)| *stage);
-    let scorings = family.scorings.iter().map(|scoring| scoring.stage);
-    let of_stage = |stage: usize| match run.record.stages[stage]
-        .value
-        .get("with")?
-        .get("questions")?
-    {
-        Value::List(questions) => Some(questions.iter().filter_map(question).collect::<Vec<_>>()),
-        _ => None,
-    };
-    judges
-        .chain(scorings)
-        .find_map(of_stage)
-        .unwrap_or_default()
-}
-
-fn question(value: &Value) -> Option<Question> {
-    let text = |name: &str| value.get(name).and_then(Value::as_text).map(str::to_owned);
-    Some(Question {
-        id: text("id")?,
-        text: text("text").unwrap_or_default(),
-    })
 }
 
 fn text(row: Row<'_>, name: &str) -> String {

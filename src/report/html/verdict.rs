@@ -25,10 +25,10 @@ pub(crate) fn won(pair: Row<'_>) -> String {
         (..=1, Some(confidence)) => format!("best score {score}, detection {}", number(confidence)),
         (..=1, None) => format!("best score {score}"),
         (_, Some(confidence)) => format!(
-            "of {tied} shortlisted at score {score}, the surest detection: {}",
+            "of {tied} shortlisted, the surest detection: {}",
             number(confidence)
         ),
-        (_, None) => format!("of {tied} shortlisted at score {score}, the first"),
+        (_, None) => format!("of {tied} shortlisted, the first"),
     }
 }
 
@@ -92,5 +92,116 @@ pub(crate) fn dropped(rule: &Rule) -> String {
             number(least)
         ),
         None => "no candidate was shortlisted".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ccsr_stage::{ColumnType, Schema, Table, Value};
+
+    use super::*;
+
+    /// Rows of `pairs`: score, how many were shortlisted, confidence.
+    fn pairs(rows: &[(f64, i64, Option<f64>)]) -> Table {
+        let schema = Schema::new([
+            ("score", ColumnType::Float),
+            ("shortlisted", ColumnType::Int),
+            ("confidence", ColumnType::Float),
+        ]);
+        let mut table = Table::builder(schema);
+        for (score, shortlisted, confidence) in rows {
+            let row = [
+                Value::Float(*score),
+                Value::Int(*shortlisted),
+                Value::from(*confidence),
+            ];
+            table.push(row).unwrap();
+        }
+        table.finish()
+    }
+
+    /// Rows of `rejected`: score, reason, confidence.
+    fn rejected(rows: &[(f64, &str, Option<f64>)]) -> Table {
+        let schema = Schema::new([
+            ("score", ColumnType::Float),
+            ("reason", ColumnType::Text),
+            ("confidence", ColumnType::Float),
+        ]);
+        let mut table = Table::builder(schema);
+        for (score, reason, confidence) in rows {
+            let row = [
+                Value::Float(*score),
+                Value::from(*reason),
+                Value::from(*confidence),
+            ];
+            table.push(row).unwrap();
+        }
+        table.finish()
+    }
+
+    #[test]
+    fn winners_say_why() {
+        let pairs = pairs(&[
+            (8.0, 1, Some(0.93)),
+            (8.0, 3, Some(0.93)),
+            (7.5, 1, None),
+            (7.0, 4, None),
+        ]);
+        assert_eq!(
+            pairs.rows().map(won).collect::<Vec<_>>(),
+            [
+                "best score 8, detection 0.93",
+                "of 3 shortlisted, the surest detection: 0.93",
+                "best score 7.5",
+                "of 4 shortlisted, the first",
+            ]
+        );
+    }
+
+    #[test]
+    fn losers_say_why() {
+        let pairs = pairs(&[(8.0, 3, Some(0.93))]);
+        let winner = Some(pairs.row(0));
+        let rejected = rejected(&[
+            (6.0, "score", Some(0.99)),
+            (8.0, "score", Some(0.99)),
+            (8.0, "confidence", Some(0.71)),
+            (9.0, "confidence", Some(0.71)),
+            (8.0, "confidence", Some(0.4)),
+            (8.0, "confidence", None),
+            (8.0, "not_first", Some(0.93)),
+        ]);
+        let rule = Rule { least: Some(0.6) };
+        let told: Vec<_> = rejected
+            .rows()
+            .map(|row| lost(row, winner, 8.0, &rule))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "score 6 < 8",
+                "score 8, not shortlisted",
+                "tied at 8, detection 0.71 < 0.93",
+                "score 9, detection 0.71 < 0.93",
+                "score 8, but detection 0.4 is below 0.6",
+                "score 8, but the class was not detected",
+                "score 8, as good as the winner, which comes first",
+            ]
+        );
+        // Nobody won: the best score is what the others are compared with.
+        let told: Vec<_> = rejected
+            .rows()
+            .take(1)
+            .map(|row| lost(row, None, 8.0, &rule))
+            .collect();
+        assert_eq!(told, ["score 6 < 8"]);
+        assert_eq!(
+            dropped(&rule),
+            "no shortlisted candidate has a detection of its class from 0.6 upwards"
+        );
+        assert_eq!(
+            dropped(&Rule { least: None }),
+            "no candidate was shortlisted"
+        );
     }
 }
