@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program, if there is one: `$CHROMIUM`, or what distributions call it.
 pub(crate) fn installed() -> Option<PathBuf> {
@@ -91,14 +91,14 @@ impl Tab {
             events: Vec::new(),
             _profile: profile,
         };
-        let target = tab.send("Target.createTarget", json!({ "url": "about:blank" }));
+        let target = tab.send("Target.createTarget", &json!({ "url": "about:blank" }));
         let attached = tab.send(
             "Target.attachToTarget",
-            json!({ "targetId": target["targetId"], "flatten": true }),
+            &json!({ "targetId": target["targetId"], "flatten": true }),
         );
         tab.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            tab.send(&format!("{domain}.enable"), json!({}));
+            tab.send(&format!("{domain}.enable"), &json!({}));
         }
         tab.resize(width, height);
         tab.prefer("light");
@@ -107,7 +107,7 @@ impl Tab {
 
     /// Sends a command and waits for its answer.
     #[track_caller]
-    pub(crate) fn send(&mut self, method: &str, params: Json) -> Json {
+    pub(crate) fn send(&mut self, method: &str, params: &Json) -> Json {
         self.sent += 1;
         let mut message = json!({ "id": self.sent, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -135,7 +135,7 @@ impl Tab {
     /// Goes to a page, and waits until it is loaded.
     #[track_caller]
     pub(crate) fn visit(&mut self, url: &str) {
-        self.send("Page.navigate", json!({ "url": url }));
+        self.send("Page.navigate", &json!({ "url": url }));
         while !self
             .events
             .iter()
@@ -148,7 +148,7 @@ impl Tab {
 
     pub(crate) fn resize(&mut self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.send("Emulation.setDeviceMetricsOverride", size);
+        self.send("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// What the user prefers: `light` or `dark`, and nothing that moves.
@@ -159,7 +159,7 @@ impl Tab {
         ]);
         self.send(
             "Emulation.setEmulatedMedia",
-            json!({ "features": features }),
+            &json!({ "features": features }),
         );
     }
 
@@ -168,7 +168,7 @@ impl Tab {
     pub(crate) fn ask(&mut self, expression: &str) -> Json {
         let answer = self.send(
             "Runtime.evaluate",
-            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true }),
+            &json!({ "expression": expression, "returnByValue": true, "awaitPromise": true }),
         );
         assert!(
             answer["exceptionDetails"].is_null(),
@@ -199,7 +199,7 @@ impl Tab {
         ));
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
-            self.send("Input.dispatchMouseEvent", event);
+            self.send("Input.dispatchMouseEvent", &event);
         }
     }
 
@@ -220,22 +220,22 @@ impl Tab {
         };
         self.send(
             "Input.dispatchKeyEvent",
-            json!({ "type": "keyDown", "key": key, "text": text, "windowsVirtualKeyCode": code }),
+            &json!({ "type": "keyDown", "key": key, "text": text, "windowsVirtualKeyCode": code }),
         );
         self.send(
             "Input.dispatchKeyEvent",
-            json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code }),
+            &json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code }),
         );
     }
 
     /// Types a text.
     pub(crate) fn write(&mut self, text: &str) {
-        self.send("Input.insertText", json!({ "text": text }));
+        self.send("Input.insertText", &json!({ "text": text }));
     }
 
     /// What is to be seen, also kept as a file for people to look at.
     pub(crate) fn picture(&mut self, name: &str) -> RgbImage {
-        let shot = self.send("Page.captureScreenshot", json!({ "format": "png" }));
+        let shot = self.send("Page.captureScreenshot", &json!({ "format": "png" }));
         let bytes = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("browser");
         std::fs::create_dir_all(&folder).unwrap();

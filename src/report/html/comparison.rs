@@ -1,6 +1,6 @@
 //! Two runs side by side: what was told otherwise, whose winners changed, which numbers differ.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ccsr_engine::compare::{TableComparison, compare_runs};
 use serde::Serialize;
@@ -169,15 +169,11 @@ fn choices(here: &Gallery, there: &Gallery) -> Choices {
     for prompt in &here.prompts {
         compare(prompt, Some(prompt), others.get(&key(prompt)).copied());
     }
-    let known: HashMap<_, _> = here
-        .prompts
-        .iter()
-        .map(|prompt| (key(prompt), ()))
-        .collect();
+    let known: HashSet<_> = here.prompts.iter().map(key).collect();
     for prompt in there
         .prompts
         .iter()
-        .filter(|prompt| !known.contains_key(&key(prompt)))
+        .filter(|prompt| !known.contains(&key(prompt)))
     {
         compare(prompt, None, Some(prompt));
     }

@@ -19,12 +19,13 @@ use super::verdict::{self, Rule};
 pub(crate) struct Gallery {
     /// The stage.
     pub(crate) stage: String,
-    /// Stages that said something of the images, with what they did.
+    /// How many images there are, and how many of them cannot be shown.
     pub(crate) images: usize,
     pub(crate) lost: usize,
-    pub(crate) chosen: usize,
+    /// Whether pairs were chosen, and of how many prompts.
     pub(crate) chooses: bool,
-    /// Whether prompts are drawn with several scales of an adapter.
+    pub(crate) chosen: usize,
+    /// The scales of an adapter that prompts were drawn with, if there are several.
     pub(crate) scales: Vec<String>,
     pub(crate) questions: Vec<Question>,
     pub(crate) prompts: Vec<Prompt>,
@@ -95,6 +96,7 @@ pub(crate) fn images(family: &Family) -> BTreeSet<Digest> {
 /// What is known of the candidates besides their own rows.
 struct Known<'a> {
     answers: Vec<Lookup<'a>>,
+    /// By the ways of counting.
     scores: Vec<(&'a Scoring, Lookup<'a>)>,
     detections: Vec<Lookup<'a>>,
     measures: Vec<(&'a str, Lookup<'a>)>,

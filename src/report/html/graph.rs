@@ -131,9 +131,8 @@ fn columns(run: &Recorded<'_>) -> Vec<Vec<Slot>> {
     for (writer, depth) in depths.iter().enumerate() {
         let readers = (0..depths.len()).filter(|reader| run.reads[*reader].contains(&writer));
         let furthest = readers.map(|reader| depths[reader]).max().unwrap_or(0);
-        for passed in depth + 1..furthest {
-            columns[passed].push(Slot::Passing(writer));
-        }
+        let passed = columns.iter_mut().take(furthest).skip(depth + 1);
+        passed.for_each(|column| column.push(Slot::Passing(writer)));
     }
     let mut before: BTreeMap<usize, f64> = BTreeMap::new();
     for column in &mut columns {
