@@ -42,6 +42,9 @@ use crate::ui::{count, duration};
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
+/// A run with more images shows the chosen ones only, so that the page stays light.
+const MOST: usize = 10_000;
+
 /// The templates by name, each of which stands for a part of the page.
 const TEMPLATES: [(&str, &str); 7] = [
     ("page.html", include_str!("html/page.html")),
@@ -67,11 +70,18 @@ pub(crate) struct Report {
 pub(crate) fn report(run: &Recorded<'_>, other: Option<&Recorded<'_>>) -> Report {
     let families = Family::all(run);
     let other_families = other.map(Family::all).unwrap_or_default();
-    let images: BTreeSet<Digest> = families
-        .iter()
-        .chain(&other_families)
-        .flat_map(gallery::images)
-        .collect();
+    let mut images: BTreeSet<Digest> = families.iter().flat_map(gallery::images).collect();
+    let left_out = if images.len() > MOST { images.len() } else { 0 };
+    if left_out > 0 {
+        images.clear();
+    }
+    // Of the other run only winners are shown; of a very large one, too.
+    images.extend(
+        families
+            .iter()
+            .chain(&other_families)
+            .flat_map(gallery::chosen),
+    );
     let stores: Vec<_> = [Some(run), other]
         .into_iter()
         .flatten()
@@ -87,7 +97,6 @@ pub(crate) fn report(run: &Recorded<'_>, other: Option<&Recorded<'_>>) -> Report
     let seen = galleries(run, &families);
     let compared =
         other.map(|other| Comparison::of(run, other, (&seen, &galleries(other, &other_families))));
-    // Pictures that only the other run's losers would show are not embedded: nobody points at them.
     let mut runs = vec![(run.record.run.as_str(), run)];
     runs.extend(other.map(|other| (other.record.run.as_str(), other)));
     let mut plots = measurements::losses(&runs);
@@ -116,7 +125,8 @@ pub(crate) fn report(run: &Recorded<'_>, other: Option<&Recorded<'_>>) -> Report
             executed => count(record.units_executed), reused => count(record.units_reused),
             version => record.version.as_str(),
             lost => run.lost(),
-            lost_images => seen.iter().map(|gallery| gallery.lost).sum::<usize>(),
+            left_out => count(left_out as u64), leaves_out => left_out > 0,
+            lost_images => if left_out > 0 { 0 } else { lost_images(&seen) },
             style => Value::from_safe_string(STYLE.to_owned()),
             script => Value::from_safe_string(SCRIPT.to_owned()),
             style_hash => hash(STYLE), script_hash => hash(SCRIPT),
@@ -129,6 +139,10 @@ pub(crate) fn report(run: &Recorded<'_>, other: Option<&Recorded<'_>>) -> Report
         images: thumbnails.urls().len(),
         lost: run.lost(),
     }
+}
+
+fn lost_images(galleries: &[Gallery]) -> usize {
+    galleries.iter().map(|gallery| gallery.lost).sum()
 }
 
 /// The engine that fills in the templates.

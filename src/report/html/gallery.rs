@@ -93,6 +93,18 @@ pub(crate) fn images(family: &Family) -> BTreeSet<Digest> {
     column.iter().filter_map(Value::as_blob).collect()
 }
 
+/// Those that were chosen.
+pub(crate) fn chosen(family: &Family) -> BTreeSet<Digest> {
+    let choices = family
+        .scorings
+        .iter()
+        .filter_map(|scoring| scoring.choice.as_ref());
+    let images = choices.filter_map(|choice| choice.pairs.find("image"));
+    images
+        .flat_map(|column| column.cells().iter().filter_map(Value::as_blob))
+        .collect()
+}
+
 /// What is known of the candidates besides their own rows.
 struct Known<'a> {
     answers: Vec<Lookup<'a>>,

@@ -57,11 +57,7 @@ pub(crate) fn losses(runs: &[Named<'_>]) -> Vec<Plot> {
             } else {
                 "loss".to_owned()
             };
-            lines.push(Series {
-                name,
-                points: averaged(&points),
-                ..Series::default()
-            });
+            lines.extend(smoothed(name, &points));
         }
         let points = pairs(table, "step", "loss");
         let (first, last) = (points.first()?, points.last()?);
@@ -281,6 +277,11 @@ fn plotted(
     lines: &[Series],
     table: Numbers,
 ) -> Plot {
+    let names: Vec<_> = lines
+        .iter()
+        .filter(|line| !line.faint)
+        .map(|line| line.name.clone())
+        .collect();
     Plot {
         id: id.to_owned(),
         title,
@@ -288,11 +289,7 @@ fn plotted(
         svg: drawing.svg,
         width: drawing.width,
         height: drawing.height,
-        legend: if lines.len() > 1 {
-            lines.iter().map(|line| line.name.clone()).collect()
-        } else {
-            Vec::new()
-        },
+        legend: if names.len() > 1 { names } else { Vec::new() },
         table,
     }
 }
@@ -306,6 +303,40 @@ fn pairs(table: &Table, x: &str, y: &str) -> Vec<(f64, f64)> {
         .rows()
         .filter_map(|row| Some((row.float(x).ok()?, row.float(y).ok()?)))
         .collect()
+}
+
+/// A line, and, if it has many points, in front of it their mean over the neighbours.
+fn smoothed(name: String, points: &[(f64, f64)]) -> Vec<Series> {
+    let points = averaged(points);
+    let around = points.len() / 40;
+    if around == 0 {
+        return vec![Series {
+            name,
+            points,
+            ..Series::default()
+        }];
+    }
+    let mean = |(place, (x, _)): (usize, &(f64, f64))| {
+        // As many on either side, so that the ends do not lean.
+        let around = around.min(place).min(points.len() - 1 - place);
+        let near = &points[place - around..=place + around];
+        (
+            *x,
+            near.iter().map(|(_, y)| y).sum::<f64>() / near.len() as f64,
+        )
+    };
+    let means = points.iter().enumerate().map(mean).collect();
+    let all = Series {
+        points,
+        faint: true,
+        ..Series::default()
+    };
+    let mean = Series {
+        name,
+        points: means,
+        ..Series::default()
+    };
+    vec![all, mean]
 }
 
 /// At most [`POINTS`] points: neighbours are averaged.

@@ -53,6 +53,7 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, f64)>,
     /// Low and high at each point; may be empty.
     pub(crate) interval: Vec<(f64, f64)>,
+    /// Whether it stands back behind the next one, whose colour it has.
     pub(crate) faint: bool,
 }
 
@@ -94,8 +95,10 @@ pub(crate) fn lines(x: &str, y: &str, all: &[Series]) -> Option<Drawing> {
             .x_desc(x)
             .y_desc(y)
             .draw()?;
-        for (index, line) in all.iter().enumerate() {
-            let colour = series(index);
+        let mut colours = 0;
+        for line in all {
+            let colour = series(colours);
+            colours += usize::from(!line.faint);
             let points = || {
                 line.points
                     .iter()
