@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value as Json;
 
 use crate::page::{Element, Page};
-use crate::project::{ELEPHANT, Project, SMALL, TABLE1, walk};
+use crate::project::{ELEPHANT, MEDIUM, Project, SMALL, TABLE1, copy, walk};
 use crate::warm;
 
 /// The report on a run, as it was written.
@@ -380,6 +381,46 @@ fn a_failed_run_has_a_report_too() {
             .text
             .contains("nobody")
     );
+}
+
+#[test]
+fn a_killed_run_has_a_report_of_what_there_was() {
+    let project = Project::new();
+    let mut running = project.start(MEDIUM);
+    running.await_event("batch_committed", "answers");
+    assert!(running.kill());
+    let (_, page) = reported(&project, []);
+    assert_eq!(page.all("span", "bad")[0].text, "died");
+    assert_eq!(page.all("a", "node").len(), 9);
+    assert!(page.id("again").text.contains("stages.images.batch=5"));
+}
+
+/// Networks in all roles: what they find means nothing, but there is much of it.
+#[test]
+fn of_many_boxes_the_surest_are_drawn() {
+    let project = Project::new();
+    for example in ["examples/self_reward", "examples/stable_diffusion"] {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(example);
+        copy(&from, &project.path(example));
+    }
+    project
+        .run(["run", "examples/self_reward/pipeline.yaml"])
+        .succeeded();
+    let (_, page) = reported(&project, []);
+    let cards = page.all("li", "card");
+    assert_eq!(cards.len(), 8);
+    for card in cards {
+        assert_eq!(page.within(card, "rect", "").len(), 6);
+        assert_eq!(page.within(card, "rect", "surest").len(), 1);
+        for why in page.within(card, "p", "why") {
+            let (one, other) = why.text.split_once(" < ").unwrap_or_default();
+            assert!(
+                one.is_empty() || !one.ends_with(&format!(" {other}")),
+                "{}",
+                why.text
+            );
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,19 @@ pub(crate) fn number(number: f64) -> String {
     if text == "-0" { "0" } else { text }.to_owned()
 }
 
+/// Two numbers that differ, with as many digits as it takes to see it.
+pub(crate) fn apart(one: f64, other: f64) -> (String, String) {
+    let short = (number(one), number(other));
+    if short.0 != short.1 {
+        return short;
+    }
+    let longer = (4..16).map(|digits| (format!("{one:.digits$}"), format!("{other:.digits$}")));
+    longer
+        .into_iter()
+        .find(|(one, other)| one != other)
+        .unwrap_or(short)
+}
+
 /// Seconds since 1970 as a date: `2026-11-28 12:49:54 UTC`.
 pub(crate) fn date(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
@@ -59,6 +72,17 @@ mod tests {
         ]
         .map(number);
         assert_eq!(told.join(" "), "8 0.5 0.912 12.35 0 1.20e-5 1000000 –");
+    }
+
+    #[test]
+    fn numbers_that_differ_look_different() {
+        let told = |one, other| apart(one, other);
+        assert_eq!(told(6.0, 8.0), ("6".to_owned(), "8".to_owned()));
+        assert_eq!(
+            told(0.241_21, 0.241_34),
+            ("0.2412".to_owned(), "0.2413".to_owned())
+        );
+        assert_eq!(told(0.5, 0.5), ("0.5".to_owned(), "0.5".to_owned()));
     }
 
     #[test]

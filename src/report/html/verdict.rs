@@ -3,7 +3,7 @@
 use ccsr_cache::Value;
 use ccsr_stage::Row;
 
-use super::text::number;
+use super::text::{apart, number};
 
 /// What was chosen among the candidates of a prompt.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,8 @@ pub(crate) fn lost(rejected: Row<'_>, winner: Option<Row<'_>>, best: f64, rule: 
                 .and_then(|winner| float(winner, "score"))
                 .unwrap_or(best);
             if score < against {
-                format!("score {} < {}", number(score), number(against))
+                let (score, against) = apart(score, against);
+                format!("score {score} < {against}")
             } else {
                 format!("score {}, not shortlisted", number(score))
             }
@@ -60,20 +61,15 @@ pub(crate) fn lost(rejected: Row<'_>, winner: Option<Row<'_>>, best: f64, rule: 
                 number(mine),
                 number(rule.least.unwrap_or_default())
             ),
-            (Some(mine), Some(theirs)) => format!(
-                "{} {}, detection {} < {}",
-                if winner
-                    .and_then(|winner| float(winner, "score"))
-                    .is_some_and(|theirs| theirs.total_cmp(&score).is_eq())
-                {
-                    "tied at"
-                } else {
-                    "score"
-                },
-                number(score),
-                number(mine),
-                number(theirs)
-            ),
+            (Some(mine), Some(theirs)) => {
+                let tied = winner.and_then(|winner| float(winner, "score")) == Some(score);
+                let (mine, theirs) = apart(mine, theirs);
+                format!(
+                    "{} {}, detection {mine} < {theirs}",
+                    if tied { "tied at" } else { "score" },
+                    number(score)
+                )
+            }
             (Some(mine), None) => format!("score {}, detection {}", number(score), number(mine)),
         },
         Some("not_first") => format!(
