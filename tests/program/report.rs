@@ -557,10 +557,10 @@ fn two_runs_stand_side_by_side() {
     for prompt in changed {
         let sides = page.within(prompt, "div", "side");
         assert_eq!(sides.len(), 2);
+        let told = [0, 1].map(|side| page.within(sides[side], "p", "")[1].text.as_str());
         assert!(
-            sides[0].text.starts_with("no pair:") && sides[1].text.starts_with("candidate "),
-            "{}",
-            prompt.text
+            told[0].starts_with("no pair:") && told[1].starts_with("candidate "),
+            "{told:?}"
         );
         assert_eq!(
             [0, 1].map(|side| page.within(sides[side], "img", "").len()),

@@ -1,6 +1,6 @@
 //! Two runs side by side: what was told otherwise, whose winners changed, which numbers differ.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use ccsr_engine::compare::{TableComparison, compare_runs};
 use serde::Serialize;
@@ -31,11 +31,14 @@ pub(crate) struct Comparison {
 #[derive(Debug, Serialize)]
 pub(crate) struct Choices {
     pub(crate) stage: String,
+    /// Prompts with the same winner in both.
     pub(crate) kept: usize,
     pub(crate) changed: Vec<Changed>,
+    /// Prompts that only this run has, and only the other.
+    pub(crate) alone: (usize, usize),
 }
 
-/// A prompt whose winners differ, or that only one run has.
+/// A prompt whose winners differ.
 #[derive(Debug, Serialize)]
 pub(crate) struct Changed {
     pub(crate) class: String,
@@ -150,37 +153,32 @@ fn choices(here: &Gallery, there: &Gallery) -> Choices {
         .iter()
         .map(|prompt| (key(prompt), prompt))
         .collect();
-    let mut changed = Vec::new();
-    let mut kept = 0;
-    let mut compare = |prompt: &Prompt, here: Option<&Prompt>, there: Option<&Prompt>| {
-        let (a, b) = (here.and_then(winner), there.and_then(winner));
-        let same = a.map(|won| (won.image, &won.name)) == b.map(|won| (won.image, &won.name));
-        if here.is_some() && there.is_some() && same {
+    let (mut shared, mut kept, mut changed) = (0, 0, Vec::new());
+    for prompt in &here.prompts {
+        let Some(other) = others.get(&key(prompt)) else {
+            continue;
+        };
+        shared += 1;
+        let won = |prompt| winner(prompt).map(|won: &Candidate| (won.image, &won.name));
+        if won(prompt) == won(other) {
             kept += 1;
-            return;
+            continue;
         }
         changed.push(Changed {
             class: prompt.class.clone(),
             text: prompt.text.clone(),
-            here: side(here),
-            there: side(there),
+            here: side(prompt),
+            there: side(other),
         });
-    };
-    for prompt in &here.prompts {
-        compare(prompt, Some(prompt), others.get(&key(prompt)).copied());
-    }
-    let known: HashSet<_> = here.prompts.iter().map(key).collect();
-    for prompt in there
-        .prompts
-        .iter()
-        .filter(|prompt| !known.contains(&key(prompt)))
-    {
-        compare(prompt, None, Some(prompt));
     }
     Choices {
         stage: here.stage.clone(),
         kept,
         changed,
+        alone: (
+            here.prompts.len() - shared,
+            there.prompts.len().saturating_sub(shared),
+        ),
     }
 }
 
@@ -188,12 +186,9 @@ fn winner(prompt: &Prompt) -> Option<&Candidate> {
     Some(&prompt.candidates[prompt.winner?])
 }
 
-fn side(prompt: Option<&Prompt>) -> Side {
+fn side(prompt: &Prompt) -> Side {
     Side {
-        thumbnail: prompt.and_then(winner).and_then(|winner| winner.thumbnail),
-        text: prompt.map_or_else(
-            || "this run does not have the prompt".to_owned(),
-            |prompt| prompt.result.clone(),
-        ),
+        thumbnail: winner(prompt).and_then(|winner| winner.thumbnail),
+        text: prompt.result.clone(),
     }
 }
