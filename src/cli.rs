@@ -3,6 +3,7 @@
 mod cache;
 mod log;
 mod models;
+mod report;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::session::DEVICES;
 pub(crate) use cache::{CacheCommand, GcArgs};
 pub(crate) use log::{LogArgs, LogFormat, LogLevel};
 pub(crate) use models::{ConvertArgs, ModelsCommand, PullArgs};
+pub(crate) use report::ReportArgs;
 
 /// A declarative workflow engine for self-rewarding text-to-image research.
 ///
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     /// List past runs, or show one.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Write a page about a run, to look at: its stages, images, choices, plots.
+    Report(ReportArgs),
     /// Tell what executed when in a run, or draw it for Perfetto.
     Trace(TraceArgs),
     /// Print the JSON Schema of a kind of file, for editors.

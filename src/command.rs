@@ -9,6 +9,7 @@ mod init;
 mod man;
 mod models;
 mod plan;
+mod report;
 mod run;
 mod runs;
 mod schema;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::doctor(cli, args, ui),
         Command::Man(args) => man::man(args, ui),
         Command::Trace(args) => trace::trace(cli, args, ui),
+        Command::Report(args) => report::run(cli, args, ui),
         Command::Schema(args) => schema::schema(args, ui),
         Command::Cache(command) => cache::cache(cli, command, ui),
         Command::Models(command) => models::models(command, ui),

@@ -4,6 +4,7 @@ pub(crate) mod agreement;
 pub(crate) mod changes;
 pub(crate) mod compare;
 pub(crate) mod diagnostics;
+pub(crate) mod html;
 pub(crate) mod summary;
 pub(crate) mod sweep;
 pub(crate) mod trials;

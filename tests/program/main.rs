@@ -12,6 +12,7 @@
 )]
 
 mod ledger;
+mod page;
 mod project;
 mod transcript;
 mod warm;
@@ -37,6 +38,7 @@ mod logs;
 mod promises;
 mod questions;
 mod references;
+mod report;
 mod reproduction;
 mod run_diff;
 mod schema;
