@@ -208,3 +208,103 @@ impl View for Row<'_> {
         size_of_val(self.numbers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ccsr_stable_diffusion::{BlockKind, UNetConfig};
+
+    use super::*;
+    use crate::Targets;
+
+    fn layers(targets: &[&str], rank: usize) -> Layers {
+        let config = UNetConfig {
+            block_out_channels: vec![32, 64],
+            down_block_types: vec![BlockKind::CrossAttentionDown; 2],
+            up_block_types: vec![BlockKind::CrossAttentionUp; 2],
+            ..UNetConfig::default()
+        };
+        let targets = Targets {
+            unet: targets.iter().map(ToString::to_string).collect(),
+            text_encoder: Vec::new(),
+        };
+        let mut unet = config.init(&burn::prelude::Device::flex());
+        Layers::of(&mut unet, None, &targets, rank).unwrap()
+    }
+
+    fn trained(layers: &Layers, average: bool) -> State {
+        let numbers = (0..layers.numbers()).map(|number| number as f32 * 1e-3);
+        let mut state = State::new(numbers.collect(), average);
+        for step in 0..3 {
+            let gradient = state
+                .parameters
+                .iter()
+                .map(|number| (number + step as f32).sin());
+            let decay = average.then_some(Average { decay: 0.5 });
+            state.step(gradient.collect(), &AdamW::default(), 1e-3, decay);
+        }
+        state
+    }
+
+    #[test]
+    fn a_checkpoint_holds_all_that_changes() {
+        let layers = layers(&["to_q"], 2);
+        for average in [false, true] {
+            let state = trained(&layers, average);
+            let bytes = state.to_bytes(&layers);
+            assert_eq!(
+                bytes,
+                state.clone().to_bytes(&layers),
+                "equal states, equal bytes"
+            );
+            assert_eq!(State::from_bytes(&bytes, &layers, average).unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_of_other_layers_is_refused_by_the_first_that_differs() {
+        let (trained_layers, others) = (layers(&["to_q"], 2), layers(&["to_q"], 3));
+        let bytes = trained(&trained_layers, false).to_bytes(&trained_layers);
+        let says = |layers: &Layers, average| {
+            State::from_bytes(&bytes, layers, average)
+                .unwrap_err()
+                .to_string()
+        };
+        let said = says(&others, false);
+        assert!(
+            said.contains(
+                "the checkpoint is of another configuration: expected the layer `unet.down_blocks.0"
+            ),
+            "{said}"
+        );
+        assert!(
+            said.contains("[3, 32]")
+                && said.contains("found the layer")
+                && said.contains("[2, 32]"),
+            "{said}"
+        );
+        let said = says(&layers(&["to_q", "to_k"], 2), false);
+        assert!(said.contains("to_k"), "{said}");
+        assert!(
+            says(&trained_layers, true).contains("average"),
+            "an average was not kept"
+        );
+    }
+
+    #[test]
+    fn damaged_checkpoints_are_refused() {
+        let layers = layers(&["to_q"], 1);
+        let bytes = trained(&layers, false).to_bytes(&layers);
+        for end in (0..bytes.len()).step_by(37) {
+            assert!(
+                State::from_bytes(&bytes[..end], &layers, false).is_err(),
+                "{end}"
+            );
+        }
+        for at in 0..400.min(bytes.len()) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x15;
+            // Some bytes are numbers, or blanks.
+            let _ = State::from_bytes(&damaged, &layers, false);
+        }
+    }
+}
