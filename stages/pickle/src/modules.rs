@@ -104,14 +104,20 @@ fn network(values: &Values, id: Id) -> Result<Option<Found>, Fault> {
     }))
 }
 
-/// The name of what a module has, if one may be as long.
+/// The name of what a module has, if one may be called so: at some length, and not as safetensors call what is no tensor.
 fn checked(module: &str, key: &str) -> Result<String, Fault> {
     if module.len() + key.len() > LONGEST {
         return Err(Fault::damaged(format!(
             "a name has more than {LONGEST} bytes: `{module}{key}`"
         )));
     }
-    Ok(format!("{module}{key}"))
+    let name = format!("{module}{key}");
+    if name == "__metadata__" {
+        return Err(Fault::damaged(format!(
+            "a tensor may not be called `{name}`"
+        )));
+    }
+    Ok(name)
 }
 
 /// The tensors that a module has itself: what it learns, and what it keeps beside that.

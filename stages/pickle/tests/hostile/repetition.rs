@@ -146,6 +146,19 @@ fn gaps_between_numbers_count_as_they_are_read() {
 }
 
 #[test]
+fn a_tensor_is_not_called_as_what_safetensors_say_beside_tensors() {
+    let mut pickle = b"\x80\x02}".to_vec();
+    pickle.extend(text("__metadata__"));
+    let one = tensor("0", 4, b"K\x00K\x04\x85K\x01\x85");
+    pickle.extend(&one[9..]);
+    let error = refused(&pickle, &[("file/data/0", &FOUR)]);
+    assert!(
+        error.contains("may not be called `__metadata__`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_a_file_says_moves_no_cursor() {
     let error = refused(b"\x80\x02cos\x1b[2J\rsystem\nx\n.", &[]);
     assert!(error.contains("`os\\u{1b}[2J\\rsystem.x`"), "{error}");
