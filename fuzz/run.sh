@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-600}
 inputs=${2:-10000000}
 targets=("${@:3}")
-if [ ${#targets[@]} -eq 0 ]; then targets=(front_end sweeps tables records ledger); fi
+if [ ${#targets[@]} -eq 0 ]; then targets=(front_end sweeps tables records ledger checkpoints); fi
 
 for target in "${targets[@]}"; do
     mkdir -p "fuzz/found/$target"

@@ -8,6 +8,8 @@ use rusqlite::types::{ToSqlOutput, Value as Cell};
 use rusqlite::{Connection, ToSql, params};
 use tempfile::TempDir;
 
+use crate::memory;
+
 thread_local! {
     static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
@@ -95,13 +97,7 @@ fn seal(given: Field<'_>, parts: &[&[u8]]) -> Vec<u8> {
 
 impl Place {
     fn new() -> Self {
-        let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() {
-            TempDir::with_prefix_in("ccsr-fuzz-", memory)
-        } else {
-            TempDir::with_prefix("ccsr-fuzz-")
-        };
-        let folder = folder.expect("a folder for temporary files");
+        let folder = memory::folder();
         let store = Store::open(&folder.path().join(".ccsr"), Access::ReadWrite);
         let store = store.expect("a new store");
         let ledger = Connection::open(store.root().join("ledger.db")).expect("its ledger");

@@ -142,7 +142,13 @@ fn crates_import_only_whom_they_may() {
                 "ccsr-training",
             ],
             // It gives anything to all who read what others wrote.
-            "ccsr-fuzz" => &["ccsr-stages", "ccsr-stage", "ccsr-engine", "ccsr-cache"],
+            "ccsr-fuzz" => &[
+                "ccsr-stages",
+                "ccsr-stage",
+                "ccsr-engine",
+                "ccsr-cache",
+                "ccsr-pickle",
+            ],
             "ccsr-flow" => &[
                 "ccsr-stages",
                 "ccsr-stage",

@@ -81,6 +81,11 @@ fn record_readers_take_anything() {
 }
 
 #[test]
+fn checkpoint_readers_take_anything() {
+    survives("checkpoints");
+}
+
+#[test]
 fn the_ledger_takes_rows_that_say_anything() {
     survives("ledger");
 }

@@ -1,5 +1,9 @@
 //! `ccsr-flow models convert`.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
 use bytesize::ByteSize;
 use ccsr_pickle::TorchFile;
 use serde_json::{Value as Json, json};
@@ -10,6 +14,7 @@ use crate::ui::{Ui, counted};
 
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
+const YOLO_WORLD: &str = "yolo-world-v2";
 
 pub(super) fn convert(args: &ConvertArgs, ui: &Ui) -> Result<Exit, Failure> {
     let folder = args
@@ -22,31 +27,30 @@ pub(super) fn convert(args: &ConvertArgs, ui: &Ui) -> Result<Exit, Failure> {
             "`{file}` has no ending to leave out; say `--to FOLDER`"
         )));
     }
-    if folder.join(WEIGHTS).exists() && !args.force {
-        return Err(Failure::Usage(format!(
+    let expect_free = |name: &str| {
+        let path = folder.join(name);
+        if args.force || path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!(
             "`{}` is there already; `--force` replaces it, `--to FOLDER` writes elsewhere",
-            folder.join(WEIGHTS).display()
-        )));
-    }
-    let missing = |error: &dyn std::error::Error| Failure::Missing(error.to_string());
-    let mut file = TorchFile::open(&args.file).map_err(|error| missing(&error))?;
-    let unwritten = |error: std::io::Error| {
-        Failure::Missing(format!("cannot write to `{}`: {error}", folder.display()))
+            path.display()
+        )))
     };
-    std::fs::create_dir_all(&folder).map_err(unwritten)?;
-    // Written beside and renamed, so that a file of this name is whole.
-    let beside = tempfile::tempdir_in(&folder).map_err(unwritten)?;
-    let weights = beside.path().join(WEIGHTS);
-    file.write_safetensors(&weights)
-        .map_err(|error| missing(&error))?;
-    let bytes = weights.metadata().map_err(unwritten)?.len();
+    expect_free(WEIGHTS)?;
+    let mut file =
+        TorchFile::open(&args.file).map_err(|error| Failure::Missing(error.to_string()))?;
     let config = config(&file);
-    if let Some(config) = &config {
-        let text = format!("{config:#}\n");
-        std::fs::write(beside.path().join(CONFIG), text).map_err(unwritten)?;
-        std::fs::rename(beside.path().join(CONFIG), folder.join(CONFIG)).map_err(unwritten)?;
+    if config.is_some() {
+        expect_free(CONFIG)?;
     }
-    std::fs::rename(&weights, folder.join(WEIGHTS)).map_err(unwritten)?;
+    let is_new = !folder.exists();
+    let written = write(&mut file, config.as_ref(), &folder);
+    if written.is_err() && is_new {
+        // It is empty, or was never made.
+        drop(fs::remove_dir(&folder));
+    }
+    let bytes = written?;
     ui.data(folder.display())?;
     ui.say(format_args!(
         "{}, {}{}",
@@ -59,6 +63,49 @@ pub(super) fn convert(args: &ConvertArgs, ui: &Ui) -> Result<Exit, Failure> {
         },
     ));
     Ok(Exit::Done)
+}
+
+/// Writes the files beside and renames them, so that each is there as a whole or not at all; how many bytes the weights are.
+fn write(file: &mut TorchFile, config: Option<&Json>, folder: &Path) -> Result<u64, Failure> {
+    let unwritten = |error: io::Error| {
+        Failure::Missing(format!("cannot write to `{}`: {error}", folder.display()))
+    };
+    fs::create_dir_all(folder).map_err(unwritten)?;
+    let beside = tempfile::tempdir_in(folder).map_err(unwritten)?;
+    let weights = beside.path().join(WEIGHTS);
+    file.write_safetensors(&weights)
+        .map_err(|error| Failure::Missing(error.to_string()))?;
+    let placed = || {
+        let bytes = readable(&weights)?;
+        place_config(config, beside.path(), folder)?;
+        fs::rename(&weights, folder.join(WEIGHTS))?;
+        Ok(bytes)
+    };
+    placed().map_err(unwritten)
+}
+
+/// A temporary file is its owner's only; a model is for others. The answer is how many bytes it has.
+fn readable(path: &Path) -> io::Result<u64> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
+    Ok(path.metadata()?.len())
+}
+
+/// Puts the configuration into its place. That of another network, which was converted before, may not stay beside these
+/// weights; one that we did not write does.
+fn place_config(config: Option<&Json>, beside: &Path, folder: &Path) -> io::Result<()> {
+    let place = folder.join(CONFIG);
+    let Some(config) = config else {
+        let there = fs::read(&place).unwrap_or_default();
+        let there: Json = serde_json::from_slice(&there).unwrap_or_default();
+        return if there["model_type"] == YOLO_WORLD {
+            fs::remove_file(place)
+        } else {
+            Ok(())
+        };
+    };
+    fs::write(beside.join(CONFIG), format!("{config:#}\n"))?;
+    fs::rename(beside.join(CONFIG), place)
 }
 
 /// The configuration of a YOLO-World v2, as the file that it was built by says.
@@ -74,7 +121,7 @@ fn config(file: &TorchFile) -> Option<Json> {
         return None;
     };
     Some(json!({
-        "model_type": "yolo-world-v2",
+        "model_type": YOLO_WORLD,
         "depth": depth,
         "width": width,
         "max_channels": max_channels,

@@ -41,7 +41,7 @@ pub enum WeightError {
         source: io::Error,
     },
     /// A folder without weights.
-    #[error("there are no weights in `{}`; expected one of {expected}{}", path.display(), pickle_hint(pickles))]
+    #[error("there are no weights in `{}`; expected one of {expected}{}", path.display(), pickle_hint(path, pickles))]
     NoWeights {
         /// The folder.
         path: PathBuf,
@@ -52,8 +52,8 @@ pub enum WeightError {
     },
     /// A pickle, which can run any program when it is read.
     #[error(
-        "`{}` is a pickle, which runs programs when it is read, and so is not; save the weights as \
-         safetensors: `save_pretrained(…, safe_serialization=True)`", path.display()
+        "`{0}` is a pickle, which runs programs when it is read, and so is not; save the weights as safetensors: \
+         `save_pretrained(…, safe_serialization=True)`, or read them out of it: `ccsr-flow models convert {0}`", path.display()
     )]
     Pickle {
         /// The file.
@@ -148,13 +148,14 @@ fn strangers(tensors: &[String]) -> String {
     format!("it has {}", listed(tensors))
 }
 
-fn pickle_hint(pickles: &[String]) -> String {
+fn pickle_hint(folder: &Path, pickles: &[String]) -> String {
     match pickles {
         [] => String::new(),
-        names => format!(
-            "; {} is a pickle, which runs programs when it is read, and so is not: save the weights as \
-             safetensors",
-            names.join(", ")
+        names @ [first, ..] => format!(
+            "; {} is a pickle, which runs programs when it is read, and so is not: save the weights as safetensors, or \
+             read them out of it: `ccsr-flow models convert {}`",
+            names.join(", "),
+            folder.join(first).display()
         ),
     }
 }

@@ -1,33 +1,78 @@
 //! From a pickle to safetensors.
 
+use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+use std::fs;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use safetensors::serialize_to_file;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, View};
 
-use crate::archive::TorchFile;
 use crate::error::PickleError;
-use crate::tensor::Kind;
+use crate::tensor::{Kind, Tensor};
+use crate::torch_file::TorchFile;
 
-impl TorchFile {
-    /// Writes all tensors to a file of safetensors, by the same names, as the kinds that they are.
+impl<R: Read + Seek> TorchFile<R> {
+    /// Writes all tensors to a file of safetensors, by the same names, as the kinds that they are. One tensor at a time is in
+    /// memory. Where one cannot be read, no file is left.
     pub fn write_safetensors(&mut self, path: &Path) -> Result<(), PickleError> {
-        let names: Vec<String> = self.tensors().keys().cloned().collect();
-        let mut read = Vec::with_capacity(names.len());
-        for name in &names {
-            read.push(self.read_tensor(name)?);
-        }
-        let views = names.iter().zip(&read).map(|(name, bytes)| {
-            let tensor = &self.tensors()[name];
-            let view = TensorView::new(dtype(tensor.kind()), tensor.shape().to_vec(), bytes)?;
-            Ok((name.as_str(), view))
+        let tensors = self.tensors().clone();
+        let file = RefCell::new(self);
+        let failed = OnceCell::new();
+        let unread = tensors.iter().map(|(name, tensor)| {
+            let unread = Unread {
+                name,
+                tensor,
+                file: &file,
+                failed: &failed,
+            };
+            (name, unread)
         });
-        let views = views.collect::<Result<Vec<_>, _>>();
-        let written = views.and_then(|views| serialize_to_file(views, None, path));
+        let written = serialize_to_file(unread, None, path);
+        if let Some(error) = failed.into_inner() {
+            // It lacks a tensor's bytes. Whether it can be removed changes nothing about the error.
+            drop(fs::remove_file(path));
+            return Err(error);
+        }
         written.map_err(|why| PickleError::Write {
             path: path.to_owned(),
             why,
         })
+    }
+}
+
+/// A tensor that is read when it is written.
+struct Unread<'a, 'file, R> {
+    name: &'a str,
+    tensor: &'a Tensor,
+    file: &'a RefCell<&'file mut TorchFile<R>>,
+    /// Why the first tensor that could not be read could not.
+    failed: &'a OnceCell<PickleError>,
+}
+
+impl<R: Read + Seek> View for Unread<'_, '_, R> {
+    fn dtype(&self) -> Dtype {
+        dtype(self.tensor.kind())
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.tensor.shape()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        if self.failed.get().is_some() {
+            return Cow::default();
+        }
+        let read = self.file.borrow_mut().read_tensor(self.name);
+        Cow::Owned(read.unwrap_or_else(|error| {
+            self.failed.get_or_init(|| error);
+            Vec::new()
+        }))
+    }
+
+    fn data_len(&self) -> usize {
+        self.tensor.bytes()
     }
 }
 

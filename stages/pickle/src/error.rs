@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+/// Characters of a text that are told, at most.
+const LONGEST: usize = 500;
+
 /// Why a PyTorch checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -73,6 +76,10 @@ pub enum PickleError {
 /// What is wrong, before the file is known that it is wrong with.
 #[derive(Debug)]
 pub(crate) enum Fault {
+    /// What the system said.
+    Unread(io::Error),
+    /// It is something else.
+    NotTorch(String),
     /// A name or an instruction that is not allowed, and where.
     Refused(usize, String),
     /// What cannot be.
@@ -86,11 +93,52 @@ impl Fault {
         Self::Damaged(what.into())
     }
 
-    pub(crate) fn of(self, path: PathBuf) -> PickleError {
+    /// What is wrong with a tensor.
+    pub(crate) fn at(self, tensor: &str) -> Self {
         match self {
-            Self::Refused(at, name) => PickleError::Refused { path, at, name },
-            Self::Damaged(what) => PickleError::Damaged { path, what },
-            Self::NoNetwork(found) => PickleError::NoNetwork { path, found },
+            Self::Damaged(what) => Self::Damaged(format!("the tensor `{tensor}`: {what}")),
+            other => other,
         }
     }
+
+    pub(crate) fn of(self, path: PathBuf) -> PickleError {
+        match self {
+            Self::Unread(why) => PickleError::File { path, why },
+            Self::NotTorch(why) => PickleError::NotTorch { path, why },
+            Self::Refused(at, name) => {
+                let name = shown(&name);
+                PickleError::Refused { path, at, name }
+            }
+            Self::Damaged(what) => {
+                let what = shown(&what);
+                PickleError::Damaged { path, what }
+            }
+            Self::NoNetwork(found) => {
+                let found = shown(&found);
+                PickleError::NoNetwork { path, found }
+            }
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(why: io::Error) -> Self {
+        Self::Unread(why)
+    }
+}
+
+/// What is told of a text in which a file may have put anything: its beginning, and nothing that moves a terminal's cursor.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for (place, character) in text.chars().enumerate() {
+        match character {
+            _ if place == LONGEST => {
+                shown.push('…');
+                break;
+            }
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
+    }
+    shown
 }

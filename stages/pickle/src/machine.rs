@@ -1,6 +1,7 @@
 //! The stack machine of pickles, protocols 2 to 5, without what calls anything.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::error::Fault;
 use crate::names::{Meaning, Name};
@@ -135,14 +136,15 @@ impl<'a> Machine<'a> {
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.name(module, name, at)?;
+                let name = Name::allowed(module, name).map_err(|name| Fault::Refused(at, name))?;
+                self.push(Value::Name(name));
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let texts = self.values.text(module).zip(self.values.text(name));
-                let texts = texts.map(|(module, name)| (module.to_owned(), name.to_owned()));
                 let (module, name) = texts.ok_or_else(|| self.damaged("a name that is no text"))?;
-                self.name(&module, &name, at)?;
+                let name = Name::allowed(module, name).map_err(|name| Fault::Refused(at, name))?;
+                self.push(Value::Name(name));
             }
             0x81 => {
                 let (_, class) = (self.pop()?, self.pop()?);
@@ -310,12 +312,6 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn name(&mut self, module: &str, name: &str, at: usize) -> Result<(), Fault> {
-        let name = Name::allowed(module, name).map_err(|name| Fault::Refused(at, name))?;
-        self.push(Value::Name(name));
-        Ok(())
-    }
-
     fn meaning(&self, of: Id) -> Result<&Name, Fault> {
         match self.values.get(of) {
             Value::Name(name) => Ok(name),
@@ -357,12 +353,8 @@ impl<'a> Machine<'a> {
                 let (Some(offset), [Some(shape), Some(strides)]) = (offset, sizes) else {
                     return Err(self.damaged("a tensor with sizes that are none"));
                 };
-                Ok(Value::Tensor(Tensor::new(
-                    storage.clone(),
-                    offset,
-                    shape,
-                    strides,
-                )?))
+                let tensor = Tensor::new(storage.clone(), offset, shape, strides)?;
+                Ok(Value::Tensor(Arc::new(tensor)))
             }
             Meaning::RebuildParameter => match self.values.get(argument(0)?) {
                 Value::Tensor(tensor) => Ok(Value::Tensor(tensor.clone())),

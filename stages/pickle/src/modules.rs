@@ -8,8 +8,11 @@ use crate::value::{Id, Value, Values};
 
 /// Modules within modules, at most.
 const DEEPEST: usize = 64;
-/// Modules, at most: more only appear where a file names the same ones over and over.
-const MOST: usize = 100_000;
+/// Bytes of a tensor's name, at most.
+const LONGEST: usize = 1000;
+/// Bytes that all modules' attributes, their names and their tensors take, at most: more only appear where a file names
+/// the same ones over and over.
+const MOST: usize = 64 << 20;
 /// Where checkpoints have their network, the best first: averaged weights before those of the last step.
 const PLACES: [&str; 3] = ["ema", "model", "state_dict"];
 
@@ -47,7 +50,8 @@ fn network(values: &Values, id: Id) -> Result<Option<Found>, Fault> {
             for (key, value) in entries {
                 if let (Some(name), Value::Tensor(tensor)) = (values.text(*key), values.get(*value))
                 {
-                    tensors.insert(name.to_owned(), tensor.clone());
+                    let name = checked("", name)?;
+                    tensors.insert(name, Tensor::clone(tensor));
                 }
             }
             let attributes = None;
@@ -60,16 +64,26 @@ fn network(values: &Values, id: Id) -> Result<Option<Found>, Fault> {
     };
     // Modules that are left to be looked at: their state, their name, how deep they lie.
     let mut modules = vec![(state, String::new(), 0)];
-    let mut seen = 0;
+    let mut left = MOST;
     while let Some((state, name, depth)) = modules.pop() {
-        seen += 1;
-        if seen > MOST || depth > DEEPEST {
-            return Err(Fault::damaged(format!(
-                "its modules go on without an end: `{name}` lies {depth} deep, after {seen} others"
-            )));
+        let mut spend = |bytes: usize| -> Result<(), Fault> {
+            let rest = left.checked_sub(bytes).filter(|_| depth <= DEEPEST);
+            left = rest.ok_or_else(|| {
+                Fault::damaged(format!(
+                    "its modules go on without an end: `{name}` lies {depth} deep"
+                ))
+            })?;
+            Ok(())
+        };
+        spend(size_of_val(values.entries(state)))?;
+        for part in ["_parameters", "_buffers", "_modules"] {
+            let part = values.entry(state, part);
+            spend(part.map_or(0, |part| size_of_val(values.entries(part))))?;
         }
         for (key, tensor) in own_tensors(values, state) {
-            tensors.insert(format!("{name}{key}"), tensor.clone());
+            let name = checked(&name, key)?;
+            spend(name.len() + size_of::<Tensor>())?;
+            tensors.insert(name, Tensor::clone(tensor));
         }
         let children = values
             .entry(state, "_modules")
@@ -77,7 +91,9 @@ fn network(values: &Values, id: Id) -> Result<Option<Found>, Fault> {
         for (key, child) in children {
             if let (Some(key), Value::Object(Some(state))) = (values.text(*key), values.get(*child))
             {
-                modules.push((*state, format!("{name}{key}."), depth + 1));
+                let name = checked(&name, key)? + ".";
+                spend(name.len() + size_of::<Id>())?;
+                modules.push((*state, name, depth + 1));
             }
         }
     }
@@ -88,6 +104,22 @@ fn network(values: &Values, id: Id) -> Result<Option<Found>, Fault> {
     }))
 }
 
+/// The name of what a module has, if one may be called so: at some length, and not as safetensors call what is no tensor.
+fn checked(module: &str, key: &str) -> Result<String, Fault> {
+    if module.len() + key.len() > LONGEST {
+        return Err(Fault::damaged(format!(
+            "a name has more than {LONGEST} bytes: `{module}{key}`"
+        )));
+    }
+    let name = format!("{module}{key}");
+    if name == "__metadata__" {
+        return Err(Fault::damaged(format!(
+            "a tensor may not be called `{name}`"
+        )));
+    }
+    Ok(name)
+}
+
 /// The tensors that a module has itself: what it learns, and what it keeps beside that.
 fn own_tensors(values: &Values, state: Id) -> impl Iterator<Item = (&str, &Tensor)> {
     let places = ["_parameters", "_buffers"].into_iter();
@@ -95,7 +127,7 @@ fn own_tensors(values: &Values, state: Id) -> impl Iterator<Item = (&str, &Tenso
     entries
         .flatten()
         .filter_map(|(key, value)| match values.get(*value) {
-            Value::Tensor(tensor) => Some((values.text(*key)?, tensor)),
+            Value::Tensor(tensor) => Some((values.text(*key)?, &**tensor)),
             _ => None,
         })
 }

@@ -52,6 +52,8 @@ const OTHERS: [&str; 12] = [
     "pathlib._local.PosixPath",
     "pathlib.WindowsPath",
 ];
+/// Bytes of a name, at most: a file may ask for the same long one over and over.
+const LONGEST: usize = 200;
 /// Kinds of numbers, which are named where no storage is: never called, since nothing calls them.
 const TYPES: [&str; 4] = [
     "torch.float16",
@@ -64,6 +66,9 @@ impl Name {
     /// The name, if it is allowed.
     pub(crate) fn allowed(module: &str, name: &str) -> Result<Self, String> {
         let whole = format!("{module}.{name}");
+        if whole.len() > LONGEST {
+            return Err(whole);
+        }
         let meaning = match whole.as_str() {
             "torch._utils._rebuild_tensor_v2" => Meaning::RebuildTensor,
             "torch._utils._rebuild_parameter" => Meaning::RebuildParameter,

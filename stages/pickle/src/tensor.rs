@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::error::Fault;
 
+/// Dimensions of a tensor, at most: a file may name the same long shape over and over.
+pub(crate) const DIMENSIONS: usize = 16;
+
 /// A kind of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -58,6 +61,8 @@ pub struct Tensor {
     offset: usize,
     shape: Vec<usize>,
     strides: Vec<usize>,
+    /// How many numbers of the storage there are from its first to its last.
+    span: usize,
 }
 
 impl Tensor {
@@ -94,11 +99,17 @@ impl Tensor {
         if count > storage.count || (count > 0 && last >= storage.count) {
             return Err(misfit());
         }
+        // Where a tensor without numbers begins does not matter, and may be anywhere.
+        let (offset, span) = match count {
+            0 => (0, 0),
+            _ => (offset, last - offset + 1),
+        };
         Ok(Self {
             storage,
             offset,
             shape,
             strides,
+            span,
         })
     }
 
@@ -117,26 +128,26 @@ impl Tensor {
         self.shape.iter().product::<usize>() * self.kind().size()
     }
 
-    /// Its bytes out of those of its storage, as they lie in a row.
-    pub(crate) fn gathered(&self, storage: &[u8]) -> Vec<u8> {
-        let size = self.kind().size();
-        let count: usize = self.shape.iter().product();
-        let mut dense = 1;
-        let sides = self.shape.iter().zip(&self.strides).rev();
-        let is_dense = sides.into_iter().all(|(side, stride)| {
-            let fits = *side == 1 || *stride == dense;
-            dense *= side;
-            fits
-        });
-        if is_dense || count == 0 {
-            return storage[self.offset * size..][..count * size].to_vec();
+    /// Where its numbers lie in their storage: the first byte, and how many bytes there are to the last.
+    pub(crate) const fn place(&self) -> (u64, u64) {
+        let size = self.kind().size() as u64;
+        // A claim as long as nothing is known of the storage, which may be of any length.
+        let first = (self.offset as u64).saturating_mul(size);
+        (first, (self.span as u64).saturating_mul(size))
+    }
+
+    /// Its bytes in the order of its shape, out of those of its place.
+    pub(crate) fn gathered(&self, span: Vec<u8>) -> Vec<u8> {
+        if self.is_dense() {
+            return span;
         }
-        let mut bytes = Vec::with_capacity(count * size);
+        let (size, count) = (self.kind().size(), self.shape.iter().product());
+        let mut bytes = Vec::with_capacity(self.bytes());
         let mut place = vec![0; self.shape.len()];
         for _ in 0..count {
             let steps = place.iter().zip(&self.strides);
-            let at = self.offset + steps.map(|(step, stride)| step * stride).sum::<usize>();
-            bytes.extend_from_slice(&storage[at * size..][..size]);
+            let at = steps.map(|(step, stride)| step * stride).sum::<usize>();
+            bytes.extend_from_slice(&span[at * size..][..size]);
             for (step, side) in place.iter_mut().zip(&self.shape).rev() {
                 *step += 1;
                 if *step < *side {
@@ -146,5 +157,18 @@ impl Tensor {
             }
         }
         bytes
+    }
+
+    /// Whether its numbers lie in the order of its shape, without gaps.
+    fn is_dense(&self) -> bool {
+        let mut dense = 1;
+        let mut sides = self.shape.iter().zip(&self.strides).rev();
+        // Sides of a tensor without numbers have no product.
+        self.span == 0
+            || sides.all(|(side, stride)| {
+                let fits = *side == 1 || *stride == dense;
+                dense *= side;
+                fits
+            })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::names::Name;
-use crate::tensor::{Storage, Tensor};
+use crate::tensor::{DIMENSIONS, Storage, Tensor};
 
 /// The number of a value.
 pub(crate) type Id = usize;
@@ -26,7 +26,7 @@ pub(crate) enum Value {
     /// An object of some class, with the state that it would get.
     Object(Option<Id>),
     Storage(Storage),
-    Tensor(Tensor),
+    Tensor(Arc<Tensor>),
 }
 
 /// All values of a pickle.
@@ -61,11 +61,14 @@ impl Values {
         }
     }
 
-    /// Numbers of a tuple that are sizes.
+    /// Numbers of a tuple that are sizes, of as many dimensions as a tensor may have.
     pub(crate) fn sizes(&self, id: Id) -> Option<Vec<usize>> {
         let Value::Tuple(items) = self.get(id) else {
             return None;
         };
+        if items.len() > DIMENSIONS {
+            return None;
+        }
         let size = |item: &Id| self.int(*item)?.try_into().ok();
         items.iter().map(size).collect()
     }

@@ -173,10 +173,22 @@ fn what_is_no_checkpoint_is_refused() {
         &["there are no weights in", "`model.safetensors`"],
     );
     fs::write(folder.path().join("pytorch_model.bin"), b"\x80\x02.").unwrap();
-    says(folder.path(), &["pytorch_model.bin is a pickle"]);
+    says(
+        folder.path(),
+        &[
+            "pytorch_model.bin is a pickle",
+            "`ccsr-flow models convert ",
+            "pytorch_model.bin`",
+        ],
+    );
     says(
         &folder.path().join("pytorch_model.bin"),
-        &["is a pickle", "safe_serialization"],
+        &[
+            "is a pickle",
+            "safe_serialization",
+            "`ccsr-flow models convert ",
+            "pytorch_model.bin`",
+        ],
     );
 
     write(&file, WHOLE, Dtype::F32);

@@ -2,18 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod archives;
+mod repetition;
 
-use ccsr_pickle::TorchFile;
+use std::fs;
+use std::io::{Cursor, Read, Seek, Write};
+use std::path::Path;
+
+use ccsr_pickle::{PickleError, TorchFile};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// A checkpoint with this pickle and these storages.
-fn checkpoint(folder: &Path, pickle: &[u8], storages: &[(&str, &[u8])]) -> PathBuf {
-    let path = folder.join("file.pt");
-    let mut zip = ZipWriter::new(File::create(&path).unwrap());
+/// The bytes of a checkpoint with this pickle and these storages.
+fn zipped(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     zip.start_file("file/data.pkl", stored).unwrap();
     zip.write_all(pickle).unwrap();
@@ -21,13 +23,24 @@ fn checkpoint(folder: &Path, pickle: &[u8], storages: &[(&str, &[u8])]) -> PathB
         zip.start_file(*name, stored).unwrap();
         zip.write_all(bytes).unwrap();
     }
-    zip.finish().unwrap();
-    path
+    zip.finish().unwrap().into_inner()
 }
 
 /// What reading all of a file says against it.
 fn read(path: &Path) -> Result<(), String> {
-    let mut file = TorchFile::open(path).map_err(|error| error.to_string())?;
+    read_all(TorchFile::open(path))
+}
+
+/// What reading all of what is in memory says against it.
+fn read_bytes(bytes: &[u8]) -> Result<(), String> {
+    read_all(TorchFile::of_reader(
+        Cursor::new(bytes),
+        Path::new("file.pt"),
+    ))
+}
+
+fn read_all<R: Read + Seek>(file: Result<TorchFile<R>, PickleError>) -> Result<(), String> {
+    let mut file = file.map_err(|error| error.to_string())?;
     let names: Vec<String> = file.tensors().keys().cloned().collect();
     for name in names {
         file.read_tensor(&name).map_err(|error| error.to_string())?;
@@ -37,8 +50,7 @@ fn read(path: &Path) -> Result<(), String> {
 
 #[track_caller]
 fn refused(pickle: &[u8], storages: &[(&str, &[u8])]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    read(&checkpoint(folder.path(), pickle, storages)).unwrap_err()
+    read_bytes(&zipped(pickle, storages)).unwrap_err()
 }
 
 /// A dictionary of a tensor of float32: its storage's key and count, then offset, shape and strides as instructions.
@@ -61,14 +73,8 @@ const FOUR: [u8; 16] = [0; 16];
 
 #[test]
 fn a_sound_tensor_is_read() {
-    let folder = tempfile::tempdir().unwrap();
     let pickle = tensor("0", 4, b"K\x00K\x02K\x02\x86K\x02K\x01\x86");
-    read(&checkpoint(
-        folder.path(),
-        &pickle,
-        &[("file/data/0", &FOUR)],
-    ))
-    .unwrap();
+    read_bytes(&zipped(&pickle, &[("file/data/0", &FOUR)])).unwrap();
 }
 
 #[test]
@@ -285,12 +291,9 @@ fn modules_that_contain_each_other_have_an_end() {
 fn every_cut_and_many_flips_of_a_sound_file_end_well() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/module.pt");
     let sound = fs::read(golden).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file.pt");
     let mut refused = 0;
     for length in 0..sound.len() {
-        fs::write(&path, &sound[..length]).unwrap();
-        refused += usize::from(read(&path).is_err());
+        refused += usize::from(read_bytes(&sound[..length]).is_err());
     }
     assert_eq!(refused, sound.len(), "what is cut is never whole");
     // Any bits, by a generator of our own (xorshift64).
@@ -307,9 +310,8 @@ fn every_cut_and_many_flips_of_a_sound_file_end_well() {
             let place = draw(broken.len());
             broken[place] ^= 1 << draw(8);
         }
-        fs::write(&path, &broken).unwrap();
         // Either is right, as long as it ends.
-        drop(read(&path));
+        drop(read_bytes(&broken));
     }
 }
 

@@ -1,0 +1,5 @@
+//! `checkpoints` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ccsr_fuzz::checkpoints(input));
