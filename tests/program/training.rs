@@ -89,7 +89,9 @@ fn a_training_that_was_killed_goes_on_from_its_last_checkpoint_to_the_same_adapt
     // Past the encodings and some of the twenty segments, and before the end.
     let committed = || {
         let is_there = killed.path(".ccsr/ledger.db").exists();
-        is_there.then(|| crate::ledger::units(&killed).count).unwrap_or_default()
+        is_there
+            .then(|| crate::ledger::units(&killed).count)
+            .unwrap_or_default()
     };
     while committed() < 2 + 8 + 80 + 8 + 12 + 3 {
         assert!(

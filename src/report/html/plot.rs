@@ -75,6 +75,8 @@ pub(crate) fn lines(x: &str, y: &str, all: &[Series]) -> Option<Drawing> {
     };
     let across = range(points().map(|(x, _)| *x), 0.0)?;
     let up = range(points().map(|(_, y)| *y).chain(intervals()), 0.06)?;
+    // Ticks are sums: the one at 0 is a little beside it.
+    let tick = |at: f64, span: f64| number(if at.abs() < span * 1e-9 { 0.0 } else { at });
     drawing(SIZE, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
@@ -88,8 +90,8 @@ pub(crate) fn lines(x: &str, y: &str, all: &[Series]) -> Option<Drawing> {
             .light_line_style(TRANSPARENT)
             .label_style(FONT.into_font().color(&INK))
             .axis_desc_style(FONT.into_font().color(&INK))
-            .x_label_formatter(&|x| number(*x))
-            .y_label_formatter(&|y| number(*y))
+            .x_label_formatter(&|x| tick(*x, across.1 - across.0))
+            .y_label_formatter(&|y| tick(*y, up.1 - up.0))
             .x_labels(7)
             .y_labels(6)
             .x_desc(x)
