@@ -397,8 +397,8 @@ impl<const BASELINE: bool> Stage for GenerateImages<BASELINE> {
             };
             let mut name = file_name::of_candidate(line, class, candidate);
             for (column, what) in [("epoch", "-epoch"), ("scale", "-scale")] {
-                if let Some(value) = row.find(column).filter(|value| !value.is_null()) {
-                    name = file_name::with_suffix(&name, &format!("{what}{}", value.to_text()));
+                if let Some(number) = row.find(column).and_then(Value::as_float) {
+                    name = file_name::with_suffix(&name, &format!("{what}{number}"));
                 }
             }
             Ok(ExportFile::rendered(name, &Value::list(parts), render))
