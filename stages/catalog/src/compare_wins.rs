@@ -19,6 +19,7 @@ use schemars::{JsonSchema, Schema as JsonType, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::number_label::number_label;
 use crate::range::within;
 use crate::statistics::{Bootstrap, sign_test};
 use crate::world::rounded;
@@ -132,7 +133,7 @@ impl<'de> Deserialize<'de> for Level {
             }
 
             fn visit_f64<E: Error>(self, number: f64) -> Result<Level, E> {
-                Ok(Level(pairing::number_label(number)))
+                Ok(Level(number_label(number)))
             }
         }
 

@@ -11,6 +11,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::number_label::number_label;
 use crate::template;
 
 /// The tables.
@@ -85,7 +86,10 @@ fn label(template: &str, row: Row<'_>) -> Result<String, StageError> {
     for piece in template::pieces(template).map_err(StageError::Input)? {
         match piece {
             template::Piece::Text(text) => label.push_str(text),
-            template::Piece::Slot(name) => label.push_str(&row.value(name)?.to_text()),
+            template::Piece::Slot(name) => match row.value(name)? {
+                Value::Float(number) => label.push_str(&number_label(*number)),
+                other => label.push_str(&other.to_text()),
+            },
         }
     }
     Ok(label)
@@ -187,7 +191,7 @@ mod tests {
                 &scaled,
                 &[
                     json!({"prompt": "a", "scale": 0.4, "score": 0.3}),
-                    json!({"prompt": "a", "scale": 0, "score": 0.2}),
+                    json!({"prompt": "a", "scale": 0.0, "score": 0.2}),
                 ],
             ),
             table(&plain, &[json!({"prompt": "a", "score": 0.1})]),

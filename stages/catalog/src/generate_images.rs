@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::variants::{ADAPTERS, check_adapters, misfits_of_scales, variants};
 use crate::file_name;
+use crate::number_label::number_label;
 use crate::png;
 use crate::range::within;
 use crate::roles::{DrawRequest, Drawer, Drawing, Role, SamplerName, Sampling};
@@ -398,7 +399,8 @@ impl<const BASELINE: bool> Stage for GenerateImages<BASELINE> {
             let mut name = file_name::of_candidate(line, class, candidate);
             for (column, what) in [("epoch", "-epoch"), ("scale", "-scale")] {
                 if let Some(number) = row.find(column).and_then(Value::as_float) {
-                    name = file_name::with_suffix(&name, &format!("{what}{number}"));
+                    name =
+                        file_name::with_suffix(&name, &format!("{what}{}", number_label(number)));
                 }
             }
             Ok(ExportFile::rendered(name, &Value::list(parts), render))

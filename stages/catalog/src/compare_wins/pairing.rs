@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ccsr_stage::{Row, StageError, Table, Value};
 
 use super::{Missing, Params};
+use crate::number_label::number_label;
 use crate::row_id::shortened;
 
 /// What tells a row from others, column by column.
@@ -235,12 +236,6 @@ fn cell(row: Row<'_>, column: &str) -> Result<String, StageError> {
         Value::Float(number) => Ok(number_label(*number)),
         other => Ok(other.to_text()),
     }
-}
-
-/// A number as a person writes it: `0.4`, and `1` for 1.0.
-pub(super) fn number_label(number: f64) -> String {
-    // `-0` is `0`.
-    (number + 0.0).to_string()
 }
 
 /// A difference to twelve decimals, which is finer than any score and coarser than what taking the
