@@ -8,5 +8,6 @@ pub mod linear;
 mod simd;
 mod tiles;
 mod transform;
+pub mod weight_grad;
 pub mod weights;
 mod winograd;

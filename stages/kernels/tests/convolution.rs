@@ -4,6 +4,7 @@ mod support;
 
 use ccsr_kernels::convolution::conv::{Conv2d, conv2d, conv2d_input_grad};
 use ccsr_kernels::convolution::linear::{Layout, linear, linear_input_grad};
+use ccsr_kernels::convolution::weight_grad::conv2d_weight_grad;
 use ccsr_kernels::convolution::weights::Weights;
 use half::{bf16, f16};
 use support::{error, numbers, with_threads};
@@ -66,9 +67,11 @@ fn check_conv(conv: Conv2d, batch: usize, size: (usize, usize)) {
         .map(|i| f64::from(b[i / out_pixels % conv.outputs]))
         .collect();
     let mut want_dx = vec![0.0_f64; x.len()];
+    let mut want_dw = vec![0.0_f64; w.len()];
     products(conv, batch, size, |o, i, t| {
         want[o] += f64::from(x[i]) * f64::from(w[t]);
         want_dx[i] += f64::from(dy[o]) * f64::from(w[t]);
+        want_dw[t] += f64::from(dy[o]) * f64::from(x[i]);
     });
     let mut y = vec![f32::NAN; dy.len()];
     conv2d(&x, Weights::F32(&w), Some(&b), conv, size, &mut y);
@@ -101,9 +104,17 @@ fn check_conv(conv: Conv2d, batch: usize, size: (usize, usize)) {
     } else {
         0.0
     };
+    let mut dw = vec![f32::NAN; w.len()];
+    conv2d_weight_grad(&x, &dy, conv, size, &mut dw);
+    let mut again = vec![f32::NAN; w.len()];
+    with_threads(1, || {
+        conv2d_weight_grad(&x, &dy, conv, size, &mut again);
+    });
+    assert_same_bits(&dw, &again, &format!("{conv:?}"));
+    let weights = error(&dw, &want_dw);
     assert!(
-        forward < 1e-5 && backward < 1e-5,
-        "{conv:?} {size:?}: {forward:e} {backward:e}"
+        forward < 1e-5 && backward < 1e-5 && weights < 1e-5,
+        "{conv:?} {size:?}: {forward:e} {backward:e} {weights:e}"
     );
 }
 

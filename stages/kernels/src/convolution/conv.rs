@@ -273,12 +273,7 @@ struct Patches<'a> {
 impl PackB for Patches<'_> {
     #[inline(always)]
     fn pack<const W: usize>(&self, col: usize, cols: usize, k0: usize, to: &mut [[f32; W]]) {
-        let Conv2d {
-            kernel,
-            stride,
-            pad_before,
-            ..
-        } = self.conv;
+        let kernel = self.conv.kernel;
         let plane = self.height * self.width;
         for (k, to) in to.iter_mut().enumerate() {
             let k = k0 + k;
@@ -290,45 +285,70 @@ impl PackB for Patches<'_> {
                 let len = (self.out_width - left).min(cols - at);
                 let to = &mut to[at..at + len];
                 at += len;
-                let y = row * stride + ky;
-                if y < pad_before || y - pad_before >= self.height {
-                    to.fill(0.0);
-                    continue;
-                }
-                let line = &x[(y - pad_before) * self.width..][..self.width];
-                // Output pixel `left + t` reads column `(left + t)·stride + kx − pad`.
-                let first = left * stride + kx;
-                let skip = pad_before.saturating_sub(first).div_ceil(stride).min(len);
-                let from = first + skip * stride - pad_before.min(first + skip * stride);
-                let inside = self
-                    .width
-                    .saturating_sub(from)
-                    .div_ceil(stride)
-                    .min(len - skip);
-                to[..skip].fill(0.0);
-                to[skip + inside..].fill(0.0);
-                let to = &mut to[skip..skip + inside];
-                if inside == 0 {
-                    continue;
-                }
-                match stride {
-                    1 => to.copy_from_slice(&line[from..from + inside]),
-                    2 => {
-                        let line = &line[from..];
-                        let (pairs, _) = line.as_chunks::<2>();
-                        for (to, pair) in to.iter_mut().zip(pairs) {
-                            *to = pair[0];
-                        }
-                        if pairs.len() < inside {
-                            to[inside - 1] = line[2 * (inside - 1)];
-                        }
-                    }
-                    _ => {
-                        for (to, from) in to.iter_mut().zip(line[from..].iter().step_by(stride)) {
-                            *to = *from;
-                        }
-                    }
-                }
+                gather(
+                    self.conv,
+                    x,
+                    (self.height, self.width),
+                    (row, left),
+                    (ky, kx),
+                    to,
+                );
+            }
+        }
+    }
+}
+
+/// What a tap of the kernel sees of a plane at the outputs of `row` from `left` on, zero outside of it.
+#[inline(always)]
+pub(super) fn gather(
+    conv: Conv2d,
+    plane: &[f32],
+    (height, width): (usize, usize),
+    (row, left): (usize, usize),
+    (ky, kx): (usize, usize),
+    to: &mut [f32],
+) {
+    let Conv2d {
+        stride, pad_before, ..
+    } = conv;
+    let y = row * stride + ky;
+    if y < pad_before || y - pad_before >= height {
+        to.fill(0.0);
+        return;
+    }
+    let line = &plane[(y - pad_before) * width..][..width];
+    // Output pixel `left + t` reads column `(left + t)·stride + kx − pad`.
+    let first = left * stride + kx;
+    let skip = pad_before
+        .saturating_sub(first)
+        .div_ceil(stride)
+        .min(to.len());
+    let from = first + skip * stride - pad_before.min(first + skip * stride);
+    let inside = width
+        .saturating_sub(from)
+        .div_ceil(stride)
+        .min(to.len() - skip);
+    to[..skip].fill(0.0);
+    to[skip + inside..].fill(0.0);
+    let to = &mut to[skip..skip + inside];
+    if inside == 0 {
+        return;
+    }
+    match stride {
+        1 => to.copy_from_slice(&line[from..from + inside]),
+        2 => {
+            let line = &line[from..];
+            let (pairs, _) = line.as_chunks::<2>();
+            for (to, pair) in to.iter_mut().zip(pairs) {
+                *to = pair[0];
+            }
+            if pairs.len() < inside {
+                to[inside - 1] = line[2 * (inside - 1)];
+            }
+        }
+        _ => {
+            for (to, from) in to.iter_mut().zip(line[from..].iter().step_by(stride)) {
+                *to = *from;
             }
         }
     }

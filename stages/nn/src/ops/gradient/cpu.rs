@@ -16,7 +16,7 @@ use ccsr_kernels::activation;
 use ccsr_kernels::attention::{Attention, Layout};
 use ccsr_kernels::attention_backward::{Forwarded, Gradients as AttentionGradients};
 use ccsr_kernels::convolution::conv::{self, Conv2d};
-use ccsr_kernels::convolution::linear;
+use ccsr_kernels::convolution::{linear, weight_grad};
 use ccsr_kernels::group_norm::GroupNorm;
 
 use super::{Differentiable, Tracked};
@@ -277,16 +277,16 @@ impl Rule<3> for Convolution {
             )
         };
         let options = ConvOptions::new([self.stride; 2], [padding; 2], [1, 1], 1);
+        let conv = Conv2d {
+            inputs,
+            outputs,
+            kernel,
+            stride: self.stride,
+            pad_before: self.before,
+            pad_after: self.after,
+        };
         let of_input = wanted[0].then(|| {
             if by_kernel {
-                let conv = Conv2d {
-                    inputs,
-                    outputs,
-                    kernel,
-                    stride: self.stride,
-                    pad_before: self.before,
-                    pad_after: self.after,
-                };
                 let weight = weight.to_contiguous();
                 let mut out = vec![0.0; batch * inputs * height * width];
                 conv::conv2d_input_grad(
@@ -313,9 +313,15 @@ impl Rule<3> for Convolution {
             Flex::float_slice(all, &inner)
         });
         let of_weight = wanted[1].then(|| {
-            let single = composed::cast::<Flex>(weight.clone(), grad.dtype());
-            let found = Flex::conv2d_weight_backward(padded.clone(), single, grad.clone(), options);
-            like(found, &weight)
+            let mut out = vec![0.0; weight.shape().num_elements()];
+            weight_grad::conv2d_weight_grad(
+                input.to_contiguous().storage::<f32>(),
+                grad.storage::<f32>(),
+                conv,
+                (height, width),
+                &mut out,
+            );
+            like(made(out, weight.shape()), &weight)
         });
         let of_bias =
             wanted[2].then(|| Flex::conv2d_bias_backward(padded.clone(), bias, grad.clone()));
