@@ -16,6 +16,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::model::is_tiny;
 use self::model::{Model, Wish, factor_of};
 use crate::adapter_input;
 use crate::failed;

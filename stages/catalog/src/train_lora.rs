@@ -35,6 +35,7 @@ use self::segment::{Training, schedule_of};
 use self::work::Encodings;
 use crate::roles::{Drawer, Role, Trainee};
 use crate::row_id::shortened;
+use crate::stable_diffusion::is_tiny;
 
 /// Resources, as people call them.
 const AUTOENCODER: &str = "autoencoder";
@@ -286,6 +287,14 @@ fn check_layers(params: &Params, trainee: &Trainee) -> Result<(), Misfits> {
     let config: UNetConfig = read_config(&part("unet")).map_err(unreadable)?;
     if let Some(problem) = config.problem() {
         return Err(problem.into());
+    }
+    if is_tiny(&trainee.folder.path.join("vae")).map_err(unreadable)? {
+        let display = &trainee.folder.display;
+        return Err(format!(
+            "`{display}` has a tiny autoencoder, which says of images where they lie and not how far around; training \
+             needs an `AutoencoderKL`"
+        )
+        .into());
     }
     let mut unet = config.init(&device);
     let mut text = None;

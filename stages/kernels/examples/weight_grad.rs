@@ -42,7 +42,7 @@ fn main() {
         let weights = wave(channels * channels * 9, 0.21);
         let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; weights.len()]);
         let of_weights = median(rounds, || {
-            conv2d_weight_grad(&x, &dy, conv, (side, side), &mut dw)
+            conv2d_weight_grad(&x, &dy, conv, (side, side), &mut dw);
         });
         let of_input = median(rounds, || {
             conv2d_input_grad(&dy, Weights::F32(&weights), conv, (side, side), &mut dx);

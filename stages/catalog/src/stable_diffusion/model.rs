@@ -298,7 +298,7 @@ impl Model {
 }
 
 /// Whether a folder holds a tiny autoencoder.
-fn is_tiny(folder: &Path) -> Result<bool, ConfigError> {
+pub(crate) fn is_tiny(folder: &Path) -> Result<bool, ConfigError> {
     let kind: AutoencoderKind = read_config(&folder.join("config.json"))?;
     Ok(kind.class_name.as_deref() == Some("AutoencoderTiny"))
 }

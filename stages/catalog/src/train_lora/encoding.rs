@@ -95,7 +95,7 @@ impl ImageEncoder {
         let digest = read("image")?.as_blob().ok_or_else(|| unread("image"))?;
         let flipped = unit.input.get("flipped") == Some(&Value::Bool(true));
         let image = png::read(batch.blobs, &digest)?;
-        let (scaled, wanted) = framing.scaled(&image);
+        let (scaled, wanted) = framing.scaled(&image)?;
         let mut outcome = Outcome::default();
         let value = if framing.is_drawn(&scaled, wanted) {
             let sides = wanted.map(|side| Value::Int(i64::from(side)));
@@ -147,7 +147,7 @@ pub(super) fn shown(
     place: [f64; 2],
     flipped: bool,
 ) -> Result<Moments, StageError> {
-    let (scaled, wanted) = framing.scaled(image);
+    let (scaled, wanted) = framing.scaled(image)?;
     encoder.moments(&cut(&scaled, wanted, place, flipped))
 }
 

@@ -1,6 +1,7 @@
 //! Which part of an image is trained on, and in which size.
 
 use ccsr_clip::{Filter, resize};
+use ccsr_stage::StageError;
 use image::RgbImage;
 use image::imageops::{crop_imm, flip_horizontal};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use super::params::{Crop, Params};
 
 /// Sides of buckets are multiples of so many pixels.
 const BUCKET_STEP: u32 = 64;
+/// The longest side of an image, of its shortest.
+const NARROWEST: u32 = 50;
 /// The longest side of a bucket, of its shortest.
 const LONGEST: u32 = 4;
 
@@ -33,8 +36,17 @@ impl Framing {
     }
 
     /// The image in the size in which it covers what is cut out of it, and the size of that: width and height.
-    pub(super) fn scaled(self, image: &RgbImage) -> (RgbImage, [u32; 2]) {
+    ///
+    /// # Errors
+    /// If it is so narrow that it would be huge in that size.
+    pub(super) fn scaled(self, image: &RgbImage) -> Result<(RgbImage, [u32; 2]), StageError> {
         let [width, height] = [image.width(), image.height()];
+        if width.max(height) > NARROWEST * width.min(height) {
+            return Err(StageError::input(format!(
+                "an image of {width} x {height} pixels is too narrow to train on: its longer side may be {NARROWEST} times the \
+                 shorter; leave it out, or cut it"
+            )));
+        }
         let wanted = if self.buckets {
             bucket(self.resolution, [width, height])
         } else {
@@ -56,7 +68,7 @@ impl Framing {
         } else {
             resize(image, size[0], size[1], Filter::Linear)
         };
-        (scaled, wanted)
+        Ok((scaled, wanted))
     }
 
     /// Whether chance has a say in what is cut out of an image of this size.
@@ -136,7 +148,7 @@ mod tests {
     #[test]
     fn a_square_of_the_right_size_is_left_alone() {
         let image = RgbImage::from_fn(512, 512, |x, y| image::Rgb([x as u8, y as u8, 7]));
-        let (scaled, wanted) = framing(Crop::Random, false).scaled(&image);
+        let (scaled, wanted) = framing(Crop::Random, false).scaled(&image).unwrap();
         assert_eq!((&scaled, wanted), (&image, [512; 2]));
         assert!(!framing(Crop::Random, false).is_drawn(&scaled, wanted));
         assert_eq!(cut(&scaled, wanted, [0.9, 0.1], false), image);
@@ -151,8 +163,9 @@ mod tests {
             ([300, 900], [512, 1536]),
             ([20, 10], [1024, 512]),
         ] {
-            let (scaled, wanted) =
-                framing(Crop::Random, false).scaled(&RgbImage::new(from[0], from[1]));
+            let (scaled, wanted) = framing(Crop::Random, false)
+                .scaled(&RgbImage::new(from[0], from[1]))
+                .unwrap();
             assert_eq!([scaled.width(), scaled.height()], to);
             assert!(framing(Crop::Random, false).is_drawn(&scaled, wanted));
             assert!(!framing(Crop::Center, false).is_drawn(&scaled, wanted));
@@ -160,6 +173,21 @@ mod tests {
                 assert_eq!(cut(&scaled, wanted, place, false).dimensions(), (512, 512));
             }
         }
+    }
+
+    #[test]
+    fn a_thread_of_an_image_is_refused() {
+        let error = framing(Crop::Center, false).scaled(&RgbImage::new(2, 1000));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("an image of 2 x 1000 pixels is too narrow"),
+            "{error}"
+        );
+        assert!(
+            framing(Crop::Center, true)
+                .scaled(&RgbImage::new(1, 51))
+                .is_err()
+        );
     }
 
     #[test]
@@ -176,7 +204,9 @@ mod tests {
             assert_eq!(found, expected, "{image:?}");
             assert!(found[0] * found[1] <= 512 * 512);
         }
-        let (scaled, wanted) = framing(Crop::Random, true).scaled(&RgbImage::new(1920, 1080));
+        let (scaled, wanted) = framing(Crop::Random, true)
+            .scaled(&RgbImage::new(1920, 1080))
+            .unwrap();
         assert!(scaled.width() >= wanted[0] && scaled.height() >= wanted[1]);
     }
 }
