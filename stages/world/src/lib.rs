@@ -22,17 +22,22 @@
 
 mod anatomy;
 mod boxes;
+pub mod captions;
 mod detect;
 mod draw;
 pub mod grammar;
 mod kinds;
+pub mod negatives;
 mod random;
 mod render;
 mod scene;
+mod split;
 pub mod truth;
+mod web;
 mod wish;
 
 pub use boxes::TrueBox;
+pub use captions::{Caption, Fact};
 pub use detect::{Detection, FLOOR, detect};
 pub use draw::{Rates, draw};
 pub use grammar::Style;
@@ -40,5 +45,7 @@ pub use kinds::{Background, Class, Colour, DefectKind, Place, Pose, Time, Weathe
 pub use random::Random;
 pub use render::{Image, MAX_SIZE, MIN_SIZE};
 pub use scene::{Animal, Facing, MAX_ANIMALS, Scene, SceneError, Spot};
+pub use split::Split;
 pub use truth::{About, Answer, UnknownAbout, Witness, judge, truth};
+pub use web::{Example, Web};
 pub use wish::Wish;
