@@ -6,7 +6,9 @@
 mod phrases;
 mod write;
 
-use crate::grammar::pick_where;
+pub(crate) use phrases::{backgrounds, hours, places, poses};
+
+use crate::grammar::{self, pick_where};
 use crate::kinds::{Background, Class, Colour, DefectKind, Place, Pose, Time, Weather};
 use crate::random::Random;
 use crate::scene::{MAX_ANIMALS, Scene};
@@ -203,14 +205,26 @@ pub const fn look_alikes(class: Class) -> &'static [Class] {
         Elephant => &[Bear, Cow],
         Giraffe => &[Horse, Zebra],
         Zebra => &[Horse, Giraffe],
-        Lion => &[Cat, Dog],
         Bear => &[Dog, Elephant],
         Cow => &[Horse, Sheep],
         Dog => &[Cat, Lion],
-        Bird => &[Cat, Dog],
+        Lion | Bird => &[Cat, Dog],
         Horse => &[Zebra, Cow],
         Cat => &[Dog, Lion],
         Sheep => &[Cow, Dog],
+    }
+}
+
+/// "two dogs".
+pub(crate) fn numbered(count: u8, class: Class) -> String {
+    let wish = Wish {
+        class: Some(class),
+        count: Some(count),
+        ..Wish::default()
+    };
+    match count {
+        1 => format!("one {class}"),
+        _ => grammar::animals(&wish, "", 0),
     }
 }
 

@@ -187,7 +187,7 @@ pub(crate) fn describe(wish: &Wish, others: &[(Class, usize)]) -> String {
 }
 
 /// "two young grey elephants": the noun phrase; `way` chooses among the words for a number.
-fn animals(wish: &Wish, decoration: &str, way: usize) -> String {
+pub(crate) fn animals(wish: &Wish, decoration: &str, way: usize) -> String {
     let Some(class) = wish.class else {
         return "a landscape".to_owned();
     };

@@ -28,6 +28,7 @@ mod draw;
 pub mod grammar;
 mod kinds;
 pub mod negatives;
+pub mod questions;
 mod random;
 mod render;
 mod scene;

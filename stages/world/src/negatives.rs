@@ -50,24 +50,29 @@ fn is_alike_but_for(fact: Fact, scene: &Scene, of_scene: &Wish, other: &Scene) -
 
 fn changed(scene: &Scene, facts: &Wish, fact: Fact, random: &mut Random) -> Option<Scene> {
     let mut other_scene = scene.clone();
-    let animals = &mut other_scene.animals;
     match fact {
         Fact::Class => {
             let class = other_class(facts.class?, random);
-            animals.iter_mut().for_each(|animal| animal.class = class);
+            for animal in &mut other_scene.animals {
+                animal.class = class;
+            }
         }
         Fact::Count => return recounted(scene, facts, random),
         Fact::Colour => {
             let natural = facts.class.map_or(Colour::ALL, Class::natural_colours);
             let colour = other_colour(facts.colour?, natural, random);
-            animals.iter_mut().for_each(|animal| animal.colour = colour);
+            for animal in &mut other_scene.animals {
+                animal.colour = colour;
+            }
         }
         Fact::Pose => {
             let natural = facts.pose?.is_natural_in(scene.place);
             let pose = pick_where(random, Pose::ALL, |pose| {
                 Some(pose) != facts.pose && (!natural || pose.is_natural_in(scene.place))
             });
-            animals.iter_mut().for_each(|animal| animal.pose = pose);
+            for animal in &mut other_scene.animals {
+                animal.pose = pose;
+            }
         }
         Fact::Place => other_scene.place = other_place(scene, random)?,
         Fact::Background => {

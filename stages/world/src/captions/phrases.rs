@@ -120,7 +120,7 @@ pub(super) const fn coat(class: Class) -> &'static str {
 }
 
 /// What follows "is" or "are", or the noun itself.
-pub(super) const fn poses(pose: Pose) -> &'static [&'static str] {
+pub(crate) const fn poses(pose: Pose) -> &'static [&'static str] {
     match pose {
         Pose::Standing => &[
             "standing",
@@ -171,7 +171,7 @@ pub(super) const fn poses(pose: Pose) -> &'static [&'static str] {
     }
 }
 
-pub(super) const fn places(place: Place) -> &'static [&'static str] {
+pub(crate) const fn places(place: Place) -> &'static [&'static str] {
     match place {
         Place::Savanna => &[
             "in the savanna",
@@ -297,7 +297,7 @@ pub(super) const fn weather_sentences(weather: Weather) -> &'static [&'static st
 }
 
 /// What follows "It is".
-pub(super) const fn hours(time: Time) -> &'static [&'static str] {
+pub(crate) const fn hours(time: Time) -> &'static [&'static str] {
     match time {
         Time::Sunrise => &["sunrise", "dawn"],
         Time::Morning => &["morning", "early morning"],
@@ -308,7 +308,7 @@ pub(super) const fn hours(time: Time) -> &'static [&'static str] {
     }
 }
 
-pub(super) const fn backgrounds(background: Background) -> &'static [&'static str] {
+pub(crate) const fn backgrounds(background: Background) -> &'static [&'static str] {
     match background {
         Background::Hills => &["hills", "rolling hills", "green hills"],
         Background::Mountains => &["mountains", "high mountains", "mountain peaks"],

@@ -6,6 +6,7 @@ mod captions;
 mod drawing;
 mod pictures;
 mod prompts;
+mod questions;
 mod texts;
 mod web;
 
