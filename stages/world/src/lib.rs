@@ -3,6 +3,8 @@
 //!
 //! Read [`Scene`] first: it describes one picture completely. From it follow the [image](Scene::render), a
 //! [caption](Scene::caption), the [boxes](Scene::boxes) and the [true answers](truth()) to the ten questions.
+//! [`captions`] say what is so, or what is not; [`questions`] ask; [`negatives`] differ in one thing; the [`Web`] is
+//! all of that without end, in [splits](Split) that share nothing.
 //! A [`Wish`] is what a prompt asks for; [`draw()`] makes a scene of it, well or badly; [`grammar`] writes prompts;
 //! [`judge`] and [`detect()`] are a judge and a detector with known error rates.
 //!

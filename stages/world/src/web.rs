@@ -8,6 +8,7 @@ use crate::captions::{Caption, Captioner, other_class};
 use crate::draw::{Order, carry_out};
 use crate::grammar::pick_where;
 use crate::kinds::{Background, Class, Colour, Place, Pose, Time, Weather};
+use crate::questions::{self, Balance, Question};
 use crate::random::Random;
 use crate::scene::Scene;
 use crate::split::Split;
@@ -79,11 +80,42 @@ impl Web {
         }
     }
 
-    /// The first caption of the scene that belongs to the split.
+    /// Questions about one of its examples; those about a prompt are about its caption, or about another one that
+    /// is right where that is wrong and the other way round.
+    ///
+    /// If they are to be even, as many answers are yes as are no, over many examples.
+    pub fn questions(
+        &self,
+        ordinal: u64,
+        example: &Example,
+        count: usize,
+        even: bool,
+    ) -> Vec<Question> {
+        let mut random = self.stream(b"questions", ordinal, b"");
+        let captioner = Captioner::of(&example.scene);
+        let other = self.first(&captioner, example.caption.wrong.is_none(), &mut random);
+        let prompts = [&example.caption, &other].map(|caption| {
+            let class = caption.says.class.unwrap_or(example.class);
+            (caption.text.as_str(), class)
+        });
+        let balance = if even {
+            Balance::Even {
+                defects: self.defects,
+            }
+        } else {
+            Balance::AsItFalls
+        };
+        questions::bank(&example.scene, &prompts, count, balance, random.bits())
+    }
+
     fn caption(&self, scene: &Scene, ordinal: u64) -> Caption {
         let wrong = self.stream(b"wrong", ordinal, b"").chance(self.wrong);
         let mut random = self.stream(b"caption", ordinal, b"");
-        let captioner = Captioner::of(scene);
+        self.first(&Captioner::of(scene), wrong, &mut random)
+    }
+
+    /// The first caption that belongs to the split.
+    fn first(&self, captioner: &Captioner, wrong: bool, random: &mut Random) -> Caption {
         loop {
             let seed = random.bits();
             let caption = if wrong {
