@@ -185,7 +185,7 @@ impl Captioner {
         let random = &mut self.stream(b"wrong caption", seed);
         let fact = pick_where(random, Fact::ALL, |fact| fact.is_in(&self.facts));
         let mut says = some_of(&self.facts, Some(fact), random);
-        change(&mut says, fact, random);
+        change(&mut says, &self.facts, fact, random);
         Caption {
             text: write::write(&says, self.crowd, random),
             says,
@@ -261,7 +261,7 @@ fn some_of(facts: &Wish, always: Option<Fact>, random: &mut Random) -> Wish {
 }
 
 /// Gets one fact wrong; the wish must say it.
-fn change(wish: &mut Wish, fact: Fact, random: &mut Random) {
+fn change(wish: &mut Wish, facts: &Wish, fact: Fact, random: &mut Random) {
     match fact {
         Fact::Class => wish.class = wish.class.map(|class| other_class(class, random)),
         Fact::Count => wish.count = wish.count.map(|count| other_count(count, random)),
@@ -272,19 +272,59 @@ fn change(wish: &mut Wish, fact: Fact, random: &mut Random) {
                 .map(|colour| other_colour(colour, natural, random));
         }
         Fact::Pose => wish.pose = wish.pose.map(|pose| other(Pose::ALL, pose, random)),
-        Fact::Place => wish.place = wish.place.map(|place| other(Place::ALL, place, random)),
+        Fact::Place => {
+            let place = |place| wrong_place(place, facts.background, random);
+            wish.place = wish.place.map(place);
+        }
         Fact::Background => {
-            wish.background = wish
-                .background
-                .map(|background| other(Background::ALL, background, random));
+            let background = |background| wrong_background(background, facts.place, random);
+            wish.background = wish.background.map(background);
         }
         Fact::Time => wish.time = wish.time.map(|time| other(Time::ALL, time, random)),
         Fact::Weather => {
-            wish.weather = wish
-                .weather
-                .map(|weather| other(Weather::ALL, weather, random));
+            wish.weather = wish.weather.map(|weather| wrong_weather(weather, random));
         }
     }
+}
+
+/// A place that nobody would take the picture's for: none whose water or trees are to be seen on the horizon.
+pub(crate) fn wrong_place(place: Place, behind: Option<Background>, random: &mut Random) -> Place {
+    pick_where(random, Place::ALL, |other| {
+        let seen = match behind {
+            Some(Background::LargeTrees | Background::Rainforest) => other == Place::Forest,
+            Some(Background::Sea | Background::Lake) => has_water(other),
+            _ => false,
+        };
+        other != place && !seen
+    })
+}
+
+/// A background that nobody would take the picture's for: none whose water or trees are to be seen before it.
+pub(crate) fn wrong_background(
+    background: Background,
+    before: Option<Place>,
+    random: &mut Random,
+) -> Background {
+    let watery = |other| matches!(other, Background::Sea | Background::Lake);
+    let wooded = |other| matches!(other, Background::LargeTrees | Background::Rainforest);
+    pick_where(random, Background::ALL, |other| {
+        let seen = before.is_some_and(|place| {
+            has_water(place) && watery(other) || place == Place::Forest && wooded(other)
+        });
+        other != background && !seen
+    })
+}
+
+const fn has_water(place: Place) -> bool {
+    matches!(place, Place::River | Place::Lake | Place::Beach)
+}
+
+/// A weather that is not to be seen: where it rains or snows, there are clouds.
+pub(crate) fn wrong_weather(weather: Weather, random: &mut Random) -> Weather {
+    let falls = matches!(weather, Weather::Rain | Weather::Snow);
+    pick_where(random, Weather::ALL, |other| {
+        other != weather && !(falls && other == Weather::Cloudy)
+    })
 }
 
 /// Any of the choices but this one.

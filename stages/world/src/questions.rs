@@ -10,8 +10,9 @@ pub use balance::Balance;
 
 use crate::captions::{Fact, facts, other, other_class, other_colour};
 use crate::captions::{backgrounds, hours, numbered, places, poses};
+use crate::captions::{wrong_background, wrong_place, wrong_weather};
 use crate::grammar::pick_where;
-use crate::kinds::{Background, Class, Colour, DefectKind, Place, Pose, Time, Weather};
+use crate::kinds::{Class, Colour, DefectKind, Pose, Time};
 use crate::random::Random;
 use crate::scene::{Animal, MAX_ANIMALS, Scene};
 use crate::truth::{About, Answer, Witness, seen};
@@ -242,15 +243,12 @@ impl<'a> Asker<'a> {
                 (random.pick(poses(asked)).to_owned(), holds)
             }
             Fact::Place => {
-                let asked = if right {
-                    scene.place
-                } else {
-                    other(Place::ALL, scene.place, random)
-                };
+                let wrong = wrong_place(scene.place, Some(scene.background), random);
+                let asked = if right { scene.place } else { wrong };
                 (random.pick(places(asked)).to_owned(), right)
             }
             Fact::Background => {
-                let wrong = other(Background::ALL, scene.background, random);
+                let wrong = wrong_background(scene.background, Some(scene.place), random);
                 let asked = if right { scene.background } else { wrong };
                 (random.pick(backgrounds(asked)).to_owned(), right)
             }
@@ -263,7 +261,7 @@ impl<'a> Asker<'a> {
                 (random.pick(hours(asked)).to_owned(), right)
             }
             Fact::Weather => {
-                let wrong = other(Weather::ALL, scene.weather, random);
+                let wrong = wrong_weather(scene.weather, random);
                 let asked = if right { scene.weather } else { wrong };
                 (random.pick(wordings::of_weather(asked)).to_owned(), right)
             }
@@ -353,9 +351,12 @@ impl<'a> Asker<'a> {
         } else {
             (class.name(), "Is", "Does")
         };
-        let of_several = |which: &str| match many {
-            true => format!("{which} of the {}", class.plural()),
-            false => format!("the {class}"),
+        let of_several = |which: &str| {
+            if many {
+                format!("{which} of the {}", class.plural())
+            } else {
+                format!("the {class}")
+            }
         };
         let legs = if class == Class::Bird { "two" } else { "four" };
         words
