@@ -48,6 +48,7 @@ mod prompt_length;
 mod prompt_rules;
 pub mod questions;
 mod range;
+pub mod render_world;
 pub mod roles;
 mod row_id;
 pub mod run_command;
@@ -106,7 +107,8 @@ pub fn registry() -> Registry {
         // What was trained, for other programs.
         .with::<export_adapter::ExportAdapter>()
         .with::<merge_adapter::MergeAdapter>()
-        // A world whose truth is known: its roles, and how good the choices were.
+        // A world whose truth is known: its pictures, its roles, and how good the choices were.
+        .with::<render_world::RenderWorld>()
         .with_role::<world::WorldGrammar>()
         .with_role::<world::WorldDrawer>()
         .with_role::<roles::Baseline<world::WorldDrawer>>()
@@ -193,6 +195,7 @@ mod tests {
                 "table.concat",
                 "table.import",
                 "train.lora",
+                "world.render",
                 "world.truth",
             ]
         );

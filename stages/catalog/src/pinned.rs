@@ -145,6 +145,8 @@ fn pinned() {
         &lab,
         &images_port,
     );
+    let scenes = json!({"split": "train", "count": 1});
+    pin::<render_world::RenderWorld>(&scenes, &lab, &[]);
     pin::<measure_truth::MeasureTruth>(&json!({}), &lab, &[("images", &images)]);
 
     // The defaults draw images of 512 pixels, ten a prompt: one prompt of a class is enough.

@@ -16,7 +16,7 @@ use ccsr_stage::{Misfits, StageError, Value};
 use ccsr_world::{Class, Scene};
 
 /// The class that people call `name`.
-fn class(name: &str) -> Result<Class, String> {
+pub(crate) fn class(name: &str) -> Result<Class, String> {
     Class::from_name(name).ok_or_else(|| {
         let known = || Class::ALL.iter().map(|class| class.name());
         let hint = nearest(name, known())
@@ -35,7 +35,7 @@ fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, StageError> {
 }
 
 /// The scene of a unit's input.
-fn scene(input: &Value) -> Result<Scene, StageError> {
+pub(crate) fn scene(input: &Value) -> Result<Scene, StageError> {
     Scene::from_text(text(input, "scene")?)
         .map_err(|error| StageError::failed(format!("the image's `scene` cannot be read: {error}")))
 }

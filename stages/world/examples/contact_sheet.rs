@@ -8,8 +8,8 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use ccsr_world::{
-    Animal, Background, Class, Colour, DefectKind, Facing, Image, Place, Pose, Rates, Scene, Spot,
-    Time, Weather, Wish, draw, grammar,
+    Animal, Background, Class, Colour, DefectKind, Example, Facing, Fact, Image, Place, Pose,
+    Rates, Scene, Split, Spot, Time, Weather, Web, Wish, draw, grammar,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -67,6 +67,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .collect();
     save("drawn", 8, &drawn)?;
+    let web = Web {
+        seed: 0,
+        split: Split::Train,
+        classes: Vec::new(),
+        defects: 0.2,
+        wrong: 0.15,
+    };
+    let examples: Vec<Example> = (0..40).map(|ordinal| web.example(ordinal)).collect();
+    let scenes: Vec<Scene> = examples.iter().map(|e| e.scene.clone()).collect();
+    save("web", 8, &scenes)?;
+    let captions = examples.iter().map(|example| {
+        let wrong = example.caption.wrong.map_or("", Fact::name);
+        format!("{wrong:>12} {}\n", example.caption.text)
+    });
+    std::fs::write(directory.join("web.txt"), captions.collect::<String>())?;
     Ok(())
 }
 

@@ -24,17 +24,17 @@ pub struct Rates {
 
 /// What is drawn: a wish without open ends. Without a class it is a landscape.
 #[derive(Clone, Copy)]
-struct Order {
-    class: Option<Class>,
-    count: u8,
-    colour: Colour,
-    pose: Pose,
-    place: Place,
-    background: Background,
-    time: Time,
-    weather: Weather,
+pub(crate) struct Order {
+    pub(crate) class: Option<Class>,
+    pub(crate) count: u8,
+    pub(crate) colour: Colour,
+    pub(crate) pose: Pose,
+    pub(crate) place: Place,
+    pub(crate) background: Background,
+    pub(crate) time: Time,
+    pub(crate) weather: Weather,
     /// An animal that nobody asked for.
-    stranger: Option<Class>,
+    pub(crate) stranger: Option<Class>,
 }
 
 /// Draws a scene for a wish; the same arguments give the same scene.
@@ -42,18 +42,26 @@ struct Order {
 /// What the wish leaves open is filled at random, so that it fits together. A wish for neither an animal nor
 /// anything an animal has gives a landscape half of the time. A wish for nothing cannot be misread.
 pub fn draw(wish: &Wish, seed: &[u8; 32], rates: &Rates) -> Scene {
-    let stream = |purpose: &[u8]| Random::from_parts(&[b"draw", purpose, seed]);
-    let mut order = complete(wish, &mut stream(b"complete"));
-    let misreading = &mut stream(b"misread");
+    let mut order = complete(wish, &mut stream(b"complete", seed));
+    let misreading = &mut stream(b"misread", seed);
     if misreading.chance(rates.misreading) {
         misread(&mut order, wish, misreading);
     }
-    let mut scene = layout::compose(&order, &mut stream(b"layout"));
-    let spoiling = &mut stream(b"spoil");
-    if spoiling.chance(rates.defect) {
+    carry_out(&order, seed, rates.defect)
+}
+
+/// Lays an order out, and spoils the scene with the given probability.
+pub(crate) fn carry_out(order: &Order, seed: &[u8; 32], defect: f64) -> Scene {
+    let mut scene = layout::compose(order, &mut stream(b"layout", seed));
+    let spoiling = &mut stream(b"spoil", seed);
+    if spoiling.chance(defect) {
         spoil::spoil(&mut scene, spoiling);
     }
     scene
+}
+
+fn stream(purpose: &[u8], seed: &[u8; 32]) -> Random {
+    Random::from_parts(&[b"draw", purpose, seed])
 }
 
 fn complete(wish: &Wish, random: &mut Random) -> Order {

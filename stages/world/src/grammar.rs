@@ -137,19 +137,25 @@ pub(crate) fn write(wish: &Wish, style: Style, seed: u64) -> String {
         }
     }));
     if style == Style::Camera {
-        for choices in [
-            SHARPNESS,
-            GENRES,
-            CAMERAS,
-            &["50mm"],
-            &["f/2.8"],
-            LIGHTS,
-            &["RAW"],
-        ] {
-            slots.push(random.pick(choices).to_owned());
-        }
+        slots.extend(tail(random));
     }
     slots.join(", ")
+}
+
+/// Sharpness, camera, lens and light: what training prompts end with.
+pub(crate) fn tail(random: &mut Random) -> Vec<String> {
+    let slots = [
+        SHARPNESS,
+        GENRES,
+        CAMERAS,
+        &["50mm"],
+        &["f/2.8"],
+        LIGHTS,
+        &["RAW"],
+    ];
+    slots
+        .map(|choices| random.pick(choices).to_owned())
+        .to_vec()
 }
 
 /// Says plainly what is to be seen: the first wording of every slot, and the other animals beside it.
@@ -181,7 +187,7 @@ pub(crate) fn describe(wish: &Wish, others: &[(Class, usize)]) -> String {
 }
 
 /// "two young grey elephants": the noun phrase; `way` chooses among the words for a number.
-fn animals(wish: &Wish, decoration: &str, way: usize) -> String {
+pub(crate) fn animals(wish: &Wish, decoration: &str, way: usize) -> String {
     let Some(class) = wish.class else {
         return "a landscape".to_owned();
     };
@@ -259,7 +265,7 @@ fn pose_phrases(pose: Pose) -> &'static [&'static str] {
     }
 }
 
-fn time_phrases(time: Time) -> &'static [&'static str] {
+pub(crate) fn time_phrases(time: Time) -> &'static [&'static str] {
     match time {
         Time::Sunrise => &["sunrise", "first sunrise light", "pink sunrise"],
         Time::Morning => &["early morning", "fresh morning", "morning"],
@@ -270,7 +276,7 @@ fn time_phrases(time: Time) -> &'static [&'static str] {
     }
 }
 
-fn weather_phrases(weather: Weather) -> &'static [&'static str] {
+pub(crate) fn weather_phrases(weather: Weather) -> &'static [&'static str] {
     match weather {
         Weather::Clear => &["clear sky", "sunny weather", "clear weather"],
         Weather::Cloudy => &["cloudy sky", "overcast sky", "drifting clouds"],
@@ -280,7 +286,7 @@ fn weather_phrases(weather: Weather) -> &'static [&'static str] {
     }
 }
 
-fn place_phrases(place: Place) -> &'static [&'static str] {
+pub(crate) fn place_phrases(place: Place) -> &'static [&'static str] {
     match place {
         Place::Savanna => &["open savanna", "dry savanna", "golden savanna grass"],
         Place::Forest => &["forest clearing", "quiet forest", "forest floor"],

@@ -3,6 +3,8 @@
 //!
 //! Read [`Scene`] first: it describes one picture completely. From it follow the [image](Scene::render), a
 //! [caption](Scene::caption), the [boxes](Scene::boxes) and the [true answers](truth()) to the ten questions.
+//! [`captions`] say what is so, or what is not; [`questions`] ask; [`negatives`] differ in one thing; the [`Web`] is
+//! all of that without end, in [splits](Split) that share nothing.
 //! A [`Wish`] is what a prompt asks for; [`draw()`] makes a scene of it, well or badly; [`grammar`] writes prompts;
 //! [`judge`] and [`detect()`] are a judge and a detector with known error rates.
 //!
@@ -22,17 +24,23 @@
 
 mod anatomy;
 mod boxes;
+pub mod captions;
 mod detect;
 mod draw;
 pub mod grammar;
 mod kinds;
+pub mod negatives;
+pub mod questions;
 mod random;
 mod render;
 mod scene;
+mod split;
 pub mod truth;
+mod web;
 mod wish;
 
 pub use boxes::TrueBox;
+pub use captions::{Caption, Fact};
 pub use detect::{Detection, FLOOR, detect};
 pub use draw::{Rates, draw};
 pub use grammar::Style;
@@ -40,5 +48,7 @@ pub use kinds::{Background, Class, Colour, DefectKind, Place, Pose, Time, Weathe
 pub use random::Random;
 pub use render::{Image, MAX_SIZE, MIN_SIZE};
 pub use scene::{Animal, Facing, MAX_ANIMALS, Scene, SceneError, Spot};
+pub use split::Split;
 pub use truth::{About, Answer, UnknownAbout, Witness, judge, truth};
+pub use web::{Example, Web};
 pub use wish::Wish;

@@ -262,7 +262,7 @@ fn answer(scene: &Scene, seen: &[&Animal], wish: &Wish, class: Class, about: Abo
 }
 
 /// The animals that a person would notice.
-fn seen(scene: &Scene) -> Vec<&Animal> {
+pub(crate) fn seen(scene: &Scene) -> Vec<&Animal> {
     /// The boxes' side does not matter to what is seen.
     const SIZE: u32 = 512;
     let boxes: Vec<TrueBox> = scene.boxes(SIZE);

@@ -2,10 +2,13 @@
 //! and pictures in which the boxes are where the animals are.
 
 mod answers;
+mod captions;
 mod drawing;
 mod pictures;
 mod prompts;
+mod questions;
 mod texts;
+mod web;
 
 use ccsr_world::{
     Animal, Background, Class, DefectKind, Facing, Place, Pose, Rates, Scene, Time, Weather, Wish,
