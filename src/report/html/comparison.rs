@@ -158,8 +158,12 @@ fn choices(here: &Gallery, there: &Gallery) -> Choices {
         let Some(other) = others.get(&key(prompt)) else {
             continue;
         };
-        shared += 1;
         let won = |prompt| winner(prompt).map(|won: &Candidate| (won.image, &won.name));
+        // A prompt without a winner in either has nothing to compare.
+        if won(prompt).is_none() && won(other).is_none() {
+            continue;
+        }
+        shared += 1;
         if won(prompt) == won(other) {
             kept += 1;
             continue;

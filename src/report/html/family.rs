@@ -49,7 +49,10 @@ pub(crate) struct Choice {
 
 /// Kinds whose tables begin a family.
 fn brings_images(kind: &str) -> bool {
-    matches!(kind, "image.generate" | "image.import")
+    matches!(
+        kind,
+        "image.generate" | "image.generate-baseline" | "image.import"
+    )
 }
 
 const ANSWERS: [&str; 2] = ["question", "answer"];

@@ -47,7 +47,10 @@ pub(crate) fn losses(runs: &[Named<'_>]) -> Vec<Plot> {
         let table = first.table_with(stage, &TRAINING)?;
         let mut lines = Vec::new();
         for (name, run) in runs {
-            let (stage, _) = run.stages().find(|(_, other)| other.name == record.name)?;
+            let same = run.stages().find(|(_, other)| other.name == record.name);
+            let Some((stage, _)) = same else {
+                continue;
+            };
             let Some(table) = run.table_with(stage, &TRAINING) else {
                 continue;
             };

@@ -70,7 +70,13 @@
 
   // A link to something folded unfolds it.
   const unfold = () => {
-    const target = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+    let name = location.hash.slice(1);
+    try {
+      name = decodeURIComponent(name);
+    } catch {
+      // It is no text of ours: taken as it is.
+    }
+    const target = name ? document.getElementById(name) : null;
     if (!target) return;
     target.closest("li[hidden]")?.removeAttribute("hidden");
     const details = target.closest("details");

@@ -9,7 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use ccsr_stage::params::nearest;
 use ccsr_stage::{
     Batch, Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort, Partition,
     PartitionOutcomes, Resolved, Roles, RowCounts, Schema, Schemas, Stage, StageError, StageKind,
@@ -19,9 +18,9 @@ use schemars::{JsonSchema, Schema as JsonType, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::named_column::named_column;
 use crate::number_label::number_label;
-use crate::range::within;
-use crate::statistics::{Bootstrap, sign_test};
+use crate::statistics::{Bootstrap, misfits_of_bootstrap, sign_test};
 use crate::world::rounded;
 
 mod pairing;
@@ -248,19 +247,6 @@ impl CompareWins {
     }
 }
 
-/// A column that the parameter `parameter` names must be there.
-fn kind(scores: &Schema, parameter: &str, column: &str) -> Result<ColumnType, StageError> {
-    scores.get(column).ok_or_else(|| {
-        let there: Vec<&str> = scores.columns().map(|(name, _)| name).collect();
-        let hint = nearest(column, there.iter().copied())
-            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        StageError::input(format!(
-            "the scores have no column `{column}`, which `{parameter}` names; they have {}{hint}",
-            there.join(", ")
-        ))
-    })
-}
-
 impl Stage for CompareWins {
     fn identity(&self) -> Value {
         crate::identity_of(&self.params)
@@ -274,7 +260,7 @@ impl Stage for CompareWins {
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
         let scores = inputs.get("scores").map(|schema| (**schema).clone());
         let scores = scores.unwrap_or_default();
-        let variant = kind(&scores, "variant", &self.params.variant)?;
+        let variant = named_column("scores", &scores, "variant", &self.params.variant)?;
         let levels = [("variant", variant), ("baseline", variant)];
         let counts = ["pairs", "clusters", "unpaired", "win", "tie", "loss"];
         let shares = [
@@ -292,7 +278,10 @@ impl Stage for CompareWins {
         let winrate = Schema::new(levels.into_iter().chain(counts).chain(shares));
         let mut differences = Schema::default();
         for name in &self.params.pair_by {
-            differences = differences.with(name.as_str(), kind(&scores, "pair_by", name)?);
+            differences = differences.with(
+                name.as_str(),
+                named_column("scores", &scores, "pair_by", name)?,
+            );
         }
         for name in PAIR {
             differences = differences.with(
@@ -387,13 +376,7 @@ impl StageKind for CompareWins {
     type Params = Params;
 
     fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
-        let mut misfits = within("confidence", params.confidence, &(0.5..=0.999), "");
-        misfits.add(within(
-            "resamples",
-            params.resamples,
-            &(100..=1_000_000),
-            "",
-        ));
+        let mut misfits = misfits_of_bootstrap(params.confidence, params.resamples);
         if !(params.tie_band >= 0.0 && params.tie_band.is_finite()) {
             let message = format!(
                 "`tie_band: {}` is not a number from 0 upwards",

@@ -54,6 +54,11 @@ pub fn device(name: &str) -> Result<Device, StageError> {
 /// As for [`device`].
 pub(crate) fn devices(name: &str, count: u32) -> Result<Vec<Device>, StageError> {
     let (kind, first) = name.split_once(':').unwrap_or((name, "0"));
+    if count > 1 && !matches!(kind, "cpu" | "cuda") {
+        return Err(StageError::failed(format!(
+            "`devices: {count}` needs cards that can be told apart, as those of `cuda`; `{name}` is one"
+        )));
+    }
     let Ok(first) = first.parse::<u32>() else {
         return Ok(vec![device(name)?]);
     };

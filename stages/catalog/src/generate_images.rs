@@ -23,7 +23,7 @@ use crate::roles::{DrawRequest, Drawer, Drawing, Role, SamplerName, Sampling};
 use crate::row_id::{RowId, shortened};
 
 /// Bump it when the same table would become other files.
-const EXPORT_REVISION: u32 = 1;
+const EXPORT_REVISION: u32 = 2;
 /// The keyword under which web UIs look for how an image was made.
 const METADATA: &str = "parameters";
 /// The most candidates a prompt.
@@ -154,10 +154,11 @@ impl<const BASELINE: bool> GenerateImages<BASELINE> {
     }
 
     /// How a candidate was drawn, as the common web UIs write it (AUTOMATIC1111's `infotext`).
-    fn metadata(&self, prompt: &str, candidate: i64) -> String {
+    fn metadata(&self, prompt: &str, candidate: i64, variant: &[(&'static str, String)]) -> String {
         let sampling = self.params.sampling();
         let mut settings = self.drawer.object.settings(&sampling);
         let size = self.params.size;
+        settings.extend_from_slice(variant);
         settings.push(("Seed", candidate.to_string()));
         settings.push(("Size", format!("{size}x{size}")));
         let version = concat!("ccsr-flow ", env!("CARGO_PKG_VERSION"));
@@ -385,7 +386,13 @@ impl<const BASELINE: bool> Stage for GenerateImages<BASELINE> {
             let line = *numbers.entry(group.key(row)).or_insert(next);
             let class = row.find("class").and_then(Value::as_text);
             let (candidate, image) = (row.int("candidate")?, row.blob("image")?);
-            let text = self.metadata(row.text("prompt")?, candidate);
+            let mut variant = Vec::new();
+            for (column, what) in [("epoch", "Adapter epoch"), ("scale", "Adapter scale")] {
+                if let Some(number) = row.find(column).and_then(Value::as_float) {
+                    variant.push((what, number_label(number)));
+                }
+            }
+            let text = self.metadata(row.text("prompt")?, candidate, &variant);
             let parts = [
                 Value::Int(i64::from(EXPORT_REVISION)),
                 Value::Blob(image),

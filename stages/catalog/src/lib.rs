@@ -38,6 +38,7 @@ pub mod measure_vqa_score;
 pub mod merge_adapter;
 pub mod mistral_writer;
 mod model_folder;
+mod named_column;
 mod number_label;
 #[cfg(test)]
 mod pinned;

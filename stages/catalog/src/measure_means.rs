@@ -3,9 +3,8 @@
 //! Pure, and the interval is that of `eval.winrate`: a bootstrap that draws whole prompts, since images of one prompt
 //! are not independent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use ccsr_stage::params::nearest;
 use ccsr_stage::{
     Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, OutputPort, PartitionOutcomes, Roles,
     RowCounts, Schema, Schemas, Stage, StageError, StageKind, Table, Value,
@@ -13,8 +12,8 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::range::within;
-use crate::statistics::Bootstrap;
+use crate::named_column::named_column;
+use crate::statistics::{Bootstrap, misfits_of_bootstrap};
 
 /// What is said of a group.
 const NUMBERS: [(&str, ColumnType); 5] = [
@@ -70,21 +69,9 @@ struct Group {
 }
 
 impl MeasureMeans {
-    fn kind(scores: &Schema, parameter: &str, column: &str) -> Result<ColumnType, StageError> {
-        scores.get(column).ok_or_else(|| {
-            let there: Vec<&str> = scores.columns().map(|(name, _)| name).collect();
-            let hint = nearest(column, there.iter().copied())
-                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            StageError::input(format!(
-                "the rows have no column `{column}`, which `{parameter}` names; they have {}{hint}",
-                there.join(", ")
-            ))
-        })
-    }
-
     fn schema(&self, scores: &Schema) -> Result<Schema, StageError> {
         let params = &self.params;
-        let value = Self::kind(scores, "value", &params.value)?;
+        let value = named_column("rows", scores, "value", &params.value)?;
         if !matches!(
             value,
             ColumnType::Int | ColumnType::Float | ColumnType::Bool
@@ -95,11 +82,11 @@ impl MeasureMeans {
             )));
         }
         for name in &params.cluster_by {
-            Self::kind(scores, "cluster_by", name)?;
+            named_column("rows", scores, "cluster_by", name)?;
         }
         let mut schema = Schema::default();
         for name in &params.by {
-            schema = schema.with(name.as_str(), Self::kind(scores, "by", name)?);
+            schema = schema.with(name.as_str(), named_column("rows", scores, "by", name)?);
         }
         for (name, kind) in NUMBERS {
             schema = schema.with(name, kind);
@@ -158,6 +145,7 @@ impl Stage for MeasureMeans {
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
         let rows = inputs.table("rows")?;
         let mut groups: Vec<Group> = Vec::new();
+        let mut positions = HashMap::new();
         for (number, row) in (1..).zip(rows.rows()) {
             let values = |names: &[String]| {
                 let found = names
@@ -174,8 +162,8 @@ impl Stage for MeasureMeans {
                 )));
             };
             let of = values(&self.params.by);
-            let position = groups.iter().position(|group| group.values == of);
-            let position = position.unwrap_or_else(|| {
+            let key = Value::list(of.clone()).canonical();
+            let position = *positions.entry(key).or_insert_with(|| {
                 groups.push(Group {
                     values: of,
                     ..Group::default()
@@ -203,13 +191,7 @@ impl StageKind for MeasureMeans {
     type Params = Params;
 
     fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
-        let mut misfits = within("confidence", params.confidence, &(0.5..=0.999), "");
-        misfits.add(within(
-            "resamples",
-            params.resamples,
-            &(100..=1_000_000),
-            "",
-        ));
+        let mut misfits = misfits_of_bootstrap(params.confidence, params.resamples);
         let numbers = NUMBERS.iter().map(|(name, _)| *name);
         if let Some(name) = numbers
             .into_iter()

@@ -34,6 +34,8 @@ const PARTS: [(&str, bool); 7] = [
 ];
 /// What diffusers looks at first.
 const INDEX: &str = "model_index.json";
+/// The parts that are nothing without weights.
+const NETWORKS: [&str; 3] = ["unet", "text_encoder", "vae"];
 /// Stems of the weight files that loaders look for; others beside them (`….fp16.safetensors`) are left behind.
 const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
 /// Endings of files that are taken over.
@@ -134,6 +136,12 @@ impl MergeAdapter {
                 files: vec![placed(file)],
             }));
             let weights: Vec<_> = weights(files).into_iter().map(placed).collect();
+            if weights.is_empty() && NETWORKS.contains(part) {
+                return Err(StageError::input(format!(
+                    "the base's `{part}` has no weights; expected `{}.safetensors`, or its shards and their index",
+                    STEMS.join(".safetensors` or `")
+                )));
+            }
             if !weights.is_empty() {
                 let component = Component::ALL.into_iter();
                 pieces.push(Piece {

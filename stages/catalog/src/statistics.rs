@@ -3,6 +3,17 @@
 //! `tests/oracle/winrate.py` holds both against SciPy and statsmodels. Nothing here calls a
 //! transcendental function, so that tables are the same on every machine.
 
+use ccsr_stage::Misfits;
+
+use crate::range::within;
+
+/// What of a bootstrap's parameters does not lie in its range.
+pub(crate) fn misfits_of_bootstrap(confidence: f64, resamples: u64) -> Misfits {
+    let mut misfits = within("confidence", confidence, &(0.5..=0.999), "");
+    misfits.add(within("resamples", resamples, &(100..=1_000_000), ""));
+    misfits
+}
+
 /// What the resamples of a bootstrap are drawn with.
 #[derive(Clone, Copy)]
 pub(crate) struct Bootstrap {

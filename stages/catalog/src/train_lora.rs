@@ -2,7 +2,7 @@
 //!
 //! First come units that encode each image and each prompt, once; then training itself, a chain of units of
 //! `checkpoint_every` epochs, each of which starts from the checkpoint before. So more epochs train on, a run that was
-//! killed resumes at its last checkpoint, and the encoders leave memory before the UNet comes.
+//! killed resumes at its last checkpoint, and the encoders can leave memory before the UNet comes.
 //!
 //! The reference is diffusers' `train_text_to_image_lora.py` (Hu et al., 2021, arXiv 2106.09685; the paper's section 4).
 
@@ -83,7 +83,8 @@ impl TrainLora {
             Value::Int(end.min(u64::from(self.params.epochs)) as i64),
             value("steps")?,
             Value::Int(i64::from(self.params.rank)),
-            Value::Float(self.params.alpha.unwrap_or(rank)),
+            // As the file has it, whose factor is alpha / rank.
+            Value::Float(self.params.factor() * rank),
         ])
     }
 }
@@ -147,13 +148,23 @@ impl Stage for TrainLora {
         let folder = self.trainee.folder.identity(resource);
         match resource {
             AUTOENCODER | TEXT_ENCODER => folder,
+            // What loading reads, and no more: trainings that differ otherwise share their networks.
             _ => {
+                let read = &self.params;
                 let params = Params {
-                    epochs: 0,
-                    checkpoint_every: 0,
-                    ..self.params.clone()
+                    rank: read.rank,
+                    alpha: read.alpha,
+                    rslora: read.rslora,
+                    targets: read.targets.clone(),
+                    text_encoder_targets: read.text_encoder_targets.clone(),
+                    prediction: read.prediction,
+                    snr_gamma: read.snr_gamma,
+                    precision: read.precision,
+                    gradient_checkpointing: read.gradient_checkpointing,
+                    ..Params::default()
                 };
-                Value::list([folder, crate::identity_of(&params)])
+                let devices = Value::Int(i64::from(read.devices));
+                Value::list([folder, crate::identity_of(&params), devices])
             }
         }
     }

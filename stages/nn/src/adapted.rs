@@ -107,10 +107,12 @@ impl Site<'_> {
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Self::Linear(layer) => {
-                let [inputs, outputs] = layer.base.weight.dims();
-                vec![outputs, inputs]
+                // Asked of the shape, a weight that was not read yet is not made.
+                let mut shape = layer.base.weight.lazy_shape().to_vec();
+                shape.reverse();
+                shape
             }
-            Self::Conv2d(layer) => layer.base.weight.dims().to_vec(),
+            Self::Conv2d(layer) => layer.base.weight.lazy_shape().to_vec(),
         }
     }
 
@@ -121,14 +123,6 @@ impl Site<'_> {
         (up[0], up[1]) = (down[0], rank);
         down[0] = rank;
         [down, up]
-    }
-
-    /// Takes away what adapters add.
-    pub fn clear(&mut self) {
-        match self {
-            Self::Linear(layer) => layer.beside.clear(),
-            Self::Conv2d(layer) => layer.beside.clear(),
-        }
     }
 }
 

@@ -113,11 +113,6 @@ impl Layers {
         self.layers.iter()
     }
 
-    /// The rank of every product.
-    pub const fn rank(&self) -> usize {
-        self.rank
-    }
-
     /// How many numbers they have in all.
     pub fn numbers(&self) -> usize {
         let sizes = self.layers.iter().flat_map(|layer| &layer.shapes);

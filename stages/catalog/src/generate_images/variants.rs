@@ -33,8 +33,16 @@ pub(super) fn variants(
     }
     let scales = scales.unwrap_or(&[1.0]);
     let mut variants = Vec::with_capacity(adapters.len() * scales.len());
+    let mut epochs = Vec::with_capacity(adapters.len());
     for row in adapters.rows() {
         let (adapter, epoch) = (row.blob("adapter")?, row.find("epoch").cloned());
+        if epochs.contains(&epoch) {
+            return Err(StageError::input(
+                "two adapters are of the same `epoch`, or of none: their images could not be told apart; give each table of \
+                 adapters a stage of its own",
+            ));
+        }
+        epochs.push(epoch.clone());
         variants.extend(scales.iter().map(|scale| Variant {
             // None of it is the model as it was, and what was drawn with that is kept.
             adapter: (*scale != 0.0).then_some((adapter, *scale)),

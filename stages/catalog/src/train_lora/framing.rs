@@ -111,11 +111,11 @@ pub(super) fn cut_middle(scaled: &RgbImage, [width, height]: [u32; 2], flipped: 
     }
 }
 
-/// The rectangle of at most as many pixels as the square that is nearest in shape to an image; of two as near, the larger.
+/// The square, or the rectangle of at most as many pixels, that is nearest in shape to an image.
 fn bucket(resolution: u32, [width, height]: [u32; 2]) -> [u32; 2] {
     let most = u64::from(resolution) * u64::from(resolution);
     let wanted = (f64::from(width) / f64::from(height)).ln();
-    let mut best = ([resolution; 2], f64::INFINITY);
+    let mut best = ([resolution; 2], wanted.abs());
     for short in (BUCKET_STEP..=resolution).step_by(BUCKET_STEP as usize) {
         let long = (most / u64::from(short)) as u32 / BUCKET_STEP * BUCKET_STEP;
         if long < short || long > LONGEST * short {
@@ -124,7 +124,7 @@ fn bucket(resolution: u32, [width, height]: [u32; 2]) -> [u32; 2] {
         for sides in [[short, long], [long, short]] {
             let shape = (f64::from(sides[0]) / f64::from(sides[1])).ln();
             let distance = (shape - wanted).abs();
-            if distance <= best.1 {
+            if distance < best.1 {
                 best = (sides, distance);
             }
         }
@@ -199,10 +199,14 @@ mod tests {
             ([600, 400], [640, 384]),
             ([500, 400], [576, 448]),
             ([4000, 500], [1024, 256]),
+            ([500, 499], [512, 512]),
         ] {
             let found = bucket(512, image);
             assert_eq!(found, expected, "{image:?}");
             assert!(found[0] * found[1] <= 512 * 512);
+        }
+        for resolution in [96, 160, 224, 480, 512] {
+            assert_eq!(bucket(resolution, [300, 300]), [resolution; 2]);
         }
         let (scaled, wanted) = framing(Crop::Random, true)
             .scaled(&RgbImage::new(1920, 1080))

@@ -186,7 +186,7 @@ impl Params {
         }
         for (name, value, range) in [
             ("learning_rate", self.learning_rate, 0.0..=10.0),
-            ("epsilon", self.epsilon, 0.0..=1.0),
+            ("epsilon", self.epsilon, 1e-30..=1.0),
             ("weight_decay", self.weight_decay, 0.0..=100.0),
             ("max_grad_norm", self.max_grad_norm, 0.0..=1e9),
             ("noise_offset", self.noise_offset, 0.0..=10.0),

@@ -101,7 +101,8 @@ fn add(
 /// A file with all its floating-point numbers as another kind: single precision, half, or bfloat16.
 ///
 /// # Errors
-/// If the file, which errors call by this path, is damaged, or holds numbers of other kinds.
+/// If the file, which errors call by this path, is damaged. Tensors of other kinds, such as the positions that old text
+/// encoders number, stay as they are.
 pub fn converted(path: &Path, bytes: &[u8], kind: DType) -> Result<Vec<u8>, WeightError> {
     let misfit = |tensor: &str, why: String| WeightError::Misfit {
         path: path.to_owned(),
@@ -117,12 +118,19 @@ pub fn converted(path: &Path, bytes: &[u8], kind: DType) -> Result<Vec<u8>, Weig
     let texts = SafeTensors::read_metadata(bytes).ok();
     let texts = texts.and_then(|(_, header)| header.metadata().clone());
     let infos = tensors.iter();
-    let infos = infos.map(|(name, info)| (name, to, info.shape.clone()));
+    let floats = |kind| matches!(kind, Dtype::F32 | Dtype::F16 | Dtype::BF16);
+    let kind = |from| if floats(from) { to } else { from };
+    let infos = infos.map(|(name, info)| (name, kind(info.dtype), info.shape.clone()));
     let (mut file, more) = header(&texts.into_iter().flatten().collect(), infos);
     file.reserve_exact(more);
     for (name, info) in &tensors {
         let (from, end) = info.data_offsets;
-        let numbers = widened(&bytes[begin + from..begin + end], info.dtype);
+        let own = &bytes[begin + from..begin + end];
+        if !floats(info.dtype) {
+            file.extend_from_slice(own);
+            continue;
+        }
+        let numbers = widened(own, info.dtype);
         let numbers = numbers.and_then(|numbers| narrowed(&numbers, to));
         file.extend(numbers.map_err(|why| misfit(name, why))?);
     }
