@@ -5,7 +5,8 @@ use std::path::Path;
 use ccsr_nn::{ADAPTER_FILE, Adapter, PEFT_CONFIG};
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
-    Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, Row, Schemas, Source, StageError, Value,
+    Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, Row, Schema, Schemas, Source,
+    StageError, Value,
 };
 
 use crate::failed;
@@ -43,6 +44,11 @@ impl AdapterInput {
     /// The port.
     pub(crate) fn port() -> InputPort {
         InputPort::new(ADAPTER, [(ADAPTER, ColumnType::Blob)]).optional()
+    }
+
+    /// What a stage writes that makes files of adapters: their paths and contents.
+    pub(crate) fn files() -> Schema {
+        Schema::new([("file", ColumnType::Text), ("blob", ColumnType::Blob)])
     }
 
     /// That there is an adapter, and only one place that it is taken from.

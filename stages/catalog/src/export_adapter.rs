@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ccsr_nn::AdapterFormat;
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
-    Batch, Bound, ColumnType, InputPort, Inputs, Misfits, Outcome, OutputPort, Partition,
-    PartitionOutcomes, Resolved, Roles, Row, RowCounts, Schema, Schemas, Source, Stage, StageError,
-    StageKind, Table, Unit, Value,
+    Batch, Bound, InputPort, Inputs, Misfits, Outcome, OutputPort, Partition, PartitionOutcomes,
+    Resolved, Roles, Row, RowCounts, Schemas, Source, Stage, StageError, StageKind, Table, Unit,
+    Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,8 +76,7 @@ impl Stage for ExportAdapter {
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
         self.adapter.check(inputs)?;
-        let columns = [("file", ColumnType::Text), ("blob", ColumnType::Blob)];
-        Ok(vec![OutputPort::new("files", Schema::new(columns))])
+        Ok(vec![OutputPort::new("files", AdapterInput::files())])
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -129,9 +128,7 @@ impl Stage for ExportAdapter {
         inputs: &Inputs<'_>,
         outcomes: &[PartitionOutcomes],
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
-        let schemas = inputs.tables.iter();
-        let schemas = schemas.map(|(port, table)| (*port, table.schema().into()));
-        let mut table = Table::builder(self.outputs(&schemas.collect())?.remove(0).schema);
+        let mut table = Table::builder(AdapterInput::files());
         let adapters = self.adapter.all(inputs)?;
         let alone = adapters.len() == 1;
         let outcomes = outcomes.iter().flat_map(|partition| &partition.resolved);

@@ -12,6 +12,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::named_column::named_column;
 use crate::range::within;
 use crate::row_id::{Key, RowId};
 use crate::world::rounded;
@@ -209,11 +210,7 @@ impl Stage for MeasureDetection {
             .with("right", ColumnType::Bool);
         let mut of_class = Schema::default();
         if let Some(by) = &self.params.by {
-            let kind = images.get(by).ok_or_else(|| {
-                StageError::input(format!(
-                    "the images have no column `{by}`, which `by` names"
-                ))
-            })?;
+            let kind = named_column("images", &images, "by", by)?;
             of_class = of_class.with(by.as_str(), kind);
         }
         of_class = of_class.with("class", ColumnType::Text);

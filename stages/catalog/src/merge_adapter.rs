@@ -10,9 +10,9 @@ use std::sync::Arc;
 use ccsr_nn::{Component, converted, merge};
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
-    Batch, Bound, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort,
-    Partition, PartitionOutcomes, Resolved, Roles, RowCounts, Schema, Schemas, Source, SourceFile,
-    Stage, StageError, StageKind, Table, Unit, Value,
+    Batch, Bound, Digest, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort, Partition,
+    PartitionOutcomes, Resolved, Roles, RowCounts, Schemas, Source, SourceFile, Stage, StageError,
+    StageKind, Table, Unit, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -218,8 +218,7 @@ impl Stage for MergeAdapter {
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
         self.adapter.check(inputs)?;
-        let columns = [("file", ColumnType::Text), ("blob", ColumnType::Blob)];
-        Ok(vec![OutputPort::new("model", Schema::new(columns))])
+        Ok(vec![OutputPort::new("model", AdapterInput::files())])
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -279,12 +278,10 @@ impl Stage for MergeAdapter {
 
     fn collect(
         &self,
-        inputs: &Inputs<'_>,
+        _: &Inputs<'_>,
         outcomes: &[PartitionOutcomes],
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
-        let schemas = inputs.tables.iter();
-        let schemas = schemas.map(|(port, table)| (*port, table.schema().into()));
-        let mut table = Table::builder(self.outputs(&schemas.collect())?.remove(0).schema);
+        let mut table = Table::builder(AdapterInput::files());
         let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
         let files: BTreeMap<_, _> = resolved
             .filter_map(|resolved| match &resolved.outcome {

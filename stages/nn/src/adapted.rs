@@ -60,6 +60,11 @@ impl From<Conv2d> for AdaptedConv2d {
 }
 
 impl AdaptedLinear {
+    /// Has an adapter's product stand beside it, too.
+    pub fn add(&mut self, added: LowRank<2>) {
+        self.beside.push(added);
+    }
+
     /// # Shapes
     /// `[.., in]` to `[.., out]`.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
@@ -77,6 +82,11 @@ impl AdaptedLinear {
 }
 
 impl AdaptedConv2d {
+    /// Has an adapter's product stand beside it, too.
+    pub fn add(&mut self, added: LowRank<4>) {
+        self.beside.push(added);
+    }
+
     /// # Shapes
     /// `[batch, in, height, width]` to `[batch, out, height, width]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
@@ -178,19 +188,5 @@ impl<'a> Sites<'a> {
     fn named(&self, name: &str) -> String {
         let parts = self.place.iter().map(String::as_str).chain([name]);
         parts.collect::<Vec<_>>().join(".")
-    }
-}
-
-impl AdaptedLinear {
-    /// Has an adapter's product stand beside it, too.
-    pub fn add(&mut self, added: LowRank<2>) {
-        self.beside.push(added);
-    }
-}
-
-impl AdaptedConv2d {
-    /// Has an adapter's product stand beside it, too.
-    pub fn add(&mut self, added: LowRank<4>) {
-        self.beside.push(added);
     }
 }

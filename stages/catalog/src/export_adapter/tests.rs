@@ -1,6 +1,6 @@
 use ccsr_nn::{Adapter, Component};
-use ccsr_stage::Blobs;
 use ccsr_stage::testing::Lab;
+use ccsr_stage::{Blobs, ColumnType};
 use serde_json::json;
 
 use super::*;

@@ -5,8 +5,8 @@ use burn::prelude::Device;
 use ccsr_nn::Adapter;
 use ccsr_nn::golden::error;
 use ccsr_stable_diffusion::{adapt_unet, load_unet};
-use ccsr_stage::Blobs;
 use ccsr_stage::testing::Lab;
+use ccsr_stage::{Blobs, ColumnType};
 use serde_json::json;
 
 use super::*;

@@ -90,12 +90,7 @@ pub(super) fn cut(
     };
     let x = from(scaled.width(), width, place[0]);
     let y = from(scaled.height(), height, place[1]);
-    let part = crop_imm(scaled, x, y, width, height).to_image();
-    if flipped {
-        flip_horizontal(&part)
-    } else {
-        part
-    }
+    part([x, y], scaled, [width, height], flipped)
 }
 
 /// The middle of an image, as [`cut`] takes it: torchvision's `CenterCrop`.
@@ -103,6 +98,10 @@ pub(super) fn cut_middle(scaled: &RgbImage, [width, height]: [u32; 2], flipped: 
     let half =
         |length: u32, wanted: u32| (f64::from(length - wanted) / 2.0).round_ties_even() as u32;
     let (x, y) = (half(scaled.width(), width), half(scaled.height(), height));
+    part([x, y], scaled, [width, height], flipped)
+}
+
+fn part([x, y]: [u32; 2], scaled: &RgbImage, [width, height]: [u32; 2], flipped: bool) -> RgbImage {
     let part = crop_imm(scaled, x, y, width, height).to_image();
     if flipped {
         flip_horizontal(&part)

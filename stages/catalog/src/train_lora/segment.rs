@@ -81,13 +81,10 @@ impl Training {
         let device = devices.first().cloned().unwrap_or_else(Device::flex);
         let part = |part: &str| folder.join(part);
         let (mut unet, _) = load_unet(&part("unet"), &device).map_err(failed)?;
-        let mut text = params
+        let text = params
             .adapts_text_encoder()
             .then(|| load_text(&part("text_encoder"), &device));
-        let mut text = match text.take() {
-            Some(loaded) => Some(loaded.map_err(failed)?.0),
-            None => None,
-        };
+        let mut text = text.transpose().map_err(failed)?.map(|(text, _)| text);
         let tokenizer = text
             .is_some()
             .then(|| Tokenizer::open(&part("tokenizer"), TOKENS));
