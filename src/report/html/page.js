@@ -8,6 +8,8 @@
   // Each picture is in the page once; places that are looked at get it.
   const thumbnails = JSON.parse(document.getElementById("thumbnails").textContent);
   const fill = (image) => {
+    // Printed before it was looked at, or come into sight twice at once: it has its picture.
+    if (image.dataset.thumbnail === undefined) return;
     image.src = thumbnails[image.dataset.thumbnail];
     image.removeAttribute("data-thumbnail");
   };
