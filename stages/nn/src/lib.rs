@@ -14,6 +14,7 @@ pub mod golden;
 pub mod ops;
 mod packed;
 mod precision;
+mod row;
 mod written;
 
 pub use activation::Activation;
@@ -26,3 +27,4 @@ pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};
 pub use packed::{PackedLinear, Projection, TokenEmbedding, packed_tensors};
 pub use precision::{cast, keep_weights_in};
+pub use row::{Parameter, Row};
