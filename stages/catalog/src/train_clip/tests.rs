@@ -127,7 +127,7 @@ fn captions_find_their_pictures() {
         let content = Value::Blob(row.blob("content").unwrap());
         (row.text("file").unwrap().to_owned(), content)
     }));
-    let folder = LaidOut::new(&model, lab.blobs()).unwrap();
+    let folder = LaidOut::new(&model, &lab).unwrap();
     let device = Device::flex();
     let (clip, _) = load_clip(folder.path(), &device).unwrap();
     let tokenizer = Tokenizer::open(folder.path(), TOKENS).unwrap();
