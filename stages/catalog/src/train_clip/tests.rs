@@ -96,7 +96,7 @@ fn more_steps_train_on_and_end_where_one_training_of_all_ends() {
     other["checkpoint_every"] = json!(5);
     let other = train(&lab.forgetful(), &scenes, &other);
     assert_eq!(other.table("model").digest(), whole.table("model").digest());
-    let cosine = json!({"steps": 5, "batch": 3, "checkpoint_every": 2, "ema": 0.9});
+    let cosine = json!({"steps": 5, "batch": 3, "checkpoint_every": 2, "ema": 0.9, "warmup": 0});
     assert_eq!(
         train(&lab, &scenes, &cosine).executed.len(),
         4,
