@@ -17,6 +17,7 @@ mod optimizer;
 mod rate;
 mod state;
 mod trainer;
+mod witness;
 
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
 pub use initial::{Initial, initial};
@@ -26,3 +27,4 @@ pub use optimizer::AdamW;
 pub use rate::{LearningRate, RateSchedule};
 pub use state::{Average, State, StateError};
 pub use trainer::{Batch, Gradient, Objective, Text, Trainer};
+pub use witness::{WitnessBatch, WitnessTrainer};
