@@ -83,7 +83,7 @@ impl TryFrom<Written> for WitnessConfig {
 }
 
 impl WitnessConfig {
-    /// Levels and blocks for images of the `mini` suite: about 600,000 parameters.
+    /// Levels and blocks for images of the `mini` suite: about 590,000 parameters.
     pub fn small(facts: Vec<Fact>) -> Self {
         Self {
             image_size: 64,
