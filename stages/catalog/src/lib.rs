@@ -196,9 +196,12 @@ mod tests {
                 "dataset.export",
                 "eval.clip-score",
                 "eval.detect",
+                "eval.judge",
                 "eval.mean",
+                "eval.retrieval",
                 "eval.vqa-score",
                 "eval.winrate",
+                "eval.witness",
                 "image.caption",
                 "image.detect",
                 "image.draw-boxes",
@@ -207,6 +210,7 @@ mod tests {
                 "image.grid",
                 "image.import",
                 "image.judge",
+                "image.truth",
                 "prompt.generate",
                 "prompt.template",
                 "score.answers",
@@ -215,6 +219,7 @@ mod tests {
                 "table.import",
                 "train.clip",
                 "train.lora",
+                "train.witness",
                 "world.render",
                 "world.truth",
             ]
@@ -222,7 +227,7 @@ mod tests {
         assert_eq!(
             registry.role_names(),
             [
-                "baseline", "detector", "drawer", "judge", "scorer", "writer"
+                "baseline", "detector", "drawer", "judge", "scorer", "witness", "writer"
             ]
         );
     }
