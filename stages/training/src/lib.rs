@@ -10,6 +10,7 @@
 //! held against is PyTorch: `peft` with diffusers' training script, `transformers` and others (`tests/parity`).
 
 mod contrastive;
+pub mod detection;
 mod initial;
 mod layers;
 mod layout;
@@ -19,6 +20,7 @@ mod state;
 mod trainer;
 
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
+pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox};
 pub use initial::{Initial, initial};
 pub use layers::{Layer, LayerError, Layers, Targets};
 pub use layout::Layout;

@@ -52,8 +52,9 @@ impl Network {
         let (classes, texts) = (config.classes_at_build, config.text_width);
         let down = |from, to| Conv::new([from, to], 3, 2, device);
         let stage = |channels, count| C2f::new([channels; 2], count, device);
-        let neck =
-            |from, to, heads| C2fAttention::new([from, to], few, config.heads(heads), texts, device);
+        let neck = |from, to, heads| {
+            C2fAttention::new([from, to], few, config.heads(heads), texts, device)
+        };
         Self {
             down_2: down(3, c2),
             down_4: down(c2, c4),

@@ -78,9 +78,8 @@ impl BatchNorm {
         let squares = gathered.squares.iter().map(mean).zip(&means);
         let variances = squares.map(|(square, mean)| (square - mean * mean).max(0.0) as f32);
         let device = self.weight.val().device();
-        let parameter = |numbers: Vec<f32>| {
-            Param::from_tensor(Tensor::from_data(numbers.as_slice(), &device))
-        };
+        let parameter =
+            |numbers: Vec<f32>| Param::from_tensor(Tensor::from_data(numbers.as_slice(), &device));
         self.running_var = Some(parameter(variances.collect()));
         self.running_mean = Some(parameter(means.iter().map(|mean| *mean as f32).collect()));
     }

@@ -6,6 +6,7 @@
 )]
 
 mod formula;
+mod numbers;
 mod refused;
 mod texts;
 
