@@ -1,10 +1,16 @@
 //! All numbers of a module in one row: what full training changes, keeps and writes.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::tensor::{DType, Gradients};
+use half::f16;
+use safetensors::tensor::Dtype;
 
 use crate::checkpoint::place::Place;
+use crate::written::header;
 
 /// Where each parameter's numbers lie in the row of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +27,52 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Whether it is the weight of a linear layer, which files keep as `[out, in]`.
     pub is_linear: bool,
+}
+
+impl Parameter {
+    /// How many numbers it has.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many numbers enter each number that comes out: the first dimension of a linear layer here, all but the first of
+    /// a convolution.
+    pub fn inputs(&self) -> usize {
+        if self.is_linear {
+            self.shape[0]
+        } else {
+            self.shape[1..].iter().product()
+        }
+    }
+}
+
+impl Parameter {
+    /// Its shape and numbers as files have them.
+    fn written(&self, numbers: &[f32]) -> (Vec<usize>, Vec<f32>) {
+        let is_bare = !(self.name.ends_with("weight") || self.name.ends_with("bias"));
+        match self.shape[..] {
+            [inputs, outputs] if self.is_linear => {
+                let turned = (0..outputs).flat_map(|output| {
+                    (0..inputs).map(move |input| numbers[input * outputs + output])
+                });
+                (vec![outputs, inputs], turned.collect())
+            }
+            [1] if is_bare => (Vec::new(), numbers.to_vec()),
+            _ => (self.shape.clone(), numbers.to_vec()),
+        }
+    }
+}
+
+/// `layers.0.fc1.weight [4, 16]`
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.name, self.shape)
+    }
 }
 
 impl Row {
@@ -40,11 +92,7 @@ impl Row {
 
     /// How many numbers it has.
     pub fn len(&self) -> usize {
-        let sizes = self
-            .parameters
-            .iter()
-            .map(|one| one.shape.iter().product::<usize>());
-        sizes.sum()
+        self.parameters.iter().map(Parameter::len).sum()
     }
 
     /// Whether it has none.
@@ -75,6 +123,30 @@ impl Row {
             putting.rest.len()
         );
         module
+    }
+
+    /// A file of safetensors with these numbers in half precision, as PyTorch has them. `named` says what the file calls a
+    /// parameter. A lone number that is no weight or bias has no dimensions there (`logit_scale`).
+    ///
+    /// # Panics
+    /// If they are not as many as the row has, or two parameters get one name.
+    pub fn file(&self, numbers: &[f32], named: impl Fn(&str) -> String) -> Vec<u8> {
+        assert_eq!(numbers.len(), self.len(), "numbers of another row");
+        let (mut tensors, mut rest) = (BTreeMap::new(), numbers);
+        for parameter in &self.parameters {
+            let (own, after) = rest.split_at(parameter.len());
+            rest = after;
+            let twice = tensors.insert(named(&parameter.name), parameter.written(own));
+            assert!(twice.is_none(), "two parameters of one name");
+        }
+        let texts = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+        let infos = tensors.iter();
+        let infos = infos.map(|(name, (shape, _))| (name, Dtype::F16, shape.clone()));
+        let (mut bytes, more) = header(&texts, infos);
+        bytes.reserve_exact(more);
+        let numbers = tensors.values().flat_map(|(_, numbers)| numbers);
+        bytes.extend(numbers.flat_map(|number| f16::from_f32(*number).to_le_bytes()));
+        bytes
     }
 
     /// The gradient of a module whose numbers are leaves; zeros where nothing depended on them.

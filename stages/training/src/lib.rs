@@ -1,20 +1,27 @@
-//! Training of LoRA adapters (Hu et al., 2021) for latent diffusion models.
+//! Training: LoRA adapters (Hu et al., 2021) for latent diffusion models, and networks from nothing.
 //!
-//! [`Trainer`] is the type to read first: it has the frozen networks, and says for a batch and the adapter's numbers
-//! what the loss and its gradient are. [`State`] is all that changes while training goes on, and [`AdamW`] how a gradient
-//! changes it. The adapter's numbers lie in one row ([`Layers`] says whose they are), so the norm of a gradient, a step of
-//! the optimizer and an average over time are loops over numbers, and a checkpoint is a few tensors.
+//! [`Trainer`] is the type to read first: it has frozen networks, and says for a batch and an adapter's numbers what the
+//! loss and its gradient are. Those of whole networks ([`ContrastiveTrainer`], …) do the same with all their numbers.
+//! [`State`] is all that changes while training goes on, and [`AdamW`] how a gradient changes it. The numbers that are
+//! trained lie in one row (a [`Layout`] says whose they are), so the norm of a gradient, a step of the optimizer and an
+//! average over time are loops over numbers, and a checkpoint is a few tensors.
 //!
-//! Nothing here draws random numbers, reads files or knows of epochs: whoever calls says which images, which noise, which
-//! timesteps. What it is held against is `peft` with diffusers' training script (`tests/parity`).
+//! Nothing here reads files or knows of epochs: whoever calls says which images, which noise, which timesteps. What it is
+//! held against is PyTorch: `peft` with diffusers' training script, `transformers` and others (`tests/parity`).
 
+mod contrastive;
+mod initial;
 mod layers;
+mod layout;
 mod optimizer;
 mod rate;
 mod state;
 mod trainer;
 
+pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
+pub use initial::{Initial, initial};
 pub use layers::{Layer, LayerError, Layers, Targets};
+pub use layout::Layout;
 pub use optimizer::AdamW;
 pub use rate::{LearningRate, RateSchedule};
 pub use state::{Average, State, StateError};

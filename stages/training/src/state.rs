@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamW, Layers};
+use crate::{AdamW, Layout};
 
 /// The text of a checkpoint that says whose numbers it has.
 const ABOUT: &str = "ccsr_training";
@@ -15,12 +15,12 @@ const PARAMETERS: &str = "parameters";
 const MOMENTS: [&str; 2] = ["first_moments", "second_moments"];
 const AVERAGE: &str = "average";
 
-/// The adapter's numbers, and what the optimizer remembers of gradients.
+/// The numbers that are trained, and what the optimizer remembers of gradients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// Steps that were made.
     pub steps: u64,
-    /// The adapter's numbers, as [`Layers`] lays them out.
+    /// The numbers, as a [`Layout`] has them in a row.
     pub parameters: Vec<f32>,
     /// Moving averages of the gradient and of its square.
     moments: [Vec<f32>; 2],
@@ -28,7 +28,7 @@ pub struct State {
     average: Option<Vec<f32>>,
 }
 
-/// The moving average of an adapter's numbers, which takes the place of the last ones as a rule (EMA).
+/// The moving average of the numbers, which takes the place of the last ones as a rule (EMA).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Average {
     /// How slowly it forgets, in `0.0..1.0`; faster in the first steps.
@@ -104,16 +104,16 @@ impl State {
         norm
     }
 
-    /// The numbers to make an adapter of: their average, if one is kept.
+    /// The numbers to make an adapter or a network of: their average, if one is kept.
     pub fn result(&self) -> &[f32] {
         self.average.as_ref().unwrap_or(&self.parameters)
     }
 
     /// The state as a file of safetensors.
-    pub fn to_bytes(&self, layers: &Layers) -> Vec<u8> {
+    pub fn to_bytes(&self, layout: &impl Layout) -> Vec<u8> {
         let about = About {
             steps: self.steps,
-            layers: layers.iter().map(ToString::to_string).collect(),
+            layers: layout.parts(),
         };
         let about = serde_json::to_string(&about).expect("a number and texts");
         let [first, second] = &self.moments;
@@ -132,7 +132,11 @@ impl State {
     }
 
     /// The state that was kept in a file, for these layers.
-    pub fn from_bytes(bytes: &[u8], layers: &Layers, average: bool) -> Result<Self, StateError> {
+    pub fn from_bytes(
+        bytes: &[u8],
+        layout: &impl Layout,
+        average: bool,
+    ) -> Result<Self, StateError> {
         let unreadable = |error: &dyn ToString| StateError::Unreadable(error.to_string());
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| unreadable(&e))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| unreadable(&e))?;
@@ -143,7 +147,7 @@ impl State {
         let about = about.ok_or_else(|| unreadable(&"it does not say what it is of"))?;
         let about: About = serde_json::from_str(about).map_err(|e| unreadable(&e))?;
         let other = |expected: String, found: String| StateError::Other { expected, found };
-        let expected: Vec<_> = layers.iter().map(ToString::to_string).collect();
+        let expected = layout.parts();
         if about.layers != expected {
             let differs = |index: &usize| about.layers.get(*index) != expected.get(*index);
             let first = (0..=expected.len()).find(differs).unwrap_or_default();
@@ -156,9 +160,9 @@ impl State {
         let row = |name: &str| -> Result<Vec<f32>, StateError> {
             let tensor = tensors.tensor(name).map_err(|e| unreadable(&e))?;
             let (numbers, _) = tensor.data().as_chunks();
-            if tensor.dtype() != Dtype::F32 || numbers.len() != layers.numbers() {
+            if tensor.dtype() != Dtype::F32 || numbers.len() != layout.numbers() {
                 let found = format!("{} numbers of {:?}", numbers.len(), tensor.dtype());
-                return Err(other(format!("{} of F32", layers.numbers()), found));
+                return Err(other(format!("{} of F32", layout.numbers()), found));
             }
             Ok(numbers
                 .iter()
@@ -214,7 +218,7 @@ mod tests {
     use ccsr_stable_diffusion::{BlockKind, UNetConfig};
 
     use super::*;
-    use crate::Targets;
+    use crate::{Layers, Targets};
 
     fn layers(targets: &[&str], rank: usize) -> Layers {
         let config = UNetConfig {
@@ -231,7 +235,7 @@ mod tests {
         Layers::of(&mut unet, None, &targets, rank).unwrap()
     }
 
-    fn trained(layers: &Layers, average: bool) -> State {
+    fn trained(layout: &impl Layout, average: bool) -> State {
         let numbers = (0..layers.numbers()).map(|number| number as f32 * 1e-3);
         let mut state = State::new(numbers.collect(), average);
         for step in 0..3 {
@@ -264,7 +268,7 @@ mod tests {
     fn a_checkpoint_of_other_layers_is_refused_by_the_first_that_differs() {
         let (trained_layers, others) = (layers(&["to_q"], 2), layers(&["to_q"], 3));
         let bytes = trained(&trained_layers, false).to_bytes(&trained_layers);
-        let says = |layers: &Layers, average| {
+        let says = |layout: &impl Layout, average| {
             State::from_bytes(&bytes, layers, average)
                 .unwrap_err()
                 .to_string()

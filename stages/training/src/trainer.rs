@@ -62,8 +62,18 @@ pub enum Text {
 pub struct Gradient {
     /// The mean over the batch.
     pub loss: f64,
-    /// Of the adapter's numbers, as they lie.
+    /// Of the numbers that are trained, as they lie.
     pub numbers: Vec<f32>,
+}
+
+impl Gradient {
+    /// What a loss says; `taken` out of all gradients.
+    pub(crate) fn of(loss: &Tensor<1>, taken: impl FnOnce(&Gradients) -> Vec<f32>) -> Self {
+        Self {
+            numbers: taken(&loss.backward()),
+            loss: f64::from(loss.clone().inner().into_scalar::<f32>()),
+        }
+    }
 }
 
 impl Trainer {

@@ -59,6 +59,17 @@ impl Clip {
         normalised(linear(&self.visual_projection, pooled))
     }
 
+    /// How well each image fits each text: cosines times the temperature, as training compares them.
+    ///
+    /// # Shapes
+    /// `pixels`: `[images, 3, height, width]`, `tokens`: `[texts, tokens]`; the answer: `[images, texts]`.
+    pub fn logits(&self, pixels: Tensor<4>, tokens: Tensor<2, Int>) -> Tensor<2> {
+        let cosines = self
+            .image_features(pixels)
+            .matmul(self.text_features(tokens).transpose());
+        cosines * self.logit_scale.val().exp().reshape([1, 1])
+    }
+
     /// The factor of cosines in training: 100 in what OpenAI released.
     pub fn temperature(&self) -> f64 {
         let scale: f32 = self.logit_scale.val().into_scalar();
