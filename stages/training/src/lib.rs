@@ -11,6 +11,8 @@
 
 mod contrastive;
 mod initial;
+mod judge;
+mod language;
 mod layers;
 mod layout;
 mod optimizer;
@@ -20,6 +22,8 @@ mod trainer;
 
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
 pub use initial::{Initial, initial};
+pub use judge::{Asked, JudgeTrainer};
+pub use language::{LanguageTrainer, Lesson};
 pub use layers::{Layer, LayerError, Layers, Targets};
 pub use layout::Layout;
 pub use optimizer::AdamW;

@@ -268,7 +268,7 @@ mod tests {
     fn a_checkpoint_of_other_layers_is_refused_by_the_first_that_differs() {
         let (trained_layers, others) = (layers(&["to_q"], 2), layers(&["to_q"], 3));
         let bytes = trained(&trained_layers, false).to_bytes(&trained_layers);
-        let says = |layout: &impl Layout, average| {
+        let says = |layers: &Layers, average| {
             State::from_bytes(&bytes, layers, average)
                 .unwrap_err()
                 .to_string()
