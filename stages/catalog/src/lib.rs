@@ -45,6 +45,7 @@ mod pinned;
 #[cfg(test)]
 mod pipelines;
 pub mod png;
+mod pretraining;
 mod prompt_length;
 mod prompt_rules;
 pub mod questions;
@@ -62,6 +63,7 @@ mod statistics;
 mod template;
 pub mod template_prompts;
 mod together;
+pub mod train_clip;
 pub mod train_lora;
 mod words;
 pub mod world;
@@ -93,6 +95,8 @@ pub fn registry() -> Registry {
         .with::<select_pairs::SelectPairs>()
         // Training on it.
         .with::<train_lora::TrainLora>()
+        // Training from nothing.
+        .with::<pretraining::Train<train_clip::Params>>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
         .with::<measure_vqa_score::MeasureVqaScore>()
@@ -195,6 +199,7 @@ mod tests {
                 "select.pairs",
                 "table.concat",
                 "table.import",
+                "train.clip",
                 "train.lora",
                 "world.render",
                 "world.truth",

@@ -30,7 +30,9 @@ use ccsr_stage::{
 use ccsr_training::{LayerError, Layers};
 
 use self::encoding::{ImageEncoder, TextEncoder, unread};
+pub(crate) use self::export::metrics;
 pub use self::params::{Crop, Params, Predicted, Schedule};
+pub(crate) use self::segment::check;
 use self::segment::{Training, schedule_of};
 use self::work::Encodings;
 use crate::roles::{Drawer, Role, Trainee};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
@@ -98,6 +99,16 @@ impl Row {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Where the numbers of a parameter are.
+    pub fn range(&self, name: &str) -> Option<Range<usize>> {
+        let mut end = 0;
+        self.parameters.iter().find_map(|parameter| {
+            let start = end;
+            end += parameter.len();
+            (parameter.name == name).then_some(start..end)
+        })
     }
 
     /// The numbers of a module.

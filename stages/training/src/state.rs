@@ -235,7 +235,7 @@ mod tests {
         Layers::of(&mut unet, None, &targets, rank).unwrap()
     }
 
-    fn trained(layout: &impl Layout, average: bool) -> State {
+    fn trained(layers: &Layers, average: bool) -> State {
         let numbers = (0..layers.numbers()).map(|number| number as f32 * 1e-3);
         let mut state = State::new(numbers.collect(), average);
         for step in 0..3 {

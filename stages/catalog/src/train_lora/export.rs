@@ -24,7 +24,7 @@ pub(super) fn adapters(table: &Table, is_one: bool) -> Result<Vec<ExportFile>, S
 }
 
 /// The numbers of every step: as an event file, and a line each.
-pub(super) fn metrics(table: &Table) -> Result<Vec<ExportFile>, StageError> {
+pub(crate) fn metrics(table: &Table) -> Result<Vec<ExportFile>, StageError> {
     let mut events = EventFile::new();
     let mut lines = String::new();
     for row in table.rows() {

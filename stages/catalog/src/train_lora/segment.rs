@@ -399,7 +399,7 @@ impl Segment {
 }
 
 /// Whether somebody still waits.
-fn check(batch: &Batch<'_>) -> Result<(), StageError> {
+pub(crate) fn check(batch: &Batch<'_>) -> Result<(), StageError> {
     if batch.limits.is_abandoned() {
         return Err(StageError::Abandoned);
     }

@@ -9,6 +9,7 @@
 mod clean;
 mod config;
 mod encoder;
+mod learn;
 mod model;
 mod preprocess;
 mod resize;
@@ -18,8 +19,9 @@ mod vision;
 mod weights;
 
 pub use config::{ClipConfig, TextConfig, VisionConfig};
+pub use learn::learn_vocabulary;
 pub use model::Clip;
-pub use preprocess::{Preprocessor, PreprocessorConfig};
+pub use preprocess::{Preprocessor, PreprocessorConfig, Side};
 pub use resize::{Filter, resize};
 pub use text::TextModel;
 pub use tokenizer::{Cleaning, Padding, TokenizeError, Tokenizer, Tokens};

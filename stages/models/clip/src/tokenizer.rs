@@ -19,9 +19,9 @@ use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimi
 use crate::clean::clean;
 
 /// What ends a word in the vocabulary.
-const END_OF_WORD: &str = "</w>";
-const START: &str = "<|startoftext|>";
-const END: &str = "<|endoftext|>";
+pub(crate) const END_OF_WORD: &str = "</w>";
+pub(crate) const START: &str = "<|startoftext|>";
+pub(crate) const END: &str = "<|endoftext|>";
 /// Words, as OpenAI splits them: special tokens, contractions, letters, single digits, the rest.
 const WORDS: &str =
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
@@ -116,6 +116,21 @@ impl SpecialToken {
     }
 }
 
+/// A tokenizer that cleans texts, and splits them into words and bytes, before the model sees them.
+pub(crate) fn pipeline(bpe: BPE) -> Result<tokenizers::Tokenizer, TokenizeError> {
+    let other = |error: tokenizers::Error| TokenizeError::Text(error.to_string());
+    let mut inner = tokenizers::Tokenizer::new(bpe);
+    let blanks = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ").map_err(other)?;
+    let normalizers: Vec<NormalizerWrapper> = vec![NFC.into(), blanks.into(), Lowercase.into()];
+    inner.with_normalizer(Some(Sequence::new(normalizers)));
+    let words = SplitPattern::Regex(WORDS.to_owned());
+    let words = Split::new(words, SplitDelimiterBehavior::Removed, true).map_err(other)?;
+    let bytes = ByteLevel::new(false, true, false);
+    let parts: Vec<PreTokenizerWrapper> = vec![words.into(), bytes.into()];
+    inner.with_pre_tokenizer(Some(PreTokenizers::new(parts)));
+    Ok(inner)
+}
+
 impl Tokenizer {
     /// The tokenizer of a folder: `vocab.json`, `merges.txt`, and what `special_tokens_map.json` says of
     /// padding. `length` is how many tokens a text has: 77.
@@ -154,16 +169,7 @@ impl Tokenizer {
         length: usize,
         path: &Path,
     ) -> Result<Self, TokenizeError> {
-        let other = |error: tokenizers::Error| TokenizeError::Text(error.to_string());
-        let mut inner = tokenizers::Tokenizer::new(bpe);
-        let blanks = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ").map_err(other)?;
-        let normalizers: Vec<NormalizerWrapper> = vec![NFC.into(), blanks.into(), Lowercase.into()];
-        inner.with_normalizer(Some(Sequence::new(normalizers)));
-        let words = SplitPattern::Regex(WORDS.to_owned());
-        let words = Split::new(words, SplitDelimiterBehavior::Removed, true).map_err(other)?;
-        let bytes = ByteLevel::new(false, true, false);
-        let parts: Vec<PreTokenizerWrapper> = vec![words.into(), bytes.into()];
-        inner.with_pre_tokenizer(Some(PreTokenizers::new(parts)));
+        let mut inner = pipeline(bpe)?;
         let padding = padding.unwrap_or_else(|| END.to_owned());
         let mut special = vec![START.to_owned(), END.to_owned()];
         if padding != END {

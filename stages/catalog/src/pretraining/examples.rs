@@ -1,0 +1,79 @@
+//! What is learnt from: rows of tables, and their pictures.
+
+use ccsr_stage::{Blobs, Digest, StageError, Table, Value};
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::chain::unread;
+use crate::png;
+
+/// Some columns of a table, a list a row.
+pub(crate) fn examples(table: &Table, columns: &[&str]) -> Result<Value, StageError> {
+    let example = |row: ccsr_stage::Row<'_>| {
+        let cells = columns.iter().map(|column| row.value(column).cloned());
+        Ok(Value::list(cells.collect::<Result<Vec<_>, _>>()?))
+    };
+    let rows = table
+        .rows()
+        .map(example)
+        .collect::<Result<Vec<_>, StageError>>()?;
+    if rows.is_empty() {
+        return Err(StageError::input(
+            "there is nothing to learn from: the table has no rows",
+        ));
+    }
+    Ok(Value::list(rows))
+}
+
+/// The examples that [`examples`] answered.
+pub(crate) fn list(material: &Value) -> Result<&[Value], StageError> {
+    material.as_list().ok_or_else(|| unread("material"))
+}
+
+/// Pictures of one size, in memory.
+pub(crate) struct Pictures {
+    side: [u32; 2],
+    levels: Vec<Vec<u8>>,
+}
+
+impl Pictures {
+    /// Reads pictures, which are all to be of the size of the first.
+    pub(crate) fn read(images: &[Digest], blobs: &dyn Blobs) -> Result<Self, StageError> {
+        let pictures = images.par_iter().map(|image| png::read(blobs, image));
+        let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
+        let first = pictures.first().ok_or_else(|| unread("images"))?;
+        let side = [first.width(), first.height()];
+        if let Some(other) = pictures
+            .iter()
+            .find(|other| other.dimensions() != first.dimensions())
+        {
+            let [width, height] = side;
+            return Err(StageError::input(format!(
+                "pictures are of different sizes, {width} x {height} and {} x {}; expected one size",
+                other.width(),
+                other.height()
+            )));
+        }
+        let levels = pictures.into_iter().map(RgbImage::into_raw);
+        Ok(Self {
+            side,
+            levels: levels.collect(),
+        })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Width and height of each.
+    pub(crate) const fn side(&self) -> [u32; 2] {
+        self.side
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, index: usize) -> RgbImage {
+        let [width, height] = self.side;
+        RgbImage::from_raw(width, height, self.levels[index].clone()).expect("it was one")
+    }
+}

@@ -1,0 +1,362 @@
+//! `train.clip`: a CLIP of captioned pictures, from nothing.
+//!
+//! Its vocabulary is learnt from the captions, too. What comes out is a folder as the hub lays it out: the scorer's, and the
+//! text encoder of what draws, and the eyes of what judges.
+
+use burn::prelude::*;
+use ccsr_clip::{
+    ClipConfig, Padding, Preprocessor, PreprocessorConfig, TextConfig, Tokenizer, VisionConfig,
+    learn_vocabulary,
+};
+use ccsr_nn::{Parameter, Row};
+use ccsr_stage::{
+    Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, StageError, Value,
+};
+use ccsr_training::{ContrastiveBatch, ContrastiveTrainer, Gradient, Initial, initial};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::failed;
+use crate::pretraining::{
+    File, LaidOut, Learner, Pictures, Recipe, Step, Training, examples, list, source,
+};
+use crate::range::within;
+
+/// Tokens a text, as everything has it that encodes texts as Stable Diffusion does.
+const TOKENS: usize = 77;
+/// The largest logarithm of the temperature, 100, as OpenAI had it.
+const HOTTEST: f32 = 4.605_17;
+
+/// Parameters of `train.clip`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How it is trained.
+    pub training: Training,
+    /// Tokens of the vocabulary, at least 514: those of bytes, and what is frequent.
+    pub vocabulary: u32,
+    /// Numbers of the space in which texts and pictures meet.
+    pub space: u32,
+    /// The size of the text tower.
+    pub text: Tower,
+    /// The size of the vision tower.
+    pub vision: Tower,
+    /// Pixels of the side of a patch, which the pictures' side is a multiple of.
+    pub patch: u32,
+}
+
+/// The size of a transformer.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tower {
+    /// Numbers a token or patch, a multiple of `heads`.
+    pub width: u32,
+    /// Layers.
+    pub layers: u32,
+    /// Heads of attention a layer.
+    pub heads: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            training: Training::default(),
+            vocabulary: 1024,
+            space: 128,
+            text: Tower {
+                width: 128,
+                layers: 4,
+                heads: 4,
+            },
+            vision: Tower {
+                width: 192,
+                layers: 6,
+                heads: 6,
+            },
+            patch: 8,
+        }
+    }
+}
+
+impl Tower {
+    fn misfits(self) -> Misfits {
+        let mut misfits = within("width", self.width, &(1..=4096), "");
+        misfits.add(within("layers", self.layers, &(1..=64), ""));
+        misfits.add(within("heads", self.heads, &(1..=64), ""));
+        if misfits.is_empty() && !self.width.is_multiple_of(self.heads) {
+            let message = format!(
+                "`{}` is no multiple of the {} heads",
+                self.width, self.heads
+            );
+            misfits.add(Misfit::new(["width"], message));
+        }
+        misfits
+    }
+}
+
+/// What is trained.
+pub(crate) struct Towers {
+    trainer: ContrastiveTrainer,
+    config: ClipConfig,
+    preprocessor: PreprocessorConfig,
+    pictures: Pictures,
+    /// Each caption's, with start and end.
+    tokens: Vec<Vec<i64>>,
+    tokenizer: Value,
+    device: Device,
+}
+
+impl Recipe for Params {
+    const NAME: &'static str = "train.clip";
+    const SUMMARY: &'static str = "Trains a CLIP on captioned pictures, from nothing.";
+    const REVISION: u32 = 1;
+    type Learner = Towers;
+
+    fn training(&self) -> &Training {
+        &self.training
+    }
+
+    fn misfits(&self) -> Misfits {
+        let mut misfits = within("vocabulary", self.vocabulary, &(514..=1_000_000), " tokens");
+        misfits.add(within("space", self.space, &(1..=4096), ""));
+        misfits.add(within("patch", self.patch, &(1..=256), " pixels"));
+        misfits.add(self.text.misfits().below("text"));
+        misfits.add(self.vision.misfits().below("vision"));
+        misfits
+    }
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let columns = [("prompt", ColumnType::Text), ("image", ColumnType::Image)];
+        vec![InputPort::new("scenes", columns)]
+    }
+
+    fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        examples(inputs.table("scenes")?, &["prompt", "image"])
+    }
+
+    fn prepare(
+        &self,
+        material: &Value,
+        _: &dyn Blobs,
+        _: &Device,
+        outcome: &mut Outcome,
+    ) -> Result<Value, StageError> {
+        let captions = list(material)?;
+        let captions = captions
+            .iter()
+            .filter_map(|row| row.as_list()?.first()?.as_text());
+        let files = learn_vocabulary(captions, self.vocabulary as usize).map_err(failed)?;
+        let names = ["vocab.json", "merges.txt"].into_iter();
+        let tokenizer = names.zip(files);
+        Ok(Value::map(tokenizer.map(|(name, file)| {
+            (name, Value::Blob(outcome.add_blob(file)))
+        })))
+    }
+
+    fn learner(
+        &self,
+        material: &Value,
+        prepared: &Value,
+        blobs: &dyn Blobs,
+        device: &Device,
+    ) -> Result<Towers, StageError> {
+        let rows = list(material)?.iter().map(Value::read::<(String, Value)>);
+        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let images: Vec<_> = rows
+            .iter()
+            .filter_map(|(_, image)| image.as_blob())
+            .collect();
+        let pictures = Pictures::read(&images, blobs)?;
+        let tokenizer =
+            Tokenizer::open(LaidOut::new(prepared, blobs)?.path(), TOKENS).map_err(failed)?;
+        let end = tokenizer.vocabulary().len() as i64 - 1;
+        let tokens = rows.iter().map(|(caption, _)| {
+            let ids = tokenizer
+                .tokenise(caption, Padding::Checkpoint)
+                .map_err(failed)?
+                .ids;
+            let length = ids.iter().position(|id| *id == end).unwrap_or(TOKENS - 1);
+            Ok(ids[..=length].to_vec())
+        });
+        let tokens = tokens.collect::<Result<Vec<_>, StageError>>()?;
+        let [width, height] = pictures.side();
+        if width != height || !width.is_multiple_of(self.patch) {
+            let patch = self.patch;
+            return Err(StageError::input(format!(
+                "pictures of {width} x {height} pixels are no squares of patches of {patch} x {patch}"
+            )));
+        }
+        let config = self.config(width, end);
+        let graph = device.clone().autodiff();
+        Ok(Towers {
+            trainer: ContrastiveTrainer::new(config.init(device), &graph),
+            preprocessor: preprocessor(width),
+            config,
+            pictures,
+            tokens,
+            tokenizer: prepared.clone(),
+            device: device.clone(),
+        })
+    }
+}
+
+impl Params {
+    fn config(&self, side: u32, end: i64) -> ClipConfig {
+        let (text, vision) = (self.text, self.vision);
+        let space = self.space as usize;
+        ClipConfig {
+            text_config: TextConfig {
+                hidden_size: text.width as usize,
+                intermediate_size: 4 * text.width as usize,
+                num_hidden_layers: text.layers as usize,
+                num_attention_heads: text.heads as usize,
+                max_position_embeddings: TOKENS,
+                vocab_size: end as usize + 1,
+                eos_token_id: end,
+                projection_dim: space,
+                ..TextConfig::default()
+            },
+            vision_config: VisionConfig {
+                hidden_size: vision.width as usize,
+                intermediate_size: 4 * vision.width as usize,
+                num_hidden_layers: vision.layers as usize,
+                num_attention_heads: vision.heads as usize,
+                image_size: side as usize,
+                patch_size: self.patch as usize,
+                projection_dim: space,
+                ..VisionConfig::default()
+            },
+            projection_dim: Some(space),
+        }
+    }
+}
+
+fn preprocessor(side: u32) -> PreprocessorConfig {
+    PreprocessorConfig {
+        size: ccsr_clip::Side(side),
+        crop_size: ccsr_clip::Side(side),
+        ..PreprocessorConfig::default()
+    }
+}
+
+/// How CLIP's numbers begin: as PyTorch's, but what adds to the residual stream is small, and the temperature is 1/0.07.
+fn begin(parameter: &Parameter) -> Initial {
+    match parameter.name.as_str() {
+        "logit_scale" => Initial::Constant(2.6592),
+        _ => Initial::of(parameter),
+    }
+}
+
+impl Learner for Towers {
+    fn row(&self) -> &Row {
+        self.trainer.row()
+    }
+
+    fn initial(&self, seed: u64) -> Result<Vec<f32>, StageError> {
+        Ok(initial(self.row(), begin, |index| {
+            source("initial", seed, index as u64)
+        }))
+    }
+
+    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+        let examples = step.examples(self.pictures.len());
+        let pictures: Vec<_> = examples
+            .iter()
+            .map(|index| self.pictures.get(*index))
+            .collect();
+        let preprocessor = Preprocessor::new(self.preprocessor.clone());
+        let texts = examples.iter().map(|index| &self.tokens[*index]);
+        let longest = texts.clone().map(Vec::len).max().unwrap_or_default();
+        // What follows the end of a text changes nothing before it.
+        let end = self.config.text_config.eos_token_id;
+        let ids = texts.flat_map(|ids| {
+            ids.iter()
+                .copied()
+                .chain(std::iter::repeat(end))
+                .take(longest)
+        });
+        let ids = TensorData::new(ids.collect::<Vec<i64>>(), [examples.len(), longest]);
+        let batch = ContrastiveBatch {
+            pixels: preprocessor.normalised(&pictures, &self.device),
+            tokens: Tensor::from_data(ids, &self.device),
+        };
+        Ok(self.trainer.gradient(numbers, batch))
+    }
+
+    fn bound(&self, numbers: &mut [f32]) {
+        if let Some(temperature) = self
+            .row()
+            .range("logit_scale")
+            .and_then(|range| numbers.get_mut(range))
+        {
+            temperature[0] = temperature[0].min(HOTTEST);
+        }
+    }
+
+    fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {
+        let (text, vision) = (&self.config.text_config, &self.config.vision_config);
+        let mut config = serde_json::to_value(&self.config).map_err(failed)?;
+        config["architectures"] = json!(["CLIPModel"]);
+        config["model_type"] = json!("clip");
+        config["dtype"] = json!("float16");
+        config["logit_scale_init_value"] = json!(2.6592);
+        config["text_config"]["model_type"] = json!("clip_text_model");
+        config["text_config"]["bos_token_id"] = json!(text.eos_token_id - 1);
+        config["text_config"]["pad_token_id"] = json!(text.eos_token_id);
+        config["vision_config"]["model_type"] = json!("clip_vision_model");
+        let side = vision.image_size;
+        let preprocessor = json!({
+            "crop_size": {"height": side, "width": side},
+            "do_center_crop": true,
+            "do_convert_rgb": true,
+            "do_normalize": true,
+            "do_rescale": true,
+            "do_resize": true,
+            "image_mean": self.preprocessor.image_mean,
+            "image_std": self.preprocessor.image_std,
+            "image_processor_type": "CLIPImageProcessor",
+            "resample": 3,
+            "rescale_factor": 1.0 / 255.0,
+            "size": {"shortest_edge": side},
+        });
+        let weights = self.row().file(numbers, str::to_owned);
+        let mut files = tokenizer_files(&self.tokenizer)?;
+        files.extend([
+            ("config.json".to_owned(), File::from(&config)),
+            ("model.safetensors".to_owned(), File::from(weights)),
+            (
+                "preprocessor_config.json".to_owned(),
+                File::from(&preprocessor),
+            ),
+        ]);
+        Ok(files)
+    }
+}
+
+/// The files of a tokenizer: a vocabulary's two, and which tokens are special.
+fn tokenizer_files(vocabulary: &Value) -> Result<Vec<(String, File)>, StageError> {
+    let special = json!({
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "pad_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+    });
+    let mut config = special.clone();
+    config["tokenizer_class"] = json!("CLIPTokenizer");
+    config["model_max_length"] = json!(TOKENS);
+    let mut files = vec![
+        ("special_tokens_map.json".to_owned(), File::from(&special)),
+        ("tokenizer_config.json".to_owned(), File::from(&config)),
+    ];
+    for name in ["vocab.json", "merges.txt"] {
+        let content = vocabulary.get(name).and_then(Value::as_blob);
+        let content =
+            content.ok_or_else(|| StageError::failed("a tokenizer's files are missing"))?;
+        files.push((name.to_owned(), File::Blob(content)));
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Training of tiny networks. That losses and gradients are right is shown in `ccsr-training`, beside `transformers`.
+
+use std::sync::Arc;
+
+use ccsr_clip::load_clip;
+use ccsr_stage::testing::{Lab, Ran, check_kind};
+use ccsr_stage::{Roles, Table};
+use image::RgbImage;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::png;
+use crate::pretraining::{LaidOut, Train};
+use crate::samples::{column, files, table};
+
+const COLOURS: [(&str, [u8; 3]); 4] = [
+    ("red", [200, 30, 30]),
+    ("green", [30, 200, 30]),
+    ("blue", [30, 30, 200]),
+    ("grey", [120, 120, 120]),
+];
+
+/// Pictures of one colour each, which their captions name.
+fn scenes(lab: &Lab) -> Arc<Table> {
+    let columns = [("prompt", ColumnType::Text), ("image", ColumnType::Image)];
+    let row = |(name, colour): &(&str, [u8; 3])| {
+        let image = lab.add_blob(png::encode(&RgbImage::from_pixel(
+            16,
+            16,
+            image::Rgb(*colour),
+        )));
+        json!({"prompt": format!("a {name} thing"), "image": {"$blob": image.to_string()}})
+    };
+    let rows: Vec<Json> = COLOURS.iter().map(row).collect();
+    table(&columns, &rows)
+}
+
+fn with(training: &Json) -> Json {
+    json!({
+        "training": training,
+        "vocabulary": 530,
+        "space": 8,
+        "text": {"width": 16, "layers": 1, "heads": 2},
+        "vision": {"width": 16, "layers": 1, "heads": 2},
+    })
+}
+
+fn train(lab: &Lab, scenes: &Arc<Table>, training: &Json) -> Ran {
+    let node = ccsr_stage::testing::node(&with(training));
+    let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
+    let stage = <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default()).unwrap();
+    lab.run(&stage, &[("scenes", scenes)]).unwrap()
+}
+
+#[test]
+fn it_keeps_the_contract_of_a_stage() {
+    let lab = Lab::new(1);
+    let scenes = scenes(&lab);
+    let training = json!({"steps": 5, "batch": 3, "checkpoint_every": 2, "warmup": 1, "ema": 0.9});
+    let ran = check_kind::<Train<Params>>(
+        &with(&training),
+        &files(),
+        &Roles::default(),
+        &lab,
+        &[("scenes", &scenes)],
+    );
+    // What is prepared, steps 1 and 2, 3 and 4, 5, the files.
+    assert_eq!((ran.asked, ran.waves), (5, 5));
+    assert_eq!(column(ran.table("metrics"), "step"), json!([1, 2, 3, 4, 5]));
+    assert_eq!(
+        column(ran.table("model"), "file"),
+        json!([
+            "config.json",
+            "merges.txt",
+            "model.safetensors",
+            "preprocessor_config.json",
+            "special_tokens_map.json",
+            "tokenizer_config.json",
+            "vocab.json"
+        ])
+    );
+}
+
+#[test]
+fn more_steps_train_on_and_end_where_one_training_of_all_ends() {
+    let lab = Lab::new(1);
+    let scenes = scenes(&lab);
+    let with = |steps: u32| json!({"steps": steps, "batch": 3, "checkpoint_every": 2, "schedule": "constant", "ema": 0.9});
+    train(&lab, &scenes, &with(2));
+    let on = train(&lab, &scenes, &with(5));
+    assert_eq!(on.executed.len(), 3, "steps 3 and 4, 5, the files");
+    let whole = train(&lab.forgetful(), &scenes, &with(5));
+    assert_eq!(on.table("model").digest(), whole.table("model").digest());
+    // Other segments lead to the same numbers.
+    let mut other = with(5);
+    other["checkpoint_every"] = json!(5);
+    let other = train(&lab.forgetful(), &scenes, &other);
+    assert_eq!(other.table("model").digest(), whole.table("model").digest());
+    let cosine = json!({"steps": 5, "batch": 3, "checkpoint_every": 2, "ema": 0.9, "warmup": 0});
+    assert_eq!(
+        train(&lab, &scenes, &cosine).executed.len(),
+        4,
+        "all but what is prepared"
+    );
+}
+
+/// What was trained tells colours apart, as its loader reads it.
+#[test]
+fn captions_find_their_pictures() {
+    let lab = Lab::new(1);
+    let scenes = scenes(&lab);
+    let ran = train(
+        &lab,
+        &scenes,
+        &json!({"steps": 120, "batch": 4, "learning_rate": 0.01, "warmup": 10}),
+    );
+    let losses = column(ran.table("metrics"), "loss");
+    let loss = |step: usize| losses[step].as_f64().unwrap();
+    assert!(
+        loss(0) > 1.0 && loss(119) < 0.1,
+        "{} to {}",
+        loss(0),
+        loss(119)
+    );
+    let rows = ran.table("model").rows();
+    let model = Value::map(rows.map(|row| {
+        let content = Value::Blob(row.blob("content").unwrap());
+        (row.text("file").unwrap().to_owned(), content)
+    }));
+    let folder = LaidOut::new(&model, &lab).unwrap();
+    let device = Device::flex();
+    let (clip, _) = load_clip(folder.path(), &device).unwrap();
+    let tokenizer = Tokenizer::open(folder.path(), TOKENS).unwrap();
+    let preprocessor = Preprocessor::open(folder.path()).unwrap();
+    let pictures = COLOURS.map(|(_, colour)| RgbImage::from_pixel(16, 16, image::Rgb(colour)));
+    let images = clip.image_features(preprocessor.pixels(pictures.iter(), &device));
+    for (index, (name, _)) in COLOURS.iter().enumerate() {
+        let ids = tokenizer
+            .tokenise(&format!("a {name} thing"), Padding::Checkpoint)
+            .unwrap()
+            .ids;
+        let ids = Tensor::from_data(TensorData::new(ids, [1, TOKENS]), &device);
+        let fits = images.clone().matmul(clip.text_features(ids).transpose());
+        let best: i64 = fits.argmax(0).into_data().iter::<i64>().next().unwrap();
+        assert_eq!(best, index as i64, "{name}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let lab = Lab::new(1);
+    let empty = table(
+        &[("prompt", ColumnType::Text), ("image", ColumnType::Image)],
+        &[],
+    );
+    let stage = |with: &Json| {
+        let node = ccsr_stage::testing::node(with);
+        let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
+        <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default())
+    };
+    let error = lab
+        .run(&stage(&with(&json!({}))).unwrap(), &[("scenes", &empty)])
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("nothing to learn from"), "{error}");
+    let mut odd = with(&json!({}));
+    odd["patch"] = json!(7);
+    let error = lab
+        .run(&stage(&odd).unwrap(), &[("scenes", &scenes(&lab))])
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("16 x 16 pixels are no squares of patches of 7 x 7"),
+        "{error}"
+    );
+    let mut wrong = with(&json!({"steps": 0}));
+    wrong["text"]["heads"] = json!(3);
+    let said = stage(&wrong).err().unwrap().to_string();
+    assert!(
+        said.contains("steps") && said.contains("no multiple of the 3 heads"),
+        "{said}"
+    );
+}
