@@ -12,6 +12,8 @@
 mod contrastive;
 pub mod detection;
 mod initial;
+mod judge;
+mod language;
 mod layers;
 mod layout;
 mod optimizer;
@@ -22,6 +24,8 @@ mod trainer;
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
 pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox};
 pub use initial::{Initial, initial};
+pub use judge::{Asked, JudgeTrainer};
+pub use language::{LanguageTrainer, Lesson};
 pub use layers::{Layer, LayerError, Layers, Targets};
 pub use layout::Layout;
 pub use optimizer::AdamW;
