@@ -20,6 +20,7 @@ mod optimizer;
 mod rate;
 mod state;
 mod trainer;
+mod witness;
 
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
 pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox};
@@ -32,3 +33,4 @@ pub use optimizer::AdamW;
 pub use rate::{LearningRate, RateSchedule};
 pub use state::{Average, State, StateError};
 pub use trainer::{Batch, Gradient, Objective, Text, Trainer};
+pub use witness::{WitnessBatch, WitnessTrainer};
