@@ -122,6 +122,8 @@ fn crates_import_only_whom_they_may() {
             "ccsr-training" => &[
                 "ccsr-nn",
                 "ccsr-clip",
+                "ccsr-mistral",
+                "ccsr-llava",
                 "ccsr-stable-diffusion",
                 "ccsr-witness",
                 "ccsr-sampling",

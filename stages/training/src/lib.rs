@@ -10,7 +10,10 @@
 //! held against is PyTorch: `peft` with diffusers' training script, `transformers` and others (`tests/parity`).
 
 mod contrastive;
+pub mod detection;
 mod initial;
+mod judge;
+mod language;
 mod layers;
 mod layout;
 mod optimizer;
@@ -20,7 +23,10 @@ mod trainer;
 mod witness;
 
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
+pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox};
 pub use initial::{Initial, initial};
+pub use judge::{Asked, JudgeTrainer};
+pub use language::{LanguageTrainer, Lesson};
 pub use layers::{Layer, LayerError, Layers, Targets};
 pub use layout::Layout;
 pub use optimizer::AdamW;
