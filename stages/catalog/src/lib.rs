@@ -64,6 +64,8 @@ mod template;
 pub mod template_prompts;
 mod together;
 pub mod train_clip;
+pub mod train_judge;
+pub mod train_language;
 pub mod train_lora;
 mod words;
 pub mod world;
@@ -97,6 +99,8 @@ pub fn registry() -> Registry {
         .with::<train_lora::TrainLora>()
         // Training from nothing.
         .with::<pretraining::Train<train_clip::Params>>()
+        .with::<pretraining::Train<train_language::Params>>()
+        .with::<pretraining::Train<train_judge::Params>>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
         .with::<measure_vqa_score::MeasureVqaScore>()
@@ -200,6 +204,8 @@ mod tests {
                 "table.concat",
                 "table.import",
                 "train.clip",
+                "train.judge",
+                "train.language",
                 "train.lora",
                 "world.render",
                 "world.truth",
