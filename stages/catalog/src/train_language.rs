@@ -172,7 +172,9 @@ impl Recipe for Params {
             let (question, answer): (String, String) = example.read().map_err(failed)?;
             texts.push(format!("{question} {answer}"));
         }
-        let texts = texts.iter().map(String::as_str);
+        // What a judge answers with is to be one token each.
+        let answers = std::iter::repeat_n(" yes no nan", texts.len());
+        let texts = texts.iter().map(String::as_str).chain(answers);
         let tokenizer =
             ccsr_text::learn_tokenizer(texts, self.vocabulary as usize).map_err(failed)?;
         let File::Bytes(config) = File::from(&tokenizer_config(true)) else {

@@ -16,6 +16,8 @@ const ABSENT: f64 = 0.08;
 const ABSENT_IF_ASKED: f64 = 0.5;
 /// Pictures by which the shares of answers are estimated.
 const SAMPLE: usize = 2000;
+/// The share of answers that say that a question makes no sense, at most.
+const NAN: f64 = 0.15;
 /// Tries before an answer of any kind will do.
 const TRIES: usize = 50;
 
@@ -27,8 +29,8 @@ pub(super) struct Exam {
 struct Item {
     text: String,
     about: About,
-    /// How likely a question that is answered by yes, or by no, is asked.
-    kept: [f64; 2],
+    /// How likely a question is asked that is answered by yes, by no, or by nan.
+    kept: [f64; 3],
 }
 
 /// What of a set the world does not know the truth of.
@@ -63,24 +65,24 @@ impl Exam {
             Some(Item {
                 text: question.text.clone(),
                 about,
-                kept: [1.0; 2],
+                kept: [1.0; 3],
             })
         });
         let mut questions: Vec<Item> = items.collect();
         let step = shown.len().div_ceil(SAMPLE).max(1);
         for (index, item) in questions.iter_mut().enumerate() {
             let mut chance = source("shares of answers", 0, index as u64);
-            let mut counts = [0.0_f64; 2];
+            let mut counts = [0.0_f64; 3];
             for shown in shown.iter().step_by(step) {
                 let (_, answer) = item.ask(shown, &Witness::of(&shown.scene), &mut chance);
-                if let Some(count) = place(answer).and_then(|place| counts.get_mut(place)) {
-                    *count += 1.0;
-                }
+                counts[place(answer)] += 1.0;
             }
-            let least = counts[0].min(counts[1]);
+            let [yes, no, nan] = counts;
+            let least = yes.min(no);
             // Where one answer was never seen, the other is as it is.
             if least > 0.0 {
-                item.kept = counts.map(|count| least / count);
+                let most = NAN / (1.0 - NAN) * 2.0 * least;
+                item.kept = [least / yes, least / no, most / nan.max(most)];
             }
         }
         Self { questions }
@@ -97,20 +99,19 @@ impl Exam {
         loop {
             let item = &self.questions[below(chance, self.questions.len())];
             let (text, answer) = item.ask(shown, &witness, chance);
-            let kept = place(answer).map_or(1.0, |place| item.kept[place]);
             tries += 1;
-            if chance.uniform() < kept || tries == TRIES {
+            if chance.uniform() < item.kept[place(answer)] || tries == TRIES {
                 return [text, answer.name().to_owned()];
             }
         }
     }
 }
 
-const fn place(answer: Answer) -> Option<usize> {
+const fn place(answer: Answer) -> usize {
     match answer {
-        Answer::Yes => Some(0),
-        Answer::No => Some(1),
-        Answer::Nan => None,
+        Answer::Yes => 0,
+        Answer::No => 1,
+        Answer::Nan => 2,
     }
 }
 

@@ -166,7 +166,7 @@ fn answers_are_true_and_as_many_are_yes_as_are_no() {
     assert!(exam::misfits(&paper).is_empty());
     let exam = Exam::new([&paper].into_iter(), &shown);
     let mut counts: HashMap<String, [u32; 3]> = HashMap::new();
-    for (number, shown) in (0..).zip(shown.iter().cycle().take(6000)) {
+    for (number, shown) in (0..).zip(shown.iter().cycle().take(4000)) {
         let [question, answer] = exam.ask(shown, &mut source("test", 1, number));
         let of = paper.questions.iter().find(|of| {
             let begin = of.text.split(['{', '"']).next().unwrap();
@@ -181,7 +181,7 @@ fn answers_are_true_and_as_many_are_yes_as_are_no() {
     for (id, [yes, no, nan]) in counts {
         let share = f64::from(yes) / f64::from(yes + no);
         assert!((0.35..=0.65).contains(&share), "{id}: {yes} yes, {no} no");
-        assert!(nan * 3 < yes + no, "{id}: {nan} nan");
+        assert!(nan * 4 < yes + no, "{id}: {nan} nan");
     }
 }
 
