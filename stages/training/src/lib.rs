@@ -10,6 +10,7 @@
 //! held against is PyTorch: `peft` with diffusers' training script, `transformers` and others (`tests/parity`).
 
 mod contrastive;
+pub mod detection;
 mod initial;
 mod judge;
 mod language;
@@ -19,8 +20,10 @@ mod optimizer;
 mod rate;
 mod state;
 mod trainer;
+mod witness;
 
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
+pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox};
 pub use initial::{Initial, initial};
 pub use judge::{Asked, JudgeTrainer};
 pub use language::{LanguageTrainer, Lesson};
@@ -30,3 +33,4 @@ pub use optimizer::AdamW;
 pub use rate::{LearningRate, RateSchedule};
 pub use state::{Average, State, StateError};
 pub use trainer::{Batch, Gradient, Objective, Text, Trainer};
+pub use witness::{WitnessBatch, WitnessTrainer};

@@ -6,6 +6,7 @@
 )]
 
 mod language;
+mod witness;
 
 use std::path::{Path, PathBuf};
 
