@@ -88,23 +88,24 @@ fn it_keeps_the_contract_of_a_stage() {
 #[test]
 fn it_writes_prompts_as_it_was_shown() {
     let lab = Lab::new(1);
-    let training = json!({
-        "steps": 200, "batch": 8, "learning_rate": 0.01, "warmup": 20
-    });
-    let ran = train(&lab, &with(&training));
+    let training = json!({"steps": 120, "batch": 8, "learning_rate": 0.01, "warmup": 20});
+    // One class: to find the word that was asked for takes longer than to write.
+    let mut with = with(&training);
+    with["classes"] = json!(["zebra"]);
+    let ran = train(&lab, &with);
     let losses = column(ran.table("metrics"), "loss");
     let loss = |step: usize| losses[step].as_f64().unwrap();
     assert!(
-        loss(0) > 6.0 && loss(199) < 1.5,
+        loss(0) > 6.0 && loss(119) < 1.5,
         "{} to {}",
         loss(0),
-        loss(199)
+        loss(119)
     );
     let folder = laid_out(&lab, ran.table("model"));
     let weights = json!({"weights": folder.path()});
     let roles = bind(&crate::registry(), &[("writer", "mistral", weights)]).unwrap();
     let asked = json!({
-        "classes": ["elephant", "zebra"], "count": 10, "chunk": 2, "retries": 0, "on_shortfall": "accept",
+        "classes": ["zebra"], "count": 10, "chunk": 2, "retries": 0, "on_shortfall": "accept",
         "template": {"instruction": TEMPLATE}, "max_new_tokens": 200,
     });
     let kind = crate::registry().kind("prompt.generate").unwrap().build;
@@ -114,7 +115,7 @@ fn it_writes_prompts_as_it_was_shown() {
     let written = lab.run(stage.as_ref(), &[]).unwrap();
     let prompts = rows(written.table("prompts"));
     let completions = rows(written.table("completions"));
-    assert!(prompts.len() >= 11, "{prompts:#?} {completions:#?}");
+    assert!(prompts.len() >= 7, "{prompts:#?} {completions:#?}");
     for row in prompts {
         let (prompt, class) = (
             row["prompt"].as_str().unwrap(),
