@@ -69,6 +69,8 @@ mod template;
 pub mod template_prompts;
 mod together;
 pub mod train_clip;
+pub mod train_judge;
+pub mod train_language;
 pub mod train_lora;
 pub mod train_witness;
 pub mod trained_witness;
@@ -104,6 +106,8 @@ pub fn registry() -> Registry {
         .with::<train_lora::TrainLora>()
         // Training from nothing.
         .with::<pretraining::Train<train_clip::Params>>()
+        .with::<pretraining::Train<train_language::Params>>()
+        .with::<pretraining::Train<train_judge::Params>>()
         .with::<pretraining::Train<train_witness::Params>>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
@@ -218,6 +222,8 @@ mod tests {
                 "table.concat",
                 "table.import",
                 "train.clip",
+                "train.judge",
+                "train.language",
                 "train.lora",
                 "train.witness",
                 "world.render",

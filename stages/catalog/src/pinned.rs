@@ -173,6 +173,13 @@ fn pinned() {
     pin::<concat_tables::ConcatTables>(&labels, &lab, &tables);
     let means = json!({"by": ["variant"]});
     pin::<measure_means::MeasureMeans>(&means, &lab, &[("rows", &scores)]);
+    let small = json!({
+        "training": {"steps": 1, "batch": 1}, "classes": ["elephant"], "vocabulary": 300,
+        "requests": [{"template": {"instruction": "{class}"}, "style": "plain"}],
+        "width": 4, "layers": 1, "heads": 1, "kv_heads": 1, "intermediate": 4,
+    });
+    pin::<pretraining::Train<train_language::Params>>(&small, &lab, &[]);
+    pin::<pretraining::Train<train_judge::Params>>(&json!({}), &lab, &[]);
     let drawer = train_lora::small_drawer();
     let small = json!({"resolution": 16, "epochs": 1, "batch": 2});
     pin_with::<train_lora::TrainLora>("train.lora", &drawer, &small, &lab, &[("pairs", &images)]);
