@@ -124,6 +124,7 @@ fn crates_import_only_whom_they_may() {
                 "ccsr-clip",
                 "ccsr-stable-diffusion",
                 "ccsr-sampling",
+                "ccsr-yolo-world",
             ],
             "ccsr-stage" => &["ccsr-cache"],
             "ccsr-engine" => &["ccsr-stage", "ccsr-cache"],

@@ -64,6 +64,7 @@ mod template;
 pub mod template_prompts;
 mod together;
 pub mod train_clip;
+pub mod train_detector;
 pub mod train_lora;
 mod words;
 pub mod world;
@@ -97,6 +98,7 @@ pub fn registry() -> Registry {
         .with::<train_lora::TrainLora>()
         // Training from nothing.
         .with::<pretraining::Train<train_clip::Params>>()
+        .with::<pretraining::Train<train_detector::Params>>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
         .with::<measure_vqa_score::MeasureVqaScore>()
@@ -200,6 +202,7 @@ mod tests {
                 "table.concat",
                 "table.import",
                 "train.clip",
+                "train.detector",
                 "train.lora",
                 "world.render",
                 "world.truth",
