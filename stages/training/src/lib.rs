@@ -12,19 +12,25 @@
 mod contrastive;
 pub mod detection;
 mod initial;
+mod judge;
+mod language;
 mod layers;
 mod layout;
 mod optimizer;
 mod rate;
 mod state;
 mod trainer;
+mod witness;
 
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
 pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox};
 pub use initial::{Initial, initial};
+pub use judge::{Asked, JudgeTrainer};
+pub use language::{LanguageTrainer, Lesson};
 pub use layers::{Layer, LayerError, Layers, Targets};
 pub use layout::Layout;
 pub use optimizer::AdamW;
 pub use rate::{LearningRate, RateSchedule};
 pub use state::{Average, State, StateError};
 pub use trainer::{Batch, Gradient, Objective, Text, Trainer};
+pub use witness::{WitnessBatch, WitnessTrainer};

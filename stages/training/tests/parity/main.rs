@@ -5,6 +5,9 @@
     reason = "a test that cannot go on says where it stopped"
 )]
 
+mod language;
+mod witness;
+
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
