@@ -5,6 +5,8 @@
     reason = "a test that cannot go on says where it stopped"
 )]
 
+mod diffusion;
+
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
