@@ -20,6 +20,7 @@ mod device;
 pub mod draw_boxes;
 pub mod export_adapter;
 pub mod export_dataset;
+pub mod facts;
 #[cfg(test)]
 mod fakes;
 mod file_name;
@@ -32,9 +33,12 @@ pub mod lay_out_sheets;
 pub mod llava_judge;
 pub mod measure_clip_score;
 pub mod measure_detection;
+pub mod measure_judge;
 pub mod measure_means;
+pub mod measure_retrieval;
 pub mod measure_truth;
 pub mod measure_vqa_score;
+pub mod measure_witness;
 pub mod merge_adapter;
 pub mod mistral_writer;
 mod model_folder;
@@ -60,11 +64,14 @@ pub mod score_answers;
 pub mod select_pairs;
 pub mod stable_diffusion;
 mod statistics;
+pub mod tell_truth;
 mod template;
 pub mod template_prompts;
 mod together;
 pub mod train_clip;
 pub mod train_lora;
+pub mod train_witness;
+pub mod trained_witness;
 mod words;
 pub mod world;
 pub mod yolo_world;
@@ -97,12 +104,18 @@ pub fn registry() -> Registry {
         .with::<train_lora::TrainLora>()
         // Training from nothing.
         .with::<pretraining::Train<train_clip::Params>>()
+        .with::<pretraining::Train<train_witness::Params>>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
         .with::<measure_vqa_score::MeasureVqaScore>()
         .with::<compare_wins::CompareWins>()
         .with::<measure_means::MeasureMeans>()
         .with::<measure_detection::MeasureDetection>()
+        // How good models are that were trained on scenes whose truth is known, and whether images are as they should.
+        .with::<measure_judge::MeasureJudge>()
+        .with::<measure_retrieval::MeasureRetrieval>()
+        .with::<measure_witness::MeasureWitness>()
+        .with::<tell_truth::TellTruth>()
         // Programs in other languages.
         .with::<run_command::RunCommand>()
         // To look at, and to train on.
@@ -127,6 +140,7 @@ pub fn registry() -> Registry {
         .with_role::<llava_judge::LlavaJudge>()
         .with_role::<yolo_world::YoloWorldDetector>()
         .with_role::<clip_scorer::ClipScorer>()
+        .with_role::<trained_witness::TrainedWitness>()
 }
 
 /// What a model, or a file of it, says of itself, as the failure of a unit.

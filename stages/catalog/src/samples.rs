@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{png, registry};
 
-/// The roles of the suite `world`, and the small CLIP of the examples as scorer.
+/// The roles of the suite `world`, the small CLIP of the examples as scorer, and a small witness.
 pub(crate) fn world() -> Roles {
     let roles = ["writer", "drawer", "baseline", "judge", "detector"];
     let names = [
@@ -28,6 +28,8 @@ pub(crate) fn world() -> Roles {
         .collect();
     let weights = json!({"weights": crate::clip_scorer::tests::checkpoint()});
     bindings.push(("scorer", "clip", weights));
+    let weights = json!({"weights": crate::trained_witness::tests::checkpoint()});
+    bindings.push(("witness", "witness", weights));
     testing::bind(&registry(), &bindings).unwrap()
 }
 

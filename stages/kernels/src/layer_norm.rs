@@ -86,6 +86,45 @@ pub fn rms_norm_backward(
     });
 }
 
+/// The gradient of [`rms_norm`] with respect to gamma, `[width]`.
+pub fn rms_norm_backward_gamma(
+    x: &[f32],
+    width: usize,
+    epsilon: f64,
+    grad_out: &[f32],
+) -> Vec<f32> {
+    assert_eq!(
+        x.len(),
+        grad_out.len(),
+        "a gradient is as large as what it is of"
+    );
+    let mut sums = vec![0.0; width];
+    if width == 0 {
+        return sums;
+    }
+    let (arch, rows) = (Arch::new(), x.len() / width);
+    // Blocks of rows do not depend on the number of threads, nor does the order in which their sums are added.
+    let blocks = parallel::groups(rows.div_ceil(ROWS), ROWS * width, |block| {
+        let end = (block * ROWS + ROWS).min(rows);
+        let at = block * ROWS * width..end * width;
+        arch.dispatch(RmsNormGamma {
+            x: &x[at.clone()],
+            grad_out: &grad_out[at],
+            width,
+            epsilon,
+        })
+    });
+    for block in blocks {
+        for (sum, part) in sums.iter_mut().zip(block) {
+            *sum += part;
+        }
+    }
+    sums
+}
+
+/// Rows whose gradients of gamma are summed by one thread.
+const ROWS: usize = 64;
+
 /// `f` of the vectors at the same places of three slices, written to a fourth; the rest by parts of vectors.
 macro_rules! walk3 {
     ($simd:ident, [$a:expr, $b:expr, $c:expr], $out:expr, |$x:ident, $y:ident, $z:ident| $step:expr) => {{
@@ -262,5 +301,33 @@ impl WithSimd for RmsNormBackward<'_> {
                 simd.mul_add_f32s(simd.mul_f32s(g, gamma), inverse, simd.mul_f32s(x, slope))
             });
         }
+    }
+}
+
+struct RmsNormGamma<'a> {
+    x: &'a [f32],
+    grad_out: &'a [f32],
+    width: usize,
+    epsilon: f64,
+}
+
+impl WithSimd for RmsNormGamma<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let mut sums = vec![0.0; self.width];
+        let mut sum = vec![0.0; self.width];
+        let rows = self.x.chunks(self.width);
+        for (x, grad_out) in rows.zip(self.grad_out.chunks(self.width)) {
+            let (_, squares) = dots(simd, x, x, 0.0);
+            let inverse = 1.0 / (squares / self.width as f64 + self.epsilon).sqrt();
+            let inverse = splat(simd, inverse as f32);
+            walk3!(simd, [x, grad_out, &sums], &mut sum, |x, g, before| {
+                simd.mul_add_f32s(simd.mul_f32s(x, inverse), g, before)
+            });
+            std::mem::swap(&mut sums, &mut sum);
+        }
+        sums
     }
 }

@@ -5,7 +5,9 @@
 mod support;
 
 use ccsr_kernels::group_norm::GroupNorm;
-use ccsr_kernels::layer_norm::{layer_norm, layer_norm_backward, rms_norm, rms_norm_backward};
+use ccsr_kernels::layer_norm::{
+    layer_norm, layer_norm_backward, rms_norm, rms_norm_backward, rms_norm_backward_gamma,
+};
 use ccsr_kernels::softmax::{softmax, softmax_backward};
 use support::{assert_close, assert_same_on_threads, numbers, wide};
 
@@ -255,6 +257,26 @@ fn rows() {
                 assert_close(&got[i], &want[i], 1e-6, &format!("{name} {count} {width}"));
             }
         }
+    }
+}
+
+#[test]
+fn gammas_of_rows() {
+    for (count, width) in [(1, 1), (3, 7), (70, 160), (301, 48), (0, 5), (3, 0)] {
+        let (x, grad) = (numbers(count * width, 1), numbers(count * width, 2));
+        let mut want = vec![0.0; width];
+        for (x, g) in wide(&x)
+            .chunks(width.max(1))
+            .zip(wide(&grad).chunks(width.max(1)))
+        {
+            let inverse = 1.0 / (x.iter().map(|x| x * x).sum::<f64>() / width as f64 + 1e-5).sqrt();
+            for i in 0..width {
+                want[i] += x[i] * inverse * g[i];
+            }
+        }
+        let found = rms_norm_backward_gamma(&x, width, 1e-5, &grad);
+        assert_close(&found, &want, 1e-5, &format!("gamma {count} {width}"));
+        assert_same_on_threads(|| rms_norm_backward_gamma(&x, width, 1e-5, &grad));
     }
 }
 

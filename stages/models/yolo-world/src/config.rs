@@ -7,8 +7,10 @@ use crate::Network;
 
 /// Channels are multiples of this.
 const CHANNELS_STEP: f64 = 8.0;
-/// Numbers of a text's features: those of CLIP ViT-B/32.
-pub(crate) const TEXT_WIDTH: usize = 512;
+/// Numbers of a text's features, unless it is said: those of CLIP ViT-B/32.
+const TEXT_WIDTH: usize = 512;
+/// Classes that published networks were built for.
+const CLASSES: usize = 80;
 /// The narrowest attention head that scales are capped to.
 const HEAD_WIDTH: usize = 32;
 
@@ -71,6 +73,8 @@ pub struct YoloWorldConfig {
     pub max_channels: usize,
     /// For how many classes it was built: wider heads if there are more than the finest features have channels.
     pub classes_at_build: usize,
+    /// Numbers of a text's features.
+    pub text_width: usize,
 }
 
 /// `config.json` as it is written.
@@ -83,6 +87,7 @@ struct Written {
     width: Option<f64>,
     max_channels: Option<usize>,
     classes_at_build: Option<usize>,
+    text_width: Option<usize>,
 }
 
 impl TryFrom<Written> for YoloWorldConfig {
@@ -101,7 +106,8 @@ impl TryFrom<Written> for YoloWorldConfig {
             depth,
             width,
             max_channels,
-            classes_at_build: written.classes_at_build.unwrap_or(80),
+            classes_at_build: written.classes_at_build.unwrap_or(CLASSES),
+            text_width: written.text_width.unwrap_or(TEXT_WIDTH),
         };
         config.check().map(|()| config)
     }
@@ -116,7 +122,8 @@ impl YoloWorldConfig {
             depth,
             width,
             max_channels,
-            classes_at_build: 80,
+            classes_at_build: CLASSES,
+            text_width: TEXT_WIDTH,
         }
     }
 
@@ -140,6 +147,12 @@ impl YoloWorldConfig {
             return Err(format!(
                 "expected `max_channels` between 8 and 8192, found {}",
                 self.max_channels
+            ));
+        }
+        if !(1..=8192).contains(&self.text_width) {
+            return Err(format!(
+                "expected `text_width` between 1 and 8192, found {}",
+                self.text_width
             ));
         }
         for (channels, heads) in [(512, 8), (256, 4), (1024, 16)] {

@@ -7,7 +7,6 @@ use burn::prelude::*;
 use burn::tensor::DType;
 use image::RgbImage;
 
-use crate::config::TEXT_WIDTH;
 use crate::decode::{Detection, decode};
 use crate::letterbox::{Letterbox, STEP};
 use crate::suppress::suppress;
@@ -25,9 +24,12 @@ const LONGEST: usize = 4096;
 pub enum DetectError {
     /// Features of another text encoder, or none.
     #[error(
-        "expected text features of the shape [classes, {TEXT_WIDTH}], with one class at least, found {found:?}"
+        "expected text features of the shape [classes, {expected}], with one class at least, found {found:?}; take the \
+         text encoder that the detector was trained with"
     )]
     Features {
+        /// Numbers of a text's features.
+        expected: usize,
         /// Their shape.
         found: [usize; 2],
     },
@@ -125,11 +127,11 @@ impl YoloWorld {
     /// What to search for, from text features ([`TextEncoder`](crate::TextEncoder)).
     ///
     /// # Shapes
-    /// `features`: `[classes, 512]`.
+    /// `features`: `[classes, text_width]`.
     pub fn vocabulary(&self, features: &Tensor<2>) -> Result<Vocabulary, DetectError> {
-        let found = features.dims();
-        if found[0] == 0 || found[1] != TEXT_WIDTH {
-            return Err(DetectError::Features { found });
+        let (found, expected) = (features.dims(), self.network.text_width());
+        if found[0] == 0 || found[1] != expected {
+            return Err(DetectError::Features { expected, found });
         }
         Ok(self.network.vocabulary(features))
     }

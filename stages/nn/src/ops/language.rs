@@ -1,15 +1,16 @@
 //! The operations of language models as an extension of Burn's backends, and their bodies on the CPU.
 //!
-//! Their default bodies, of Burn's primitives, are right on every backend and go backward. Those that are `default` to
+//! Their default bodies, of Burn's primitives, are right on every backend and go backward; on the CPU our kernels do
+//! (`gradient`). Those that are `default` to
 //! fusion are fused by Burn on cards; the others reach the bodies there as they are (`cube`).
 
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
+mod gradient;
 
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Autodiff, Backend, Flex, TensorMetadata as _, backend_extension};
+use burn::backend::{Backend, Flex, TensorMetadata as _, backend_extension};
 #[cfg(feature = "gpu")]
 use burn::prelude::Shape;
 use ccsr_kernels::attention::Layout;
@@ -118,8 +119,6 @@ fn form_of(inputs: usize, outputs: usize, group: usize, eight: bool, zero: usize
     };
     Form::new(inputs, outputs, group, width, offset).expect("it comes from a form")
 }
-
-impl<B: LanguageKernels, C: CheckpointStrategy> LanguageKernels for Autodiff<B, C> {}
 
 impl LanguageKernels for Flex {
     fn ccsr_rms_norm(input: Flat, gamma: Flat, epsilon: f64) -> Flat {

@@ -51,7 +51,10 @@ fn compare(case: &str, found: &Gradient, row: &Row, named: fn(&str) -> String) {
             _ => own.to_vec(),
         };
         if theirs.iter().all(|number| number.abs() < NOTHING) {
-            assert!(own.iter().all(|number| number.abs() < NOTHING), "{case}: {name}");
+            assert!(
+                own.iter().all(|number| number.abs() < NOTHING),
+                "{case}: {name}"
+            );
             continue;
         }
         near(&own, &theirs, TOLERANCE, &format!("{case}: {name}"));

@@ -125,3 +125,51 @@ pub(super) fn packed_linear<B: Backend>(
     let weights = B::float_slice(weights, &[(0..outputs).into(), Slice::full()]);
     B::float_matmul(input, B::float_swap_dims(weights, 0, 1))
 }
+
+/// On the CPU the kernels take single precision; other backends and their graphs have these.
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+
+    use super::super::LanguageKernels;
+    use super::*;
+
+    type Flat = FloatTensor<Flex>;
+
+    fn numbers(shape: &[usize], seed: usize) -> Flat {
+        let count = shape.iter().product::<usize>();
+        let numbers = (0..count).map(|at| ((at * 7 + seed * 13) as f32 * 0.37).sin() * 3.0);
+        Flat::from_data(TensorData::new(numbers.collect::<Vec<_>>(), shape.to_vec()))
+    }
+
+    #[track_caller]
+    fn alike(found: Flat, expected: Flat) {
+        let [found, expected] = [found, expected].map(|of| {
+            let data = of.into_data();
+            data.try_to_vec::<f32>()
+                .expect("both are of single precision")
+        });
+        let apart = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+        assert_eq!(found.len(), expected.len());
+        assert!(apart.fold(0.0, f32::max) < 2e-5);
+    }
+
+    #[test]
+    fn primitives_compute_what_kernels_do() {
+        let (input, gamma) = (numbers(&[3, 5, 24], 1), numbers(&[24], 2));
+        alike(
+            rms_norm::<Flex>(input.clone(), gamma.clone(), 1e-5),
+            Flex::ccsr_rms_norm(input.clone(), gamma, 1e-5),
+        );
+        let values = numbers(&[3, 5, 24], 3);
+        alike(
+            swiglu::<Flex>(input.clone(), values.clone()),
+            Flex::ccsr_swiglu(input.clone(), values),
+        );
+        let (cos, sin) = (numbers(&[3, 12], 4), numbers(&[3, 12], 5));
+        alike(
+            rotate::<Flex>(&input, cos.clone(), sin.clone()),
+            Flex::ccsr_rotate(input, cos, sin),
+        );
+    }
+}
