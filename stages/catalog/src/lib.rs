@@ -29,6 +29,7 @@ pub mod generate_prompts;
 pub mod import_images;
 pub mod import_table;
 pub mod judge_images;
+mod latent_model;
 pub mod lay_out_sheets;
 pub mod llava_judge;
 pub mod measure_clip_score;
@@ -68,7 +69,10 @@ pub mod tell_truth;
 mod template;
 pub mod template_prompts;
 mod together;
+pub mod train_autoencoder;
 pub mod train_clip;
+pub mod train_diffusion;
+pub mod train_distillation;
 pub mod train_lora;
 pub mod train_witness;
 pub mod trained_witness;
@@ -104,6 +108,9 @@ pub fn registry() -> Registry {
         .with::<train_lora::TrainLora>()
         // Training from nothing.
         .with::<pretraining::Train<train_clip::Params>>()
+        .with::<pretraining::Train<train_autoencoder::Params>>()
+        .with::<pretraining::Train<train_diffusion::Params>>()
+        .with::<pretraining::Train<train_distillation::Params>>()
         .with::<pretraining::Train<train_witness::Params>>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
@@ -213,7 +220,10 @@ mod tests {
                 "select.pairs",
                 "table.concat",
                 "table.import",
+                "train.autoencoder",
                 "train.clip",
+                "train.diffusion",
+                "train.distillation",
                 "train.lora",
                 "world.render",
                 "world.truth",

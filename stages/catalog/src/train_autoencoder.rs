@@ -125,9 +125,7 @@ impl Recipe for Params {
         device: &Device,
     ) -> Result<Compressor, StageError> {
         let rows = list(material)?.iter().filter_map(Value::as_list);
-        let images: Vec<_> = rows
-            .filter_map(|row| row.first()?.as_blob())
-            .collect();
+        let images: Vec<_> = rows.filter_map(|row| row.first()?.as_blob()).collect();
         let pictures = Pictures::read(&images, blobs)?;
         let config = self.config();
         let (sides, factor) = (pictures.side(), config.factor() as u32);
@@ -196,7 +194,10 @@ impl Compressor {
             }
         }
         let mean: f64 = sum / count;
-        (squares / count - mean * mean).max(f64::MIN_POSITIVE).sqrt().recip()
+        (squares / count - mean * mean)
+            .max(f64::MIN_POSITIVE)
+            .sqrt()
+            .recip()
     }
 }
 
