@@ -11,14 +11,17 @@ use crate::samples::{column, files, table};
 
 fn rows(lab: &Lab, rows: &[(&str, &str, [f64; 4], Option<f64>)]) -> Arc<Table> {
     let mut columns = boxed();
-    let made = rows.iter().map(|(image, label, [x0, y0, x1, y1], confidence)| {
-        let image = json!({"$blob": lab.add_blob(image.as_bytes().to_vec()).to_string()});
-        let mut row = json!({"image": image, "label": label, "x0": x0, "y0": y0, "x1": x1, "y1": y1});
-        if let Some(confidence) = confidence {
-            row["confidence"] = json!(confidence);
-        }
-        row
-    });
+    let made = rows
+        .iter()
+        .map(|(image, label, [x0, y0, x1, y1], confidence)| {
+            let image = json!({"$blob": lab.add_blob(image.as_bytes().to_vec()).to_string()});
+            let mut row =
+                json!({"image": image, "label": label, "x0": x0, "y0": y0, "x1": x1, "y1": y1});
+            if let Some(confidence) = confidence {
+                row["confidence"] = json!(confidence);
+            }
+            row
+        });
     let made: Vec<Json> = made.collect();
     if rows.iter().any(|(.., confidence)| confidence.is_some()) {
         columns.push(("confidence", ColumnType::Float));
