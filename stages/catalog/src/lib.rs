@@ -71,6 +71,8 @@ pub mod template_prompts;
 mod together;
 pub mod train_clip;
 pub mod train_detector;
+pub mod train_judge;
+pub mod train_language;
 pub mod train_lora;
 pub mod train_witness;
 pub mod trained_witness;
@@ -106,6 +108,8 @@ pub fn registry() -> Registry {
         .with::<train_lora::TrainLora>()
         // Training from nothing.
         .with::<pretraining::Train<train_clip::Params>>()
+        .with::<pretraining::Train<train_language::Params>>()
+        .with::<pretraining::Train<train_judge::Params>>()
         .with::<pretraining::Train<train_detector::Params>>()
         .with::<pretraining::Train<train_witness::Params>>()
         // How good a trained model is.
@@ -201,9 +205,12 @@ mod tests {
                 "eval.average-precision",
                 "eval.clip-score",
                 "eval.detect",
+                "eval.judge",
                 "eval.mean",
+                "eval.retrieval",
                 "eval.vqa-score",
                 "eval.winrate",
+                "eval.witness",
                 "image.caption",
                 "image.detect",
                 "image.draw-boxes",
@@ -212,6 +219,7 @@ mod tests {
                 "image.grid",
                 "image.import",
                 "image.judge",
+                "image.truth",
                 "prompt.generate",
                 "prompt.template",
                 "score.answers",
@@ -220,7 +228,10 @@ mod tests {
                 "table.import",
                 "train.clip",
                 "train.detector",
+                "train.judge",
+                "train.language",
                 "train.lora",
+                "train.witness",
                 "world.render",
                 "world.truth",
             ]
@@ -228,7 +239,7 @@ mod tests {
         assert_eq!(
             registry.role_names(),
             [
-                "baseline", "detector", "drawer", "judge", "scorer", "writer"
+                "baseline", "detector", "drawer", "judge", "scorer", "witness", "writer"
             ]
         );
     }

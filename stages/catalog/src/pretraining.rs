@@ -15,7 +15,7 @@ mod step;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ccsr_nn::Row;
+use ccsr_nn::{Parameter, Row};
 use ccsr_stage::{
     Batch, Blobs, Bound, ColumnType, Environment, ExportFile, InputPort, Inputs, Misfits, Outcome,
     OutputPort, Partition, PartitionOutcomes, Resolved, Resource, Roles, RowCounts, Schema,
@@ -102,6 +102,12 @@ pub(crate) trait Learner: Send + Sync + 'static {
 
     /// The loss of a step's examples at these numbers, and its gradient.
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError>;
+
+    /// What a parameter's numbers get of the learning rate: 1, all of it, as a rule.
+    fn share_of_rate(&self, parameter: &Parameter) -> f64 {
+        let _ = parameter;
+        1.0
+    }
 
     /// What is done to the numbers after each step: bounds that they keep.
     fn bound(&self, numbers: &mut [f32]) {
