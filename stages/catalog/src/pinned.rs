@@ -180,6 +180,8 @@ fn pinned() {
     });
     pin::<pretraining::Train<train_language::Params>>(&small, &lab, &[]);
     pin::<pretraining::Train<train_judge::Params>>(&json!({}), &lab, &[]);
+    pin::<pretraining::Train<train_detector::Params>>(&json!({}), &lab, &[]);
+    pin::<measure_average_precision::MeasureAveragePrecision>(&json!({}), &lab, &[]);
     let drawer = train_lora::small_drawer();
     let small = json!({"resolution": 16, "epochs": 1, "batch": 2});
     pin_with::<train_lora::TrainLora>("train.lora", &drawer, &small, &lab, &[("pairs", &images)]);

@@ -125,9 +125,6 @@ fn it_keeps_the_contract_of_a_stage() {
         json!(["config.json", "model.safetensors"])
     );
     assert_eq!(column(ran.table("metrics"), "step"), json!([1, 2, 3]));
-    let folder = folder(&lab, model);
-    let network = YoloWorld::load(folder.path(), &Device::flex()).unwrap();
-    assert_eq!(network.size(), 64);
 }
 
 /// A few pictures are learnt by heart, and what is found is what was said, whatever else is searched for.
@@ -136,7 +133,7 @@ fn a_few_pictures_are_learnt() {
     let lab = Lab::new(1);
     let tables = scenes(&lab);
     let clip = clip(&lab, &tables[0]);
-    let training = json!({"steps": 150, "batch": 4, "learning_rate": 0.01, "warmup": 10, "max_grad_norm": 10.0});
+    let training = json!({"steps": 200, "batch": 4, "learning_rate": 0.005, "warmup": 10, "max_grad_norm": 10.0});
     let ran = train(&lab, &tables, &clip, &training);
     let losses = column(ran.table("metrics"), "loss");
     let mean = |steps: std::ops::Range<usize>| {
@@ -146,11 +143,11 @@ fn a_few_pictures_are_learnt() {
             .sum::<f64>()
             / count
     };
-    println!("{} {} {}", mean(0..10), mean(70..80), mean(140..150));
-    assert!(mean(140..150) < mean(0..10) / 3.0);
+    assert!(mean(190..200) < mean(0..10) / 3.0);
     let device = Device::flex();
     let (detector, texts) = (folder(&lab, ran.table("model")), folder(&lab, &clip));
     let network = YoloWorld::load(detector.path(), &device).unwrap();
+    assert_eq!(network.size(), 64);
     let encoder = TextEncoder::load(texts.path(), &device).unwrap();
     let pictures: Vec<_> = tables[0]
         .rows()
