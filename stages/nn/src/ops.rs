@@ -159,6 +159,20 @@ pub fn rotate(input: Tensor<3>, cos: Tensor<2>, sin: Tensor<2>) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::ccsr_rotate(into(input), into(cos), into(sin)))
 }
 
+/// Rows of a tensor, in any order and any of them many times.
+///
+/// # Shapes
+/// `[rows, ..]` to `[index, ..]`.
+///
+/// # Panics
+/// If there is no such row.
+pub fn gather_rows<const D: usize>(input: Tensor<D>, index: Tensor<1, Int>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::ccsr_gather_rows(
+        into(input),
+        index.into_dispatch(),
+    ))
+}
+
 /// Causal attention of the last queries to all that stands before them: first to what several continuations share, then
 /// to what is their own, of which the last keys are the queries'. Neither part is copied on the CPU, and how long the
 /// shared part is has no say in what comes out but for rounding.

@@ -58,6 +58,11 @@ pub(super) trait LanguageKernels: Backend {
     }
 
     #[fusion(default)]
+    fn ccsr_gather_rows(input: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
+        Self::float_select(input, 0, index)
+    }
+
+    #[fusion(default)]
     fn ccsr_attend_after(
         queries: FloatTensor<Self>,
         first_keys: FloatTensor<Self>,

@@ -2,9 +2,11 @@
 //! primitives elsewhere and where a kernel does not take the numbers.
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::tensor::FloatTensor;
+use burn::backend::ops::FloatTensorOps as _;
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Flex, TensorMetadata as _};
-use ccsr_kernels::{activation, layer_norm, rotary};
+use burn::prelude::*;
+use ccsr_kernels::{activation, gather, layer_norm, rotary};
 
 use super::{LanguageKernels, composed};
 use crate::ops::extension::{Flat, made, mapped, single};
@@ -32,6 +34,13 @@ pub(in crate::ops) trait DifferentiableLanguage:
         [input, cos, sin]: [Tracked<Self, C>; 3],
     ) -> Tracked<Self, C> {
         composed::rotate::<Autodiff<Self, C>>(&input, cos, sin)
+    }
+
+    fn tracked_gather_rows<C: CheckpointStrategy>(
+        input: Tracked<Self, C>,
+        index: IntTensor<Self>,
+    ) -> Tracked<Self, C> {
+        Autodiff::<Self, C>::float_select(input, 0, index)
     }
 
     fn tracked_attend_after<C: CheckpointStrategy>(
@@ -62,6 +71,10 @@ impl<B: DifferentiableLanguage, C: CheckpointStrategy> LanguageKernels for Autod
         sin: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         B::tracked_rotate::<C>([input, cos, sin])
+    }
+
+    fn ccsr_gather_rows(input: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
+        B::tracked_gather_rows::<C>(input, index)
     }
 
     fn ccsr_attend_after(
@@ -142,6 +155,22 @@ impl Rule<1> for Rotate {
     }
 }
 
+/// Which rows were gathered, and the shape of what they are from.
+#[derive(Clone, Debug)]
+struct GatherRows {
+    index: Vec<usize>,
+    shape: Shape,
+}
+
+impl Rule<1> for GatherRows {
+    fn gradients(self, grad: Flat, _: [bool; 1]) -> [Option<Flat>; 1] {
+        let (rows, grad) = (self.shape[0], grad.to_contiguous());
+        let width = self.shape.iter().skip(1).product();
+        let found = gather::gather_backward(grad.storage::<f32>(), &self.index, rows, width);
+        [Some(made(found, self.shape))]
+    }
+}
+
 /// Whether the kernels take these numbers.
 fn taken<C: CheckpointStrategy, const N: usize>(inputs: &[Tracked<Flex, C>; N]) -> bool {
     let inputs = inputs.each_ref();
@@ -189,6 +218,24 @@ impl DifferentiableLanguage for Flex {
         let (cos, sin) = (cos.into_parts().0, sin.into_parts().0);
         let out = Self::ccsr_rotate(input, cos.clone(), sin.clone());
         recorded::<C, _, 1>([of_input], out, Rotate([cos, sin]))
+    }
+
+    fn tracked_gather_rows<C: CheckpointStrategy>(
+        input: Tracked<Self, C>,
+        index: IntTensor<Self>,
+    ) -> Tracked<Self, C> {
+        if !single(&[input.primitive()]) {
+            return Autodiff::<Self, C>::float_select(input, 0, index);
+        }
+        let (input, of_input) = input.into_parts();
+        let shape = input.shape();
+        let out = Self::float_select(input, 0, index.clone());
+        let index = index
+            .into_data()
+            .iter::<i64>()
+            .map(|row| row as usize)
+            .collect();
+        recorded::<C, _, 1>([of_input], out, GatherRows { index, shape })
     }
 
     fn tracked_attend_after<C: CheckpointStrategy>(

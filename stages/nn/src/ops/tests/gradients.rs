@@ -166,6 +166,18 @@ fn of_rotations() {
     );
 }
 
+#[test]
+fn of_gathered_rows() {
+    let input = leaf([5, 3, 4]);
+    let index = Tensor::<1, Int>::from_data([4_i64, 0, 0, 2, 4, 4, 1], &device());
+    let turned = |input: Tensor<3>| input.swap_dims(1, 2);
+    assert_alike(
+        &input,
+        |x| gather_rows(turned(x), index.clone()),
+        |x| turned(x).select(0, index.clone()),
+    );
+}
+
 /// Grouped heads: beside attention whose keys and values are repeated and whose mask is written out.
 #[test]
 fn of_attention_after_a_beginning() {
