@@ -127,6 +127,7 @@ fn crates_import_only_whom_they_may() {
                 "ccsr-stable-diffusion",
                 "ccsr-witness",
                 "ccsr-sampling",
+                "ccsr-yolo-world",
             ],
             "ccsr-stage" => &["ccsr-cache"],
             "ccsr-engine" => &["ccsr-stage", "ccsr-cache"],

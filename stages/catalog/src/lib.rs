@@ -31,6 +31,7 @@ pub mod import_table;
 pub mod judge_images;
 pub mod lay_out_sheets;
 pub mod llava_judge;
+pub mod measure_average_precision;
 pub mod measure_clip_score;
 pub mod measure_detection;
 pub mod measure_judge;
@@ -69,6 +70,7 @@ mod template;
 pub mod template_prompts;
 mod together;
 pub mod train_clip;
+pub mod train_detector;
 pub mod train_judge;
 pub mod train_language;
 pub mod train_lora;
@@ -108,6 +110,7 @@ pub fn registry() -> Registry {
         .with::<pretraining::Train<train_clip::Params>>()
         .with::<pretraining::Train<train_language::Params>>()
         .with::<pretraining::Train<train_judge::Params>>()
+        .with::<pretraining::Train<train_detector::Params>>()
         .with::<pretraining::Train<train_witness::Params>>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
@@ -116,6 +119,7 @@ pub fn registry() -> Registry {
         .with::<measure_means::MeasureMeans>()
         .with::<measure_detection::MeasureDetection>()
         // How good models are that were trained on scenes whose truth is known, and whether images are as they should.
+        .with::<measure_average_precision::MeasureAveragePrecision>()
         .with::<measure_judge::MeasureJudge>()
         .with::<measure_retrieval::MeasureRetrieval>()
         .with::<measure_witness::MeasureWitness>()
@@ -198,11 +202,15 @@ mod tests {
                 "adapter.merge",
                 "command",
                 "dataset.export",
+                "eval.average-precision",
                 "eval.clip-score",
                 "eval.detect",
+                "eval.judge",
                 "eval.mean",
+                "eval.retrieval",
                 "eval.vqa-score",
                 "eval.winrate",
+                "eval.witness",
                 "image.caption",
                 "image.detect",
                 "image.draw-boxes",
@@ -211,6 +219,7 @@ mod tests {
                 "image.grid",
                 "image.import",
                 "image.judge",
+                "image.truth",
                 "prompt.generate",
                 "prompt.template",
                 "score.answers",
@@ -218,9 +227,11 @@ mod tests {
                 "table.concat",
                 "table.import",
                 "train.clip",
+                "train.detector",
                 "train.judge",
                 "train.language",
                 "train.lora",
+                "train.witness",
                 "world.render",
                 "world.truth",
             ]
@@ -228,7 +239,7 @@ mod tests {
         assert_eq!(
             registry.role_names(),
             [
-                "baseline", "detector", "drawer", "judge", "scorer", "writer"
+                "baseline", "detector", "drawer", "judge", "scorer", "witness", "writer"
             ]
         );
     }

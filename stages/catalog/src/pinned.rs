@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ccsr_stage::testing::{self, Lab};
-use ccsr_stage::{Roles, StageKind, Table, Value};
+use ccsr_stage::{ColumnType, Roles, StageKind, Table, Value};
 use serde_json::{Value as Json, json};
 
 use crate::samples::{self, table};
@@ -145,6 +145,20 @@ fn pinned() {
         &lab,
         &images_port,
     );
+    let asked = json!({"question": "Is it night?", "about": "time", "answer": "no",
+                       "image": images.row(0).find("image").map(Value::to_json)});
+    let columns = ["question", "about", "answer"].map(|name| (name, ColumnType::Text));
+    let columns = [&columns[..], &[("image", ColumnType::Image)]].concat();
+    let questions = [("questions", &table(&columns, &[asked]))];
+    let name = "eval.judge";
+    pin_with::<measure_judge::MeasureJudge>(name, &judge, &json!({}), &lab, &questions);
+    let two = json!({"among": 2});
+    pin::<measure_retrieval::MeasureRetrieval>(&two, &lab, &images_port);
+    pin::<tell_truth::TellTruth>(&json!({}), &lab, &images_port);
+    let scenes_port = [("scenes", &images)];
+    pin::<measure_witness::MeasureWitness>(&json!({}), &lab, &scenes_port);
+    let small = json!({"training": {"steps": 1, "batch": 1}, "size": 16, "channels": [8]});
+    pin::<pretraining::Train<train_witness::Params>>(&small, &lab, &scenes_port);
     let scenes = json!({"split": "train", "count": 1});
     pin::<render_world::RenderWorld>(&scenes, &lab, &[]);
     pin::<measure_truth::MeasureTruth>(&json!({}), &lab, &[("images", &images)]);

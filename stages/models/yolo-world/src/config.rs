@@ -4,6 +4,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Network;
+use crate::letterbox::{LONGEST, STEP, is_size};
 
 /// Channels are multiples of this.
 const CHANNELS_STEP: f64 = 8.0;
@@ -11,6 +12,8 @@ const CHANNELS_STEP: f64 = 8.0;
 const TEXT_WIDTH: usize = 512;
 /// Classes that published networks were built for.
 const CLASSES: usize = 80;
+/// The side that images are scaled to, unless it is said.
+pub(crate) const IMAGE_SIZE: usize = 640;
 /// The narrowest attention head that scales are capped to.
 const HEAD_WIDTH: usize = 32;
 
@@ -75,6 +78,8 @@ pub struct YoloWorldConfig {
     pub classes_at_build: usize,
     /// Numbers of a text's features.
     pub text_width: usize,
+    /// The longer side that images are scaled to where nothing else is said, in pixels.
+    pub image_size: usize,
 }
 
 /// `config.json` as it is written.
@@ -88,6 +93,7 @@ struct Written {
     max_channels: Option<usize>,
     classes_at_build: Option<usize>,
     text_width: Option<usize>,
+    image_size: Option<usize>,
 }
 
 impl TryFrom<Written> for YoloWorldConfig {
@@ -108,6 +114,7 @@ impl TryFrom<Written> for YoloWorldConfig {
             max_channels,
             classes_at_build: written.classes_at_build.unwrap_or(CLASSES),
             text_width: written.text_width.unwrap_or(TEXT_WIDTH),
+            image_size: written.image_size.unwrap_or(IMAGE_SIZE),
         };
         config.check().map(|()| config)
     }
@@ -124,6 +131,7 @@ impl YoloWorldConfig {
             max_channels,
             classes_at_build: CLASSES,
             text_width: TEXT_WIDTH,
+            image_size: IMAGE_SIZE,
         }
     }
 
@@ -133,7 +141,10 @@ impl YoloWorldConfig {
     }
 
     /// That a network can be made of it.
-    fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// A sentence that says why not.
+    pub fn check(&self) -> Result<(), String> {
         let fits = |name: &str, factor: f64| {
             if factor > 0.0 && factor <= 8.0 {
                 Ok(())
@@ -153,6 +164,12 @@ impl YoloWorldConfig {
             return Err(format!(
                 "expected `text_width` between 1 and 8192, found {}",
                 self.text_width
+            ));
+        }
+        if !is_size(self.image_size) {
+            return Err(format!(
+                "expected `image_size` to be a multiple of {STEP}, at most {LONGEST}, found {}",
+                self.image_size
             ));
         }
         for (channels, heads) in [(512, 8), (256, 4), (1024, 16)] {

@@ -7,16 +7,15 @@ use burn::prelude::*;
 use burn::tensor::DType;
 use image::RgbImage;
 
+use crate::config::IMAGE_SIZE;
 use crate::decode::{Detection, decode};
-use crate::letterbox::{Letterbox, STEP};
+use crate::letterbox::{LONGEST, Letterbox, STEP, is_size};
 use crate::suppress::suppress;
 use crate::weights::{LoadError, load};
 use crate::{Network, Predictions, Vocabulary};
 
 /// Images that go through the network at once, at most: more take more memory, and on the CPU more time.
 const MOST_TOGETHER: usize = 4;
-/// The longest side that images are scaled to, in pixels.
-const LONGEST: usize = 4096;
 
 /// Why nothing can be searched for, or nothing be searched.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +81,7 @@ impl Default for Settings {
         Self {
             floor: 0.25,
             overlap: 0.7,
-            size: 640,
+            size: IMAGE_SIZE,
             most: 300,
         }
     }
@@ -96,7 +95,7 @@ impl Settings {
             }
         }
         let found = self.size;
-        if found == 0 || found > LONGEST || !found.is_multiple_of(STEP) {
+        if !is_size(found) {
             return Err(DetectError::Size { found });
         }
         Ok(())
@@ -107,14 +106,17 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct YoloWorld {
     network: Network,
+    size: usize,
     device: Device,
 }
 
 impl YoloWorld {
     /// Loads a detector from a folder: `model.safetensors`, and `config.json` if it is of no published size.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        let (network, config) = load(folder, device)?;
         Ok(Self {
-            network: load(folder, device)?.fold(),
+            network: network.fold(),
+            size: config.image_size,
             device: device.clone(),
         })
     }
@@ -122,6 +124,11 @@ impl YoloWorld {
     /// The network in it.
     pub const fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The longer side that images are best scaled to, in pixels.
+    pub const fn size(&self) -> usize {
+        self.size
     }
 
     /// What to search for, from text features ([`TextEncoder`](crate::TextEncoder)).

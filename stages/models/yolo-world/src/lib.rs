@@ -28,6 +28,7 @@ pub use config::{Scale, YoloWorldConfig};
 pub use decode::{Detection, Place, bounds_of, places};
 pub use detector::{DetectError, Settings, YoloWorld};
 pub use head::DISTANCES;
+pub use letterbox::Letterbox;
 pub use network::{Network, Predictions};
 pub use text::{Projected, TextEncoder, TextError};
 pub use vocabulary::Vocabulary;

@@ -87,7 +87,10 @@ pub fn written(name: &str) -> String {
 }
 
 /// Loads a network from a folder, as files have it.
-pub(crate) fn load(folder: &Path, device: &Device) -> Result<Network, LoadError> {
+pub(crate) fn load(
+    folder: &Path,
+    device: &Device,
+) -> Result<(Network, YoloWorldConfig), LoadError> {
     let weights = Checkpoint::open(folder, &STEMS)?;
     if weights
         .shapes()
@@ -106,7 +109,8 @@ pub(crate) fn load(folder: &Path, device: &Device) -> Result<Network, LoadError>
             why,
         })?
     };
-    Ok(weights.rename(renamed)?.load(config.init(device))?)
+    let network = weights.rename(renamed)?.load(config.init(device))?;
+    Ok((network, config))
 }
 
 /// The published size that weights have, by their first convolution.

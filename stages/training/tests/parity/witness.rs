@@ -8,9 +8,7 @@ use ccsr_nn::golden::Golden;
 use ccsr_training::{WitnessBatch, WitnessTrainer};
 use ccsr_witness::{Witness, load_witness};
 
-use crate::{folder, near};
-
-const TOLERANCE: f64 = 1e-4;
+use crate::{TOLERANCE, are_near, folder};
 
 fn witness() -> Witness {
     let path = "../models/witness/tests/parity/golden/witness";
@@ -45,20 +43,9 @@ fn losses_and_gradients_are_those_of_pytorch() {
             "{} {loss}",
             found.loss
         );
-        let mut rest = found.numbers.as_slice();
-        for parameter in trainer.row().parameters() {
-            let (own, after) = rest.split_at(parameter.len());
-            rest = after;
-            let (mut theirs, shape) = golden.numbers(&format!("{name}.{}", parameter.name));
-            if parameter.is_linear {
-                let (outputs, inputs) = (shape[0], shape[1]);
-                let turned = (0..inputs)
-                    .flat_map(|input| (0..outputs).map(move |output| output * inputs + input));
-                theirs = turned.map(|place| theirs[place]).collect();
-            }
-            near(own, &theirs, TOLERANCE, &parameter.name);
-        }
-        assert!(rest.is_empty());
+        are_near(trainer.row(), &found.numbers, TOLERANCE, |parameter| {
+            golden.numbers(&format!("{name}.{parameter}"))
+        });
     }
 }
 
