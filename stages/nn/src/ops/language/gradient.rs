@@ -24,6 +24,13 @@ pub(in crate::ops) trait DifferentiableLanguage:
         composed::rms_norm::<Autodiff<Self, C>>(input, gamma, epsilon)
     }
 
+    fn tracked_layer_norm<C: CheckpointStrategy>(
+        [input, gamma, beta]: [Tracked<Self, C>; 3],
+        epsilon: f64,
+    ) -> Tracked<Self, C> {
+        composed::layer_norm::<Autodiff<Self, C>>(input, gamma, beta, epsilon)
+    }
+
     fn tracked_swiglu<C: CheckpointStrategy>(
         [gates, values]: [Tracked<Self, C>; 2],
     ) -> Tracked<Self, C> {
@@ -59,6 +66,15 @@ impl<B: DifferentiableLanguage, C: CheckpointStrategy> LanguageKernels for Autod
         epsilon: f64,
     ) -> FloatTensor<Self> {
         B::tracked_rms_norm::<C>([input, gamma], epsilon)
+    }
+
+    fn ccsr_layer_norm(
+        input: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        B::tracked_layer_norm::<C>([input, gamma, beta], epsilon)
     }
 
     fn ccsr_swiglu(gates: FloatTensor<Self>, values: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -116,6 +132,40 @@ impl Rule<2> for RmsNorm {
             made(found, [width])
         });
         [of_input, of_gamma]
+    }
+}
+
+#[derive(Clone, Debug)]
+struct LayerNorm {
+    input: Flat,
+    gamma: Flat,
+    epsilon: f64,
+}
+
+impl Rule<3> for LayerNorm {
+    fn gradients(self, grad: Flat, wanted: [bool; 3]) -> [Option<Flat>; 3] {
+        let [input, gamma, grad] =
+            [self.input, self.gamma, grad].map(|tensor| tensor.to_contiguous());
+        let (grad, width) = (grad.storage::<f32>(), gamma.shape()[0]);
+        let of_input = wanted[0].then(|| {
+            let gamma = gamma.storage::<f32>();
+            mapped(&input, |input, out| {
+                layer_norm::layer_norm_backward(input, gamma, self.epsilon, grad, out);
+            })
+        });
+        let of_parameters = (wanted[1] || wanted[2]).then(|| {
+            let input = input.storage::<f32>();
+            layer_norm::layer_norm_backward_parameters(input, width, self.epsilon, grad)
+        });
+        let (of_gamma, of_beta) = of_parameters.unzip();
+        let parameter = |found: Option<Vec<f32>>, wanted: bool| {
+            found.filter(|_| wanted).map(|found| made(found, [width]))
+        };
+        [
+            of_input,
+            parameter(of_gamma, wanted[1]),
+            parameter(of_beta, wanted[2]),
+        ]
     }
 }
 
@@ -195,6 +245,26 @@ impl DifferentiableLanguage for Flex {
             epsilon,
         };
         recorded::<C, _, 2>([of_input, of_gamma], out, rule)
+    }
+
+    fn tracked_layer_norm<C: CheckpointStrategy>(
+        inputs: [Tracked<Self, C>; 3],
+        epsilon: f64,
+    ) -> Tracked<Self, C> {
+        let is_taken = taken::<C, 3>(&inputs);
+        let [input, gamma, beta] = inputs;
+        if !is_taken {
+            return composed::layer_norm::<Autodiff<Self, C>>(input, gamma, beta, epsilon);
+        }
+        let ((input, of_input), (gamma, of_gamma)) = (input.into_parts(), gamma.into_parts());
+        let (beta, of_beta) = beta.into_parts();
+        let out = Self::ccsr_layer_norm(input.clone(), gamma.clone(), beta, epsilon);
+        let rule = LayerNorm {
+            input,
+            gamma,
+            epsilon,
+        };
+        recorded::<C, _, 3>([of_input, of_gamma, of_beta], out, rule)
     }
 
     fn tracked_swiglu<C: CheckpointStrategy>(inputs: [Tracked<Self, C>; 2]) -> Tracked<Self, C> {
