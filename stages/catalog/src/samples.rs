@@ -125,6 +125,15 @@ pub(crate) fn colours(lab: &Lab) -> Arc<Table> {
     table(&columns, &COLOURS.iter().map(row).collect::<Vec<_>>())
 }
 
+/// The captions alone.
+pub(crate) fn captions() -> Arc<Table> {
+    let row = |(name, _): &(&str, _)| json!({"prompt": format!("a {name} thing")});
+    table(
+        &[("prompt", ColumnType::Text)],
+        &COLOURS.iter().map(row).collect::<Vec<_>>(),
+    )
+}
+
 /// What [`colours`] are of.
 pub(crate) const COLOURS: [(&str, [u8; 3]); 4] = [
     ("red", [200, 30, 30]),

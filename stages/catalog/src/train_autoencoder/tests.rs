@@ -10,7 +10,7 @@ use crate::pretraining::Train;
 use crate::samples::{COLOURS, colours, column, files, laid_out, run};
 
 fn with(training: &Json) -> Json {
-    json!({"training": training, "channels": [8, 8, 16]})
+    json!({"training": training, "channels": [24, 24, 24]})
 }
 
 #[test]

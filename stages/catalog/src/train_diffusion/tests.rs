@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::pretraining::Train;
-use crate::samples::{self, COLOURS, colours, column, files, laid_out, run};
+use crate::samples::{self, COLOURS, captions, colours, column, files, laid_out, run};
 use crate::{png, registry};
 
 /// The small CLIP of the examples.
@@ -21,7 +21,7 @@ fn clip(lab: &Lab) -> Arc<Table> {
 /// An autoencoder of colours.
 fn autoencoder(lab: &Lab, steps: u32) -> Arc<Table> {
     let with = json!({
-        "channels": [8, 8, 16],
+        "channels": [24, 24, 24],
         "training": {"steps": steps, "batch": 4, "learning_rate": 0.005, "warmup": 5},
     });
     let ran = run(
@@ -37,7 +37,7 @@ fn autoencoder(lab: &Lab, steps: u32) -> Arc<Table> {
 fn with(training: &Json) -> Json {
     json!({
         "training": training,
-        "unet": {"channels": [16, 16], "layers": 1, "head": 8, "middle": true},
+        "unet": {"channels": [24, 24], "layers": 1, "head": 8, "middle": true},
     })
 }
 
@@ -92,7 +92,9 @@ fn prompts_become_the_pictures_that_they_name() {
     let kind = registry().kind("image.generate").unwrap().build;
     let with = json!({"candidates": 2, "size": 16, "steps": 8, "guidance": 2.0});
     let stage = kind(Some(&node(&with)), &Folder("".into()), &roles).unwrap();
-    let ran = lab.run(stage.as_ref(), &[("prompts", &scenes)]).unwrap();
+    let ran = lab
+        .run(stage.as_ref(), &[("prompts", &captions())])
+        .unwrap();
     let images = ran.table("images");
     for (index, row) in images.rows().enumerate() {
         let picture = png::read(&lab, &row.blob("image").unwrap()).unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::pretraining::Train;
 use crate::registry;
-use crate::samples::{colours, column, files, laid_out, model, run, stable_diffusion};
+use crate::samples::{captions, column, files, laid_out, model, run, stable_diffusion};
 
 fn with(training: &Json) -> Json {
     json!({
@@ -22,7 +22,7 @@ fn with(training: &Json) -> Json {
 #[test]
 fn it_keeps_the_contract_of_a_stage() {
     let lab = Lab::new(1);
-    let (prompts, teacher) = (colours(&lab), model(&lab, &stable_diffusion()));
+    let (prompts, teacher) = (captions(), model(&lab, &stable_diffusion()));
     let training = json!({"steps": 3, "batch": 3, "checkpoint_every": 2, "warmup": 1, "ema": 0.9});
     let (with, roles) = (with(&training), Roles::default());
     let tables = [("prompts", &prompts), ("teacher", &teacher)];
@@ -43,7 +43,7 @@ fn it_keeps_the_contract_of_a_stage() {
 #[test]
 fn a_student_draws_in_one_step() {
     let lab = Lab::new(1);
-    let (prompts, teacher) = (colours(&lab), model(&lab, &stable_diffusion()));
+    let (prompts, teacher) = (captions(), model(&lab, &stable_diffusion()));
     let training = json!({"steps": 150, "batch": 6, "learning_rate": 0.01, "warmup": 10});
     let tables = [("prompts", &prompts), ("teacher", &teacher)];
     let ran = run(&lab, "train.distillation", &with(&training), &tables).unwrap();
