@@ -80,7 +80,7 @@ impl Fact {
 }
 
 /// Where one of a kind stands in the list of all.
-fn place<T: PartialEq>(all: &[T], one: T) -> usize {
+fn place<T: PartialEq + Copy>(all: &[T], one: T) -> usize {
     let found = all.iter().position(|other| *other == one);
     found.expect("the list has all of the kind")
 }

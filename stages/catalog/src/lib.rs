@@ -29,6 +29,7 @@ pub mod generate_prompts;
 pub mod import_images;
 pub mod import_table;
 pub mod judge_images;
+mod latent_model;
 pub mod lay_out_sheets;
 pub mod llava_judge;
 pub mod measure_average_precision;
@@ -69,8 +70,11 @@ pub mod tell_truth;
 mod template;
 pub mod template_prompts;
 mod together;
+pub mod train_autoencoder;
 pub mod train_clip;
 pub mod train_detector;
+pub mod train_diffusion;
+pub mod train_distillation;
 pub mod train_judge;
 pub mod train_language;
 pub mod train_lora;
@@ -108,6 +112,9 @@ pub fn registry() -> Registry {
         .with::<train_lora::TrainLora>()
         // Training from nothing.
         .with::<pretraining::Train<train_clip::Params>>()
+        .with::<pretraining::Train<train_autoencoder::Params>>()
+        .with::<pretraining::Train<train_diffusion::Params>>()
+        .with::<pretraining::Train<train_distillation::Params>>()
         .with::<pretraining::Train<train_language::Params>>()
         .with::<pretraining::Train<train_judge::Params>>()
         .with::<pretraining::Train<train_detector::Params>>()
@@ -226,8 +233,11 @@ mod tests {
                 "select.pairs",
                 "table.concat",
                 "table.import",
+                "train.autoencoder",
                 "train.clip",
                 "train.detector",
+                "train.diffusion",
+                "train.distillation",
                 "train.judge",
                 "train.language",
                 "train.lora",

@@ -26,9 +26,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::chain::{Workshop, unread};
+use self::chain::Workshop;
+pub(crate) use self::chain::unread;
 pub(crate) use self::examples::{Pictures, examples, list};
-pub(crate) use self::model_table::{LaidOut, model_port, model_value};
+pub(crate) use self::model_table::{LaidOut, model_port, model_value, part};
 pub(crate) use self::params::Training;
 pub(crate) use self::step::{Step, below, source};
 

@@ -4,6 +4,7 @@ use burn::prelude::*;
 use burn::tensor::activation::log_softmax;
 use ccsr_mistral::{Extent, Mistral, Pass, Texts};
 use ccsr_nn::Row;
+use ccsr_nn::ops::gather_rows;
 
 use crate::Gradient;
 
@@ -113,7 +114,7 @@ impl Foretold {
         let device = rows.device();
         let whole = |numbers: &[i64]| Tensor::<1, Int>::from_data(numbers, &device);
         let states = network.forward_whole(rows, texts);
-        let states = states.select(0, whole(&self.rows));
+        let states = gather_rows(states, whole(&self.rows));
         let logs = log_softmax(network.logits(states, Pass::Prefill), 1);
         let right = whole(&self.tokens).reshape([count, 1]);
         logs.gather(1, right).mean().neg()

@@ -15,7 +15,7 @@ use crate::failed;
 const WORKSHOP: &str = "workshop";
 
 /// A unit, or an outcome, that lacks something: another version's.
-pub(super) fn unread(name: &str) -> StageError {
+pub(crate) fn unread(name: &str) -> StageError {
     StageError::failed(format!("`{name}` of a training cannot be read"))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::prelude::*;
-use ccsr_nn::ops::attend_after;
+use ccsr_nn::ops::{attend_after, gather_rows};
 
 /// How the rows of a pass are divided into texts, one after the other.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl Texts {
     ) -> Tensor<2> {
         let groups = self.groups.iter();
         let attended = groups.map(|group| group.attend(queries, keys, values));
-        Tensor::cat(attended.collect(), 0).select(0, self.places.clone())
+        gather_rows(Tensor::cat(attended.collect(), 0), self.places.clone())
     }
 }
 
@@ -138,11 +138,9 @@ impl Group {
     fn attend(&self, queries: &Tensor<3>, keys: &Tensor<3>, values: &Tensor<3>) -> Tensor<2> {
         let gathered = |of: &Tensor<3>, index: &Tensor<1, Int>, rows: usize| {
             let [_, heads, numbers] = of.dims();
-            let rows = of
-                .clone()
-                .select(0, index.clone())
-                .reshape([self.texts, rows, heads, numbers]);
-            rows.swap_dims(1, 2)
+            let gathered = gather_rows(of.clone(), index.clone());
+            let apart = gathered.reshape([self.texts, rows, heads, numbers]);
+            apart.swap_dims(1, 2)
         };
         let [_, heads, numbers] = queries.dims();
         let [_, kv_heads, _] = keys.dims();

@@ -43,6 +43,16 @@ pub(super) trait LanguageKernels: Backend {
         composed::rms_norm::<Self>(input, gamma, epsilon)
     }
 
+    #[fusion(dtype = input, shape = input)]
+    fn ccsr_layer_norm(
+        input: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::layer_norm::<Self>(input, gamma, beta, epsilon)
+    }
+
     #[fusion(default)]
     fn ccsr_swiglu(gates: FloatTensor<Self>, values: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::swiglu::<Self>(gates, values)
@@ -55,6 +65,11 @@ pub(super) trait LanguageKernels: Backend {
         sin: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         composed::rotate::<Self>(&input, cos, sin)
+    }
+
+    #[fusion(default)]
+    fn ccsr_gather_rows(input: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
+        Self::float_select(input, 0, index)
     }
 
     #[fusion(default)]
@@ -129,6 +144,17 @@ impl LanguageKernels for Flex {
         let gamma = gamma.storage::<f32>();
         mapped(&input, |numbers, out| {
             layer_norm::rms_norm(numbers, gamma, epsilon, out);
+        })
+    }
+
+    fn ccsr_layer_norm(input: Flat, gamma: Flat, beta: Flat, epsilon: f64) -> Flat {
+        if !single(&[&input, &gamma, &beta]) {
+            return composed::layer_norm::<Self>(input, gamma, beta, epsilon);
+        }
+        let (gamma, beta) = (gamma.to_contiguous(), beta.to_contiguous());
+        let (gamma, beta) = (gamma.storage::<f32>(), beta.storage::<f32>());
+        mapped(&input, |numbers, out| {
+            layer_norm::layer_norm(numbers, gamma, beta, epsilon, out);
         })
     }
 

@@ -6,6 +6,7 @@
 )]
 
 mod contrastive;
+mod diffusion;
 mod language;
 mod witness;
 

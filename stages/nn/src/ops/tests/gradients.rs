@@ -131,6 +131,32 @@ fn of_norms_by_the_root_of_the_mean_square() {
 }
 
 #[test]
+fn of_layer_norms() {
+    let (input, gamma, beta) = (leaf([3, 70, 24]), leaf([24]), leaf([24]));
+    let theirs = |x: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>| {
+        let (variance, mean) = x.clone().var_mean_bias(2);
+        let normal = (x - mean) / variance.add_scalar(1e-5).sqrt();
+        normal * gamma.reshape([1, 1, 24]) + beta.reshape([1, 1, 24])
+    };
+    let turned = |input: Tensor<3>| input.swap_dims(0, 1);
+    assert_alike(
+        &input,
+        |x| layer_norm(turned(x), gamma.clone(), beta.clone(), 1e-5),
+        |x| theirs(turned(x), gamma.clone(), beta.clone()),
+    );
+    assert_alike(
+        &gamma,
+        |gamma| layer_norm(input.clone(), gamma, beta.clone(), 1e-5),
+        |gamma| theirs(input.clone(), gamma, beta.clone()),
+    );
+    assert_alike(
+        &beta,
+        |beta| layer_norm(input.clone(), gamma.clone(), beta, 1e-5),
+        |beta| theirs(input.clone(), gamma.clone(), beta),
+    );
+}
+
+#[test]
 fn of_gated_units() {
     let (gates, values) = (leaf([5, 30]), leaf([30, 5]));
     let theirs = |gates, values| activation::silu(gates) * values;
@@ -163,6 +189,18 @@ fn of_rotations() {
         &input,
         |x| rotate(turned(x), cos.clone(), sin.clone()),
         |x| theirs(turned(x)),
+    );
+}
+
+#[test]
+fn of_gathered_rows() {
+    let input = leaf([5, 3, 4]);
+    let index = Tensor::<1, Int>::from_data([4_i64, 0, 0, 2, 4, 4, 1], &device());
+    let turned = |input: Tensor<3>| input.swap_dims(1, 2);
+    assert_alike(
+        &input,
+        |x| gather_rows(turned(x), index.clone()),
+        |x| turned(x).select(0, index.clone()),
     );
 }
 
