@@ -150,6 +150,33 @@ impl Scorer for ClipScorer {
         let pairs = batch.units.iter().map(|unit| pair(batch, unit));
         together(pairs, |pairs| batch.resource::<Model>()?.score(&pairs))
     }
+
+    fn compare(&self, batch: &Batch<'_>) -> Vec<Result<Vec<Vec<f64>>, StageError>> {
+        let compared = |unit: &Arc<Unit>| {
+            let (images, texts) = lists(batch, unit)?;
+            batch.resource::<Model>()?.compare(&images, &texts)
+        };
+        batch.units.iter().map(compared).collect()
+    }
+}
+
+/// The images and the texts of a unit that compares all of them.
+fn lists<'a>(
+    batch: &Batch<'_>,
+    unit: &'a Unit,
+) -> Result<(Vec<RgbImage>, Vec<&'a str>), StageError> {
+    let list = |name| unit.input.get(name).and_then(Value::as_list);
+    let (Some(images), Some(texts)) = (list("images"), list("texts")) else {
+        return Err(StageError::failed(
+            "a unit came without its images or texts",
+        ));
+    };
+    let images = images.iter().filter_map(Value::as_blob);
+    let images = images.map(|image| png::read(batch.blobs, &image));
+    Ok((
+        images.collect::<Result<_, _>>()?,
+        texts.iter().filter_map(Value::as_text).collect(),
+    ))
 }
 
 /// The image and the text of a unit.
@@ -231,6 +258,39 @@ impl Model {
             note: notes[row].clone(),
         });
         Ok(scored.collect())
+    }
+
+    /// The cosine of the angle between each image and each text.
+    fn compare(&self, images: &[RgbImage], texts: &[&str]) -> Result<Vec<Vec<f64>>, StageError> {
+        let mut features = Vec::new();
+        for texts in texts.chunks(TOGETHER) {
+            let mut ids = Vec::new();
+            for text in texts {
+                let tokens = self.tokenizer.tokenise(text, Padding::Checkpoint);
+                ids.extend(tokens.map_err(failed)?.ids);
+            }
+            let shape = [texts.len(), self.tokenizer.length()];
+            let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
+            features.push(self.clip.text_features(ids));
+        }
+        if images.is_empty() || features.is_empty() {
+            return Ok(vec![Vec::new(); images.len()]);
+        }
+        // `[space, texts]`
+        let texts = Tensor::cat(features, 0).transpose();
+        let [_, count] = texts.dims();
+        let mut cosines = Vec::with_capacity(images.len());
+        for images in images.chunks(TOGETHER) {
+            let images = self.preprocessor.pixels(images.iter(), &self.device);
+            let found = self.clip.image_features(images).matmul(texts.clone());
+            let found: Vec<f64> = found
+                .into_data()
+                .convert::<f64>()
+                .try_to_vec()
+                .expect("it was converted above");
+            cosines.extend(found.chunks(count).map(<[f64]>::to_vec));
+        }
+        Ok(cosines)
     }
 }
 

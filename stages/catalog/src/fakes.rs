@@ -1,5 +1,5 @@
-//! Roles that stand in for language models in tests: they need a resource and have a model, as those
-//! do, and what they write is known.
+//! Roles that stand in for models in tests: they need a resource and have a model, as those do, and what they say is
+//! known.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,14 +13,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::facts::Fact;
+use crate::png;
 use crate::questions::Question;
-use crate::roles::{Completion, Judge, Network, TokenSampling, Wording, Writer, YesNo};
+use crate::roles::{
+    Completion, Judge, Network, Testimony, TokenSampling, Witness, Wording, Writer, YesNo,
+};
 
 /// The catalog's registry with the fakes.
 pub(crate) fn registry() -> Registry {
     crate::registry()
         .with_role::<FakeWriter>()
         .with_role::<FakeJudge>()
+        .with_role::<FakeWitness>()
 }
 
 /// A writer of this manner.
@@ -37,6 +42,15 @@ pub(crate) fn judge(manner: &str) -> Roles {
     bind(
         &registry(),
         &[("judge", "fake", json!({ "manner": manner }))],
+    )
+    .unwrap()
+}
+
+/// A witness of this manner.
+pub(crate) fn witness(manner: &str) -> Roles {
+    bind(
+        &registry(),
+        &[("witness", "fake", json!({ "manner": manner }))],
     )
     .unwrap()
 }
@@ -233,6 +247,65 @@ impl RoleKind for FakeJudge {
     const REVISION: u32 = 1;
     type Params = Params;
     type Object = Arc<dyn Judge>;
+
+    fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
+        Ok(Arc::new(Self(params.manner)))
+    }
+}
+
+/// A witness to whom the levels of an image's first pixel are the numbers of class, count and colour, and that of the
+/// second, if it is not 0, that it is sound. It is sure by nine in ten, or says what makes no sense.
+pub(crate) struct FakeWitness(String);
+
+impl Network for FakeWitness {
+    fn model(&self, _: &Inputs<'_>) -> Result<Value, StageError> {
+        Ok(Value::from("a model"))
+    }
+
+    fn resource(&self) -> Option<&'static str> {
+        Some("fake")
+    }
+
+    fn load(&self, _: &Environment) -> Result<Arc<dyn Resource>, StageError> {
+        Ok(Arc::new(Loaded))
+    }
+}
+
+impl Witness for FakeWitness {
+    fn look(&self, batch: &Batch<'_>) -> Vec<Result<Testimony, StageError>> {
+        is_loaded(batch);
+        let look = |unit: &Arc<Unit>| {
+            let image = unit.input.get("image").and_then(Value::as_blob).unwrap();
+            let image = png::read(batch.blobs, &image)?;
+            let [class, count, colour] = image.get_pixel(0, 0).0;
+            let sound = image.get_pixel(1, 0).0[0].min(1);
+            let seen = [class, count, colour, sound].map(usize::from);
+            let shares = Fact::ALL.map(|fact| {
+                let others = fact.values().len() - 1;
+                let share = |value| {
+                    if value == seen[fact as usize] {
+                        0.9
+                    } else {
+                        0.1 / others as f64
+                    }
+                };
+                (0..=others).map(share).collect()
+            });
+            if self.0 == "broken" {
+                return Testimony::new(shares.map(|_: Vec<f64>| vec![f64::NAN]));
+            }
+            Testimony::new(shares)
+        };
+        batch.units.iter().map(look).collect()
+    }
+}
+
+impl RoleKind for FakeWitness {
+    const ROLE: &'static str = "witness";
+    const NAME: &'static str = "fake";
+    const REVISION: u32 = 1;
+    type Params = Params;
+    type Object = Arc<dyn Witness>;
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
         Ok(Arc::new(Self(params.manner)))

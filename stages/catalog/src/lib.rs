@@ -20,6 +20,7 @@ mod device;
 pub mod draw_boxes;
 pub mod export_adapter;
 pub mod export_dataset;
+pub mod facts;
 #[cfg(test)]
 mod fakes;
 mod file_name;
@@ -28,13 +29,18 @@ pub mod generate_prompts;
 pub mod import_images;
 pub mod import_table;
 pub mod judge_images;
+mod latent_model;
 pub mod lay_out_sheets;
 pub mod llava_judge;
+pub mod measure_average_precision;
 pub mod measure_clip_score;
 pub mod measure_detection;
+pub mod measure_judge;
 pub mod measure_means;
+pub mod measure_retrieval;
 pub mod measure_truth;
 pub mod measure_vqa_score;
+pub mod measure_witness;
 pub mod merge_adapter;
 pub mod mistral_writer;
 mod model_folder;
@@ -60,11 +66,20 @@ pub mod score_answers;
 pub mod select_pairs;
 pub mod stable_diffusion;
 mod statistics;
+pub mod tell_truth;
 mod template;
 pub mod template_prompts;
 mod together;
+pub mod train_autoencoder;
 pub mod train_clip;
+pub mod train_detector;
+pub mod train_diffusion;
+pub mod train_distillation;
+pub mod train_judge;
+pub mod train_language;
 pub mod train_lora;
+pub mod train_witness;
+pub mod trained_witness;
 mod words;
 pub mod world;
 pub mod yolo_world;
@@ -97,12 +112,25 @@ pub fn registry() -> Registry {
         .with::<train_lora::TrainLora>()
         // Training from nothing.
         .with::<pretraining::Train<train_clip::Params>>()
+        .with::<pretraining::Train<train_autoencoder::Params>>()
+        .with::<pretraining::Train<train_diffusion::Params>>()
+        .with::<pretraining::Train<train_distillation::Params>>()
+        .with::<pretraining::Train<train_language::Params>>()
+        .with::<pretraining::Train<train_judge::Params>>()
+        .with::<pretraining::Train<train_detector::Params>>()
+        .with::<pretraining::Train<train_witness::Params>>()
         // How good a trained model is.
         .with::<measure_clip_score::MeasureClipScore>()
         .with::<measure_vqa_score::MeasureVqaScore>()
         .with::<compare_wins::CompareWins>()
         .with::<measure_means::MeasureMeans>()
         .with::<measure_detection::MeasureDetection>()
+        // How good models are that were trained on scenes whose truth is known, and whether images are as they should.
+        .with::<measure_average_precision::MeasureAveragePrecision>()
+        .with::<measure_judge::MeasureJudge>()
+        .with::<measure_retrieval::MeasureRetrieval>()
+        .with::<measure_witness::MeasureWitness>()
+        .with::<tell_truth::TellTruth>()
         // Programs in other languages.
         .with::<run_command::RunCommand>()
         // To look at, and to train on.
@@ -127,6 +155,7 @@ pub fn registry() -> Registry {
         .with_role::<llava_judge::LlavaJudge>()
         .with_role::<yolo_world::YoloWorldDetector>()
         .with_role::<clip_scorer::ClipScorer>()
+        .with_role::<trained_witness::TrainedWitness>()
 }
 
 /// What a model, or a file of it, says of itself, as the failure of a unit.
@@ -180,11 +209,15 @@ mod tests {
                 "adapter.merge",
                 "command",
                 "dataset.export",
+                "eval.average-precision",
                 "eval.clip-score",
                 "eval.detect",
+                "eval.judge",
                 "eval.mean",
+                "eval.retrieval",
                 "eval.vqa-score",
                 "eval.winrate",
+                "eval.witness",
                 "image.caption",
                 "image.detect",
                 "image.draw-boxes",
@@ -193,14 +226,22 @@ mod tests {
                 "image.grid",
                 "image.import",
                 "image.judge",
+                "image.truth",
                 "prompt.generate",
                 "prompt.template",
                 "score.answers",
                 "select.pairs",
                 "table.concat",
                 "table.import",
+                "train.autoencoder",
                 "train.clip",
+                "train.detector",
+                "train.diffusion",
+                "train.distillation",
+                "train.judge",
+                "train.language",
                 "train.lora",
+                "train.witness",
                 "world.render",
                 "world.truth",
             ]
@@ -208,7 +249,7 @@ mod tests {
         assert_eq!(
             registry.role_names(),
             [
-                "baseline", "detector", "drawer", "judge", "scorer", "writer"
+                "baseline", "detector", "drawer", "judge", "scorer", "witness", "writer"
             ]
         );
     }

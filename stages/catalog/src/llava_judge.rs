@@ -16,7 +16,6 @@ use ccsr_stage::{
     Batch, Environment, Inputs, Misfit, Misfits, Resource, RoleKind, Source, StageError, Unit,
     Value,
 };
-use ccsr_text::{Message, Part};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -235,24 +234,7 @@ impl Model {
         let text = unit.input.get(name).and_then(Value::as_text);
         let text =
             text.ok_or_else(|| StageError::failed(format!("a unit came without its `{name}`")))?;
-        let parts = [Part::Image, Part::text(text)];
-        let mut beginning = self.words.of_chat(&[Message::parts("user", parts)])?;
-        let image = self.network.image_token();
-        let mut places = (0..beginning.len()).filter(|place| beginning[*place] == image);
-        match (places.next(), places.next()) {
-            (Some(place), None) => {
-                let end = beginning.split_off(place + 1);
-                Ok((beginning, end))
-            }
-            (None, _) => Err(StageError::failed(format!(
-                "the chat template writes no image token (number {image}) for an image; set `chat_template` of the \
-                 suite's judge to one that writes the model's, `<image>` as a rule"
-            ))),
-            (Some(_), Some(_)) => Err(StageError::failed(format!(
-                "\"{}\" has a text in it that stands for an image; put it in other words",
-                crate::row_id::shortened(text)
-            ))),
-        }
+        self.words.of_image(text, self.network.image_token())
     }
 
     /// A beginning with the image in it, read if it was not.

@@ -15,12 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::named_column::named_column;
 use crate::range::within;
 use crate::row_id::{Key, RowId};
-use crate::world::rounded;
+use crate::statistics::Share;
 
 mod wanted;
-
-/// Half the width of an interval that holds 95 % of a normal distribution, in its deviations.
-const DEVIATIONS: f64 = 1.959_963_984_540_054;
 
 /// Parameters of `eval.detect`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -69,33 +66,6 @@ impl Seen {
     }
 }
 
-/// Of how many something holds.
-#[derive(Clone, Copy, Default)]
-struct Share {
-    held: u64,
-    of: u64,
-}
-
-impl Share {
-    fn count(&mut self, holds: bool) {
-        self.held += u64::from(holds);
-        self.of += 1;
-    }
-
-    /// The share and the ends of its interval (Wilson, 1927), which 95 % of such intervals share with the truth.
-    fn values(self) -> [Value; 3] {
-        if self.of == 0 {
-            return [Value::Null, Value::Null, Value::Null];
-        }
-        let (of, z2) = (self.of as f64, DEVIATIONS * DEVIATIONS);
-        let share = self.held as f64 / of;
-        let middle = share + z2 / (2.0 * of);
-        let half = DEVIATIONS * ((share * (1.0 - share) + z2 / (4.0 * of)) / of).sqrt();
-        let ends = [middle - half, middle + half].map(|end| end / (1.0 + z2 / of));
-        [share, ends[0].max(0.0), ends[1].min(1.0)].map(|number| Value::Float(rounded(number)))
-    }
-}
-
 /// What is counted of a class's images.
 #[derive(Clone, Copy, Default)]
 struct Counts {
@@ -112,7 +82,7 @@ impl Counts {
     }
 
     fn row(&self, group: Option<Value>, class: Value) -> Vec<Value> {
-        let number = |share: Share| Value::Int(share.of as i64);
+        let number = |share: Share| Value::Int(share.of() as i64);
         let mut row: Vec<Value> = group.into_iter().collect();
         row.extend([class, number(self.shown)]);
         row.extend(self.shown.values());

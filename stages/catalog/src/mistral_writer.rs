@@ -173,13 +173,7 @@ impl Model {
         let wording: Wording = entry("wording")?.read().map_err(failed)?;
         let sampling: TokenSampling = entry("sampling")?.read().map_err(failed)?;
         let seed = unit.input.get("seed").and_then(Value::as_int).unwrap_or(0);
-        let prompt = match &wording {
-            Wording::Chat {
-                system,
-                instruction,
-            } => self.words.of_turn(system.as_deref(), instruction)?,
-            Wording::Raw(text) => self.words.tokenizer.encode(text, true).map_err(failed)?,
-        };
+        let prompt = self.words.of_wording(&wording)?;
         let request = Request {
             after: None,
             prompt: prompt.into(),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ccsr_stage::testing::{self, Lab};
-use ccsr_stage::{Roles, StageKind, Table, Value};
+use ccsr_stage::{ColumnType, Roles, StageKind, Table, Value};
 use serde_json::{Value as Json, json};
 
 use crate::samples::{self, table};
@@ -145,6 +145,20 @@ fn pinned() {
         &lab,
         &images_port,
     );
+    let asked = json!({"question": "Is it night?", "about": "time", "answer": "no",
+                       "image": images.row(0).find("image").map(Value::to_json)});
+    let columns = ["question", "about", "answer"].map(|name| (name, ColumnType::Text));
+    let columns = [&columns[..], &[("image", ColumnType::Image)]].concat();
+    let questions = [("questions", &table(&columns, &[asked]))];
+    let name = "eval.judge";
+    pin_with::<measure_judge::MeasureJudge>(name, &judge, &json!({}), &lab, &questions);
+    let two = json!({"among": 2});
+    pin::<measure_retrieval::MeasureRetrieval>(&two, &lab, &images_port);
+    pin::<tell_truth::TellTruth>(&json!({}), &lab, &images_port);
+    let scenes_port = [("scenes", &images)];
+    pin::<measure_witness::MeasureWitness>(&json!({}), &lab, &scenes_port);
+    let small = json!({"training": {"steps": 1, "batch": 1}, "size": 16, "channels": [8]});
+    pin::<pretraining::Train<train_witness::Params>>(&small, &lab, &scenes_port);
     let scenes = json!({"split": "train", "count": 1});
     pin::<render_world::RenderWorld>(&scenes, &lab, &[]);
     pin::<measure_truth::MeasureTruth>(&json!({}), &lab, &[("images", &images)]);
@@ -159,6 +173,15 @@ fn pinned() {
     pin::<concat_tables::ConcatTables>(&labels, &lab, &tables);
     let means = json!({"by": ["variant"]});
     pin::<measure_means::MeasureMeans>(&means, &lab, &[("rows", &scores)]);
+    let small = json!({
+        "training": {"steps": 1, "batch": 1}, "classes": ["elephant"], "vocabulary": 300,
+        "requests": [{"template": {"instruction": "{class}"}, "style": "plain"}],
+        "width": 4, "layers": 1, "heads": 1, "kv_heads": 1, "intermediate": 4,
+    });
+    pin::<pretraining::Train<train_language::Params>>(&small, &lab, &[]);
+    pin::<pretraining::Train<train_judge::Params>>(&json!({}), &lab, &[]);
+    pin::<pretraining::Train<train_detector::Params>>(&json!({}), &lab, &[]);
+    pin::<measure_average_precision::MeasureAveragePrecision>(&json!({}), &lab, &[]);
     let drawer = train_lora::small_drawer();
     let small = json!({"resolution": 16, "epochs": 1, "batch": 2});
     pin_with::<train_lora::TrainLora>("train.lora", &drawer, &small, &lab, &[("pairs", &images)]);

@@ -15,7 +15,7 @@ mod step;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ccsr_nn::Row;
+use ccsr_nn::{Parameter, Row};
 use ccsr_stage::{
     Batch, Blobs, Bound, ColumnType, Environment, ExportFile, InputPort, Inputs, Misfits, Outcome,
     OutputPort, Partition, PartitionOutcomes, Resolved, Resource, Roles, RowCounts, Schema,
@@ -26,11 +26,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::chain::{Workshop, unread};
+use self::chain::Workshop;
+pub(crate) use self::chain::unread;
 pub(crate) use self::examples::{Pictures, examples, list};
-pub(crate) use self::model_table::{LaidOut, model_port, model_value};
+pub(crate) use self::model_table::{LaidOut, model_port, model_value, part};
 pub(crate) use self::params::Training;
-pub(crate) use self::step::{Step, source};
+pub(crate) use self::step::{Step, below, source};
 
 /// The columns of a `model` table: a file of its folder a row.
 const MODEL: [(&str, ColumnType); 2] = [("file", ColumnType::Text), ("content", ColumnType::Blob)];
@@ -102,6 +103,12 @@ pub(crate) trait Learner: Send + Sync + 'static {
 
     /// The loss of a step's examples at these numbers, and its gradient.
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError>;
+
+    /// What a parameter's numbers get of the learning rate: 1, all of it, as a rule.
+    fn share_of_rate(&self, parameter: &Parameter) -> f64 {
+        let _ = parameter;
+        1.0
+    }
 
     /// What is done to the numbers after each step: bounds that they keep.
     fn bound(&self, numbers: &mut [f32]) {

@@ -5,6 +5,7 @@
 //! implementation reads and by nothing else.
 
 mod judge;
+mod witness;
 mod writer;
 
 use std::marker::PhantomData;
@@ -24,6 +25,7 @@ use crate::model_folder::ModelFolder;
 
 pub(crate) use self::judge::told;
 pub use self::judge::{Judge, Verdict, YesNo};
+pub use self::witness::{Testimony, Witness};
 pub use self::writer::{Completion, Grammar, Style, TokenSampling, Wording, WriteRequest, Writer};
 
 /// A role as a stage kind holds it: the implementation, and what of it enters keys.
@@ -292,4 +294,7 @@ pub trait Scorer: Network {
 
     /// Scores the units of the batch, whose inputs hold `image` and `text`.
     fn score(&self, batch: &Batch<'_>) -> Vec<Result<Scored, StageError>>;
+
+    /// Compares all `images` of a unit with all its `texts`: for each image the cosine with each text.
+    fn compare(&self, batch: &Batch<'_>) -> Vec<Result<Vec<Vec<f64>>, StageError>>;
 }

@@ -1,6 +1,6 @@
 //! Examples that the tests of several stages share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ccsr_stage::testing::{self, Folder, Lab, Ran, messages, node};
@@ -9,9 +9,10 @@ use ccsr_world::Scene;
 use image::{Rgb, RgbImage};
 use serde_json::{Value as Json, json};
 
+use crate::pretraining::LaidOut;
 use crate::{png, registry};
 
-/// The roles of the suite `world`, and the small CLIP of the examples as scorer.
+/// The roles of the suite `world`, the small CLIP of the examples as scorer, and a small witness.
 pub(crate) fn world() -> Roles {
     let roles = ["writer", "drawer", "baseline", "judge", "detector"];
     let names = [
@@ -28,6 +29,8 @@ pub(crate) fn world() -> Roles {
         .collect();
     let weights = json!({"weights": crate::clip_scorer::tests::checkpoint()});
     bindings.push(("scorer", "clip", weights));
+    let weights = json!({"weights": crate::trained_witness::tests::checkpoint()});
+    bindings.push(("witness", "witness", weights));
     testing::bind(&registry(), &bindings).unwrap()
 }
 
@@ -87,6 +90,48 @@ pub(crate) fn adapter(lab: &Lab) -> Arc<Table> {
     let columns = [("adapter", ColumnType::Blob), ("epoch", ColumnType::Int)];
     table(&columns, &[json!({"adapter": blob.to_json(), "epoch": 3})])
 }
+
+/// A model's folder as a table, as training writes it.
+pub(crate) fn model(lab: &Lab, folder: &Path) -> Arc<Table> {
+    let files = walkdir::WalkDir::new(folder).sort_by_file_name();
+    let files = files.into_iter().map(Result::unwrap);
+    let row = |file: walkdir::DirEntry| {
+        let name = file.path().strip_prefix(folder).unwrap().to_str().unwrap();
+        let content = Value::Blob(lab.add_blob(std::fs::read(file.path()).unwrap()));
+        json!({"file": name, "content": content.to_json()})
+    };
+    let files = files.filter(|file| file.file_type().is_file());
+    let columns = [("file", ColumnType::Text), ("content", ColumnType::Blob)];
+    table(&columns, &files.map(row).collect::<Vec<_>>())
+}
+
+/// The folder of a trained model.
+pub(crate) fn laid_out(lab: &Lab, model: &Table) -> LaidOut {
+    let files = model.rows().map(|row| {
+        let content = Value::Blob(row.blob("content").unwrap());
+        (row.text("file").unwrap().to_owned(), content)
+    });
+    LaidOut::new(&Value::map(files), lab).unwrap()
+}
+
+/// Captioned pictures of 16 x 16 pixels, of one colour each, which the captions name.
+pub(crate) fn colours(lab: &Lab) -> Arc<Table> {
+    let row = |(name, colour): &(&str, [u8; 3])| {
+        let picture = RgbImage::from_pixel(16, 16, Rgb(*colour));
+        let image = lab.add_blob(png::encode(&picture));
+        json!({"prompt": format!("a {name} thing"), "image": {"$blob": image.to_string()}})
+    };
+    let columns = [("prompt", ColumnType::Text), ("image", ColumnType::Image)];
+    table(&columns, &COLOURS.iter().map(row).collect::<Vec<_>>())
+}
+
+/// What [`colours`] are of.
+pub(crate) const COLOURS: [(&str, [u8; 3]); 4] = [
+    ("red", [200, 30, 30]),
+    ("green", [30, 200, 30]),
+    ("blue", [30, 30, 200]),
+    ("grey", [120, 120, 120]),
+];
 
 /// A table of JSON rows.
 pub(crate) fn table(columns: &[(&str, ColumnType)], rows: &[Json]) -> Arc<Table> {

@@ -1,11 +1,15 @@
-//! The statistics of paired differences: an interval for their mean, and the sign test.
+//! The statistics of paired differences, an interval for their mean and the sign test, and those of shares.
 //!
 //! `tests/oracle/winrate.py` holds both against SciPy and statsmodels. Nothing here calls a
 //! transcendental function, so that tables are the same on every machine.
 
-use ccsr_stage::Misfits;
+use ccsr_stage::{ColumnType, Misfits, Value};
 
 use crate::range::within;
+use crate::world::rounded;
+
+/// Half the width of an interval that holds 95 % of a normal distribution, in its deviations.
+const DEVIATIONS: f64 = 1.959_963_984_540_054;
 
 /// What of a bootstrap's parameters does not lie in its range.
 pub(crate) fn misfits_of_bootstrap(confidence: f64, resamples: u64) -> Misfits {
@@ -94,6 +98,54 @@ pub(crate) fn sign_test(wins: u64, losses: u64) -> f64 {
         term *= index as f64 / (tosses - index + 1) as f64;
     }
     f64::min(1.0, 2.0 * tail)
+}
+
+/// Of how many something holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    held: u64,
+    of: u64,
+}
+
+impl Share {
+    /// The columns of a table that says how many of how many are right, and with which interval.
+    pub(crate) const COLUMNS: [(&str, ColumnType); 5] = [
+        ("count", ColumnType::Int),
+        ("right", ColumnType::Int),
+        ("accuracy", ColumnType::Float),
+        ("low", ColumnType::Float),
+        ("high", ColumnType::Float),
+    ];
+
+    /// One more, of which it holds or not.
+    pub(crate) fn count(&mut self, holds: bool) {
+        self.held += u64::from(holds);
+        self.of += 1;
+    }
+
+    /// Of how many.
+    pub(crate) const fn of(self) -> u64 {
+        self.of
+    }
+
+    /// The share and the ends of its interval (Wilson, 1927), which 95 % of such intervals share with the truth.
+    pub(crate) fn values(self) -> [Value; 3] {
+        if self.of == 0 {
+            return [Value::Null, Value::Null, Value::Null];
+        }
+        let (of, z2) = (self.of as f64, DEVIATIONS * DEVIATIONS);
+        let share = self.held as f64 / of;
+        let middle = share + z2 / (2.0 * of);
+        let half = DEVIATIONS * ((share * (1.0 - share) + z2 / (4.0 * of)) / of).sqrt();
+        let ends = [middle - half, middle + half].map(|end| end / (1.0 + z2 / of));
+        [share, ends[0].max(0.0), ends[1].min(1.0)].map(|number| Value::Float(rounded(number)))
+    }
+
+    /// What stands in [`COLUMNS`](Self::COLUMNS).
+    pub(crate) fn cells(self) -> impl Iterator<Item = Value> {
+        let numbers = [self.of, self.held].map(|number| Value::Int(number as i64));
+        numbers.into_iter().chain(self.values())
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use ccsr_gguf::Gguf;
 use ccsr_stage::{StageError, Value};
-use ccsr_text::{ChatTemplate, Message, TemplateError, Tokenizer};
+use ccsr_text::{ChatTemplate, Message, Part, TemplateError, Tokenizer};
 
 use crate::failed;
+use crate::roles::Wording;
 
 /// A tokenizer, and a chat template if there is one.
 pub(crate) struct Words {
@@ -76,6 +77,52 @@ impl Words {
             }
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// The tokens of what a writer is told.
+    pub(crate) fn of_wording(&self, wording: &Wording) -> Result<Vec<u32>, StageError> {
+        match wording {
+            Wording::Chat {
+                system,
+                instruction,
+            } => self.of_turn(system.as_deref(), instruction),
+            Wording::Raw(text) => self.tokenizer.encode(text, true).map_err(failed),
+        }
+    }
+
+    /// The tokens of a turn about an image, up to and with the one that stands for it, and what follows.
+    pub(crate) fn of_image(
+        &self,
+        text: &str,
+        image: u32,
+    ) -> Result<(Vec<u32>, Vec<u32>), StageError> {
+        let parts = [Part::Image, Part::text(text)];
+        let mut beginning = self.of_chat(&[Message::parts("user", parts)])?;
+        let mut places = (0..beginning.len()).filter(|place| beginning[*place] == image);
+        match (places.next(), places.next()) {
+            (Some(place), None) => {
+                let end = beginning.split_off(place + 1);
+                Ok((beginning, end))
+            }
+            (None, _) => Err(StageError::failed(format!(
+                "the chat template writes no image token (number {image}) for an image; set `chat_template` of the \
+                 suite's judge to one that writes the model's, `<image>` as a rule"
+            ))),
+            (Some(_), Some(_)) => Err(StageError::failed(format!(
+                "\"{}\" has a text in it that stands for an image; put it in other words",
+                crate::row_id::shortened(text)
+            ))),
+        }
+    }
+
+    /// The tokens of what a model answers, with the one that ends it.
+    pub(crate) fn of_answer(&self, answer: &str) -> Result<Vec<u32>, StageError> {
+        let mut tokens = self
+            .tokenizer
+            .encode(&format!(" {answer}"), false)
+            .map_err(failed)?;
+        tokens.extend(self.tokenizer.eos().first());
+        Ok(tokens)
     }
 
     fn rendered(&self, messages: &[Message]) -> Result<String, StageError> {

@@ -37,16 +37,13 @@ pub struct Params {
     pub weights: FolderPath,
     /// The folder of the text encoder, as the hub lays it out: CLIP ViT-B/32, whole or its text tower.
     pub text_encoder: FolderPath,
-    /// The longer side that images are scaled to, in pixels: a multiple of 32 from 32 to 4096.
-    #[serde(default = "size")]
-    pub size: u32,
+    /// The longer side that images are scaled to, in pixels: a multiple of 32 from 32 to 4096. Left out, what the detector's
+    /// `config.json` says, and 640 where it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
     /// Of two boxes of a word whose intersection is more than this part of their union, the surer one stays, `0.0..=1.0`.
     #[serde(default = "overlap")]
     pub overlap: f64,
-}
-
-const fn size() -> u32 {
-    640
 }
 
 const fn overlap() -> f64 {
@@ -57,7 +54,7 @@ const fn overlap() -> f64 {
 pub struct YoloWorldDetector {
     detector: ModelFolder,
     text_encoder: ModelFolder,
-    size: u32,
+    size: Option<u32>,
     overlap: f64,
 }
 
@@ -72,16 +69,18 @@ impl RoleKind for YoloWorldDetector {
     fn settings(params: &Params) -> Result<Value, Misfits> {
         Ok(Value::map([
             ("overlap", Value::Float(params.overlap)),
-            ("size", Value::Int(i64::from(params.size))),
+            ("size", Value::from(params.size.map(i64::from))),
         ]))
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
         let mut misfits = within("overlap", params.overlap, &(0.0..=1.0), "");
-        misfits.add(within("size", params.size, &(32..=4096), " pixels"));
-        if !params.size.is_multiple_of(32) {
-            let message = format!("`size: {}` is no multiple of 32", params.size);
-            misfits.add(Misfit::new(["size"], message));
+        if let Some(size) = params.size {
+            misfits.add(within("size", size, &(32..=4096), " pixels"));
+            if !size.is_multiple_of(32) {
+                let message = format!("`size: {size}` is no multiple of 32");
+                misfits.add(Misfit::new(["size"], message));
+            }
         }
         let detector = ModelFolder::whole(params.weights, &["detector"]);
         if !detector.path.join("model.safetensors").is_file() {
@@ -242,13 +241,18 @@ impl Model {
     }
 
     /// What is seen in images that are searched for the same.
-    fn look(&self, looks: &[Look], size: u32, overlap: f64) -> Result<Vec<Vec<Found>>, StageError> {
+    fn look(
+        &self,
+        looks: &[Look],
+        size: Option<u32>,
+        overlap: f64,
+    ) -> Result<Vec<Vec<Found>>, StageError> {
         let (words, floor) = (&looks[0].words, looks[0].floor);
         let vocabulary = self.vocabulary(words)?;
         let settings = Settings {
             floor: floor as f32,
             overlap: overlap as f32,
-            size: size as usize,
+            size: size.map_or(self.network.size(), |size| size as usize),
             ..Settings::default()
         };
         let images: Vec<&RgbImage> = looks.iter().map(|look| &look.image).collect();

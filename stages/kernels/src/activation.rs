@@ -206,6 +206,31 @@ pub fn swiglu(gates: &[f32], values: &[f32], out: &mut [f32]) {
 }
 
 #[derive(Clone, Copy)]
+struct SwigluBackward;
+
+impl Elementwise<3, 2> for SwigluBackward {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, [gate, value, grad]: [S::f32s; 3]) -> [S::f32s; 2] {
+        let slope = silu_slope(simd, gate);
+        [
+            simd.mul_f32s(grad, simd.mul_f32s(value, slope)),
+            simd.mul_f32s(grad, silu_lanes(simd, gate)),
+        ]
+    }
+}
+
+/// The gradients of [`swiglu`] with respect to the gates and to the values.
+pub fn swiglu_backward(
+    gates: &[f32],
+    values: &[f32],
+    grad_out: &[f32],
+    [grad_gates, grad_values]: [&mut [f32]; 2],
+) {
+    let out = [grad_gates, grad_values];
+    parallel::map_two(SwigluBackward, [gates, values, grad_out], out);
+}
+
+#[derive(Clone, Copy)]
 struct Sum;
 
 impl Elementwise<2, 1> for Sum {

@@ -86,6 +86,70 @@ pub fn rms_norm_backward(
     });
 }
 
+/// The gradients of [`layer_norm`] with respect to gamma and beta, `[width]` each.
+pub fn layer_norm_backward_parameters(
+    x: &[f32],
+    width: usize,
+    epsilon: f64,
+    grad_out: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
+    parameters(x, width, epsilon, grad_out, true)
+}
+
+/// The gradient of [`rms_norm`] with respect to gamma, `[width]`.
+pub fn rms_norm_backward_gamma(
+    x: &[f32],
+    width: usize,
+    epsilon: f64,
+    grad_out: &[f32],
+) -> Vec<f32> {
+    parameters(x, width, epsilon, grad_out, false).0
+}
+
+fn parameters(
+    x: &[f32],
+    width: usize,
+    epsilon: f64,
+    grad_out: &[f32],
+    centred: bool,
+) -> (Vec<f32>, Vec<f32>) {
+    assert_eq!(
+        x.len(),
+        grad_out.len(),
+        "a gradient is as large as what it is of"
+    );
+    let mut sums = (vec![0.0; width], vec![0.0; width]);
+    if width == 0 {
+        return sums;
+    }
+    let (arch, rows) = (Arch::new(), x.len() / width);
+    // Blocks of rows do not depend on the number of threads, nor does the order in which their sums are added.
+    let blocks = parallel::groups(rows.div_ceil(ROWS), ROWS * width, |block| {
+        let end = (block * ROWS + ROWS).min(rows);
+        let at = block * ROWS * width..end * width;
+        arch.dispatch(Parameters {
+            x: &x[at.clone()],
+            grad_out: &grad_out[at],
+            width,
+            epsilon,
+            centred,
+        })
+    });
+    let add = |sums: &mut [f32], parts: Vec<f32>| {
+        for (sum, part) in sums.iter_mut().zip(parts) {
+            *sum += part;
+        }
+    };
+    for (gamma, beta) in blocks {
+        add(&mut sums.0, gamma);
+        add(&mut sums.1, beta);
+    }
+    sums
+}
+
+/// Rows whose gradients of parameters are summed by one thread.
+const ROWS: usize = 64;
+
 /// `f` of the vectors at the same places of three slices, written to a fourth; the rest by parts of vectors.
 macro_rules! walk3 {
     ($simd:ident, [$a:expr, $b:expr, $c:expr], $out:expr, |$x:ident, $y:ident, $z:ident| $step:expr) => {{
@@ -262,5 +326,59 @@ impl WithSimd for RmsNormBackward<'_> {
                 simd.mul_add_f32s(simd.mul_f32s(g, gamma), inverse, simd.mul_f32s(x, slope))
             });
         }
+    }
+}
+
+/// Sums over rows of the gradient times the normalised numbers, and of the gradient.
+struct Parameters<'a> {
+    x: &'a [f32],
+    grad_out: &'a [f32],
+    width: usize,
+    epsilon: f64,
+    /// Whether the norm takes the mean away.
+    centred: bool,
+}
+
+impl WithSimd for Parameters<'_> {
+    type Output = (Vec<f32>, Vec<f32>);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let mut sums = (vec![0.0; self.width], vec![0.0; self.width]);
+        let mut new = vec![0.0; self.width];
+        let rows = self.x.chunks(self.width);
+        for (x, grad_out) in rows.zip(self.grad_out.chunks(self.width)) {
+            let (about, rest, inverse) = if self.centred {
+                let moments = Moments::of(simd, x, 0.0);
+                let inverse = moments.inverse_deviation(self.epsilon);
+                let about = moments.mean as f32;
+                let rest = -(moments.mean - f64::from(about)) * inverse;
+                (about, rest, inverse)
+            } else {
+                let (_, squares) = dots(simd, x, x, 0.0);
+                let mean = squares / self.width as f64;
+                (0.0, 0.0, 1.0 / (mean + self.epsilon).sqrt())
+            };
+            let (about, inverse, rest) = (
+                splat(simd, about),
+                splat(simd, inverse as f32),
+                splat(simd, rest as f32),
+            );
+            walk3!(simd, [x, grad_out, &sums.0], &mut new, |x, g, before| {
+                let normal = simd.mul_add_f32s(simd.sub_f32s(x, about), inverse, rest);
+                simd.mul_add_f32s(normal, g, before)
+            });
+            std::mem::swap(&mut sums.0, &mut new);
+            if self.centred {
+                walk3!(
+                    simd,
+                    [grad_out, grad_out, &sums.1],
+                    &mut new,
+                    |g, _same, before| simd.add_f32s(g, before)
+                );
+                std::mem::swap(&mut sums.1, &mut new);
+            }
+        }
+        sums
     }
 }

@@ -27,6 +27,7 @@ pub mod attention;
 pub mod attention_backward;
 mod attention_tile;
 pub mod convolution;
+pub mod gather;
 pub mod group_norm;
 mod lanes;
 pub mod layer_norm;

@@ -118,6 +118,37 @@ pub(crate) fn map<F: Elementwise<N, 1>, const N: usize>(
     });
 }
 
+/// As [`map`], for two results.
+///
+/// # Panics
+///
+/// When the slices differ in length.
+pub(crate) fn map_two<F: Elementwise<N, 2>, const N: usize>(
+    function: F,
+    x: [&[f32]; N],
+    [first, second]: [&mut [f32]; 2],
+) {
+    for length in x.map(<[f32]>::len).into_iter().chain([second.len()]) {
+        assert_eq!(
+            length,
+            first.len(),
+            "the slices of an elementwise function are of one length"
+        );
+    }
+    let arch = Arch::new();
+    if first.len() <= PIECE {
+        return map_here(arch, function, x, [first, second]);
+    }
+    let pieces = first
+        .par_chunks_mut(PIECE)
+        .zip(second.par_chunks_mut(PIECE));
+    pieces.enumerate().for_each(|(i, (first, second))| {
+        let from = i * PIECE;
+        let x = x.map(|x| &x[from..from + first.len()]);
+        map_here(arch, function, x, [first, second]);
+    });
+}
+
 /// Runs `function` over a slice and puts the results in its place.
 pub(crate) fn map_in_place<F: Elementwise<1, 1>>(function: F, x: &mut [f32]) {
     let arch = Arch::new();

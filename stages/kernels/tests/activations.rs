@@ -6,7 +6,8 @@ mod support;
 
 use ccsr_kernels::activation::{
     add, add_per_channel, geglu, geglu_backward, gelu, gelu_backward, gelu_in_place, quick_gelu,
-    quick_gelu_backward, quick_gelu_in_place, silu, silu_backward, silu_in_place,
+    quick_gelu_backward, quick_gelu_in_place, silu, silu_backward, silu_in_place, swiglu,
+    swiglu_backward,
 };
 use ccsr_kernels::math::{erf_slice, exp_slice, sigmoid_slice, tanh_slice};
 use support::{assert_close, assert_same_on_threads, numbers, wide};
@@ -274,6 +275,28 @@ fn geglu_and_its_gradient() {
         }
         assert_close(&out, &want, 3e-7, "geglu");
         assert_close(&grad_in, &want_grad, 3e-7, "the gradient of geglu");
+    }
+}
+
+#[test]
+fn swiglu_and_its_gradients() {
+    for count in [0, 1, 37, 100_003] {
+        let [gates, values, grad] = [4, 5, 6].map(|seed| numbers(count, seed));
+        let mut out = vec![0.0; count];
+        swiglu(&gates, &values, &mut out);
+        let (mut of_gates, mut of_values) = (vec![0.0; count], vec![0.0; count]);
+        swiglu_backward(&gates, &values, &grad, [&mut of_gates, &mut of_values]);
+        let mut want = [(); 3].map(|()| Vec::with_capacity(count));
+        for i in 0..count {
+            let [x, value, g] = [gates[i], values[i], grad[i]].map(f64::from);
+            let s = sigmoid64(x);
+            want[0].push(x * s * value);
+            want[1].push(g * value * s * (1.0 + x * (1.0 - s)));
+            want[2].push(g * x * s);
+        }
+        assert_close(&out, &want[0], 3e-7, "swiglu");
+        assert_close(&of_gates, &want[1], 3e-7, "the gradient of its gates");
+        assert_close(&of_values, &want[2], 3e-7, "the gradient of its values");
     }
 }
 

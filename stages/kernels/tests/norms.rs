@@ -5,7 +5,10 @@
 mod support;
 
 use ccsr_kernels::group_norm::GroupNorm;
-use ccsr_kernels::layer_norm::{layer_norm, layer_norm_backward, rms_norm, rms_norm_backward};
+use ccsr_kernels::layer_norm::{
+    layer_norm, layer_norm_backward, layer_norm_backward_parameters, rms_norm, rms_norm_backward,
+    rms_norm_backward_gamma,
+};
 use ccsr_kernels::softmax::{softmax, softmax_backward};
 use support::{assert_close, assert_same_on_threads, numbers, wide};
 
@@ -255,6 +258,36 @@ fn rows() {
                 assert_close(&got[i], &want[i], 1e-6, &format!("{name} {count} {width}"));
             }
         }
+    }
+}
+
+#[test]
+fn parameters_of_rows() {
+    for (count, width) in [(1, 1), (3, 7), (70, 160), (301, 48), (0, 5), (3, 0)] {
+        let (x, grad) = (numbers(count * width, 1), numbers(count * width, 2));
+        let mut want = [(); 3].map(|()| vec![0.0; width]);
+        for (x, g) in wide(&x)
+            .chunks(width.max(1))
+            .zip(wide(&grad).chunks(width.max(1)))
+        {
+            let root = 1.0 / (x.iter().map(|x| x * x).sum::<f64>() / width as f64 + 1e-5).sqrt();
+            let (h, _) = normal(x, 1e-5);
+            for i in 0..width {
+                want[0][i] += x[i] * root * g[i];
+                want[1][i] += h[i] * g[i];
+                want[2][i] += g[i];
+            }
+        }
+        let gamma = rms_norm_backward_gamma(&x, width, 1e-5, &grad);
+        let (gamma_of_layers, beta) = layer_norm_backward_parameters(&x, width, 1e-5, &grad);
+        for (found, want) in [gamma, gamma_of_layers, beta].iter().zip(&want) {
+            // The norm of one number is all rounding.
+            if width > 1 {
+                assert_close(found, want, 1e-5, &format!("{count} {width}"));
+            }
+        }
+        assert_same_on_threads(|| rms_norm_backward_gamma(&x, width, 1e-5, &grad));
+        assert_same_on_threads(|| layer_norm_backward_parameters(&x, width, 1e-5, &grad).0);
     }
 }
 

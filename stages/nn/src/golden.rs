@@ -42,6 +42,12 @@ impl Golden {
                 .iter()
                 .map(|chunk| i64::from_le_bytes(*chunk) as f32)
                 .collect(),
+            Dtype::F16 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|chunk| half::f16::from_le_bytes(*chunk).to_f32())
+                .collect(),
             Dtype::U8 => bytes.iter().map(|byte| f32::from(*byte)).collect(),
             other => panic!("golden `{name}` is {other:?}"),
         };

@@ -11,6 +11,7 @@ mod checkpoint;
 mod config;
 #[cfg(feature = "testing")]
 pub mod golden;
+mod layer_norm;
 pub mod ops;
 mod packed;
 mod precision;
@@ -25,6 +26,7 @@ pub use adapter::{
 };
 pub use checkpoint::{Checkpoint, WeightError, keys_of};
 pub use config::{ConfigError, read_config};
+pub use layer_norm::LayerNorm;
 pub use packed::{PackedLinear, Projection, TokenEmbedding, packed_tensors};
 pub use precision::{cast, keep_weights_in};
 pub use row::{Parameter, Row};

@@ -14,7 +14,7 @@ mod language;
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
-use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
+use burn::nn::{GroupNorm, Linear, PaddingConfig2d};
 use burn::prelude::*;
 use burn::tensor::DType;
 use ccsr_kernels::packed::Form;
@@ -88,14 +88,27 @@ pub fn group_norm(norm: &GroupNorm, input: Tensor<4>, silu: bool) -> Tensor<4> {
 /// Layer normalisation (Ba et al., 2016), in single precision whatever the numbers are.
 ///
 /// # Shapes
-/// `[.., numbers]`, in and out.
-pub fn layer_norm<const D: usize>(norm: &LayerNorm, input: Tensor<D>) -> Tensor<D> {
-    let dtype = input.dtype();
-    if dtype == DType::F32 {
-        return norm.forward(input);
-    }
-    let wide = crate::cast(norm.clone(), DType::F32);
-    wide.forward(input.cast(DType::F32)).cast(dtype)
+/// `[.., numbers]`, in and out; `gamma` and `beta`: `[numbers]`.
+pub(crate) fn layer_norm<const D: usize>(
+    input: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<D> {
+    let (dtype, device) = (input.dtype(), input.device());
+    let (input, gamma, beta) = (
+        input.cast(DType::F32),
+        gamma.cast(DType::F32),
+        beta.cast(DType::F32),
+    );
+    // Burn's own has a kernel on the CPU, but none to go back by.
+    let normal = if device.is_autodiff() && takes_halves(&device) {
+        let (gamma, beta) = (into(gamma), into(beta));
+        Tensor::from_dispatch(Dispatch::ccsr_layer_norm(into(input), gamma, beta, epsilon))
+    } else {
+        burn::tensor::module::layer_norm(input, gamma, Some(beta), epsilon)
+    };
+    normal.cast(dtype)
 }
 
 /// Attention of queries to keys and values, whose heads are joined again. With `causal`, a query sees the keys up to its
@@ -157,6 +170,20 @@ pub fn swiglu<const D: usize>(gates: Tensor<D>, values: Tensor<D>) -> Tensor<D> 
 /// `[rows, heads, numbers]`, in and out; `cos` and `sin`: `[rows, numbers / 2]`.
 pub fn rotate(input: Tensor<3>, cos: Tensor<2>, sin: Tensor<2>) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::ccsr_rotate(into(input), into(cos), into(sin)))
+}
+
+/// Rows of a tensor, in any order and any of them many times.
+///
+/// # Shapes
+/// `[rows, ..]` to `[index, ..]`.
+///
+/// # Panics
+/// If there is no such row.
+pub fn gather_rows<const D: usize>(input: Tensor<D>, index: Tensor<1, Int>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::ccsr_gather_rows(
+        into(input),
+        index.into_dispatch(),
+    ))
 }
 
 /// Causal attention of the last queries to all that stands before them: first to what several continuations share, then

@@ -131,7 +131,7 @@ impl TokenEmbedding {
         let weight = self.weight.val();
         let ids: Vec<i64> = tokens.iter().map(|token| i64::from(*token)).collect();
         let ids = Tensor::<1, Int>::from_data(ids.as_slice(), &weight.device());
-        let rows = weight.select(0, ids);
+        let rows = ops::gather_rows(weight, ids);
         if rows.device().without_autodiff() == Device::flex() {
             rows.cast(DType::F32)
         } else {

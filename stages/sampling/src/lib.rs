@@ -32,7 +32,7 @@ pub use euler::{Euler, EulerAncestral};
 pub use lcm::Lcm;
 pub use pndm::Pndm;
 pub use schedule::NoiseSchedule;
-pub use training::{add_noise, target};
+pub use training::{add_noise, denoised, target};
 pub use unipc::UniPc;
 
 /// Why a sampler cannot be made.

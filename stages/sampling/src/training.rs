@@ -53,3 +53,21 @@ pub fn target(
         }
     }
 }
+
+/// The images that a network's output means, as predicted from samples at their timesteps.
+///
+/// # Shapes
+/// `output`, `samples`: as [`add_noise`]'s images.
+pub fn denoised(
+    schedule: &NoiseSchedule,
+    output: Tensor<4>,
+    samples: Tensor<4>,
+    timesteps: &[usize],
+) -> Tensor<4> {
+    let (alpha, sigma) = levels(schedule, timesteps, &samples.device());
+    match schedule.prediction() {
+        Prediction::Epsilon => (samples - output * sigma) / alpha,
+        Prediction::Velocity => samples * alpha - output * sigma,
+        Prediction::Sample => output,
+    }
+}

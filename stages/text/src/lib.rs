@@ -9,6 +9,7 @@ mod chat_template;
 mod configuration;
 mod error;
 mod gguf;
+mod learn;
 mod message;
 mod open;
 mod pieces;
@@ -20,6 +21,7 @@ mod tokenizer;
 
 pub use chat_template::ChatTemplate;
 pub use error::{TemplateError, TokenizerError};
+pub use learn::{LEAST, SPECIAL, learn_tokenizer, learnt_config};
 pub use message::{Content, Message, Part};
 pub use stop_strings::{Released, StopStrings};
 pub use streaming::StreamingDecoder;

@@ -9,20 +9,34 @@
 //! Nothing here reads files or knows of epochs: whoever calls says which images, which noise, which timesteps. What it is
 //! held against is PyTorch: `peft` with diffusers' training script, `transformers` and others (`tests/parity`).
 
+mod autoencoder;
 mod contrastive;
+mod denoiser;
+pub mod detection;
 mod initial;
+mod judge;
+mod language;
 mod layers;
 mod layout;
+mod objective;
 mod optimizer;
 mod rate;
 mod state;
 mod trainer;
+mod witness;
 
+pub use autoencoder::{AutoencoderBatch, AutoencoderObjective, AutoencoderTrainer};
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
+pub use denoiser::{DenoiserBatch, DenoiserTrainer, DistillationBatch, DistillationTrainer};
+pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox};
 pub use initial::{Initial, initial};
+pub use judge::{Asked, JudgeTrainer};
+pub use language::{LanguageTrainer, Lesson};
 pub use layers::{Layer, LayerError, Layers, Targets};
 pub use layout::Layout;
+pub use objective::Objective;
 pub use optimizer::AdamW;
 pub use rate::{LearningRate, RateSchedule};
 pub use state::{Average, State, StateError};
-pub use trainer::{Batch, Gradient, Objective, Text, Trainer};
+pub use trainer::{Batch, Gradient, Text, Trainer};
+pub use witness::{WitnessBatch, WitnessTrainer};

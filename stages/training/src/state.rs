@@ -85,16 +85,38 @@ impl State {
     /// One step along a gradient, and the gradient's norm before it was clipped.
     pub fn step(
         &mut self,
-        mut gradient: Vec<f32>,
+        gradient: Vec<f32>,
         optimizer: &AdamW,
         rate: f64,
+        average: Option<Average>,
+    ) -> f64 {
+        let all = [(self.parameters.len(), rate)];
+        self.step_by_parts(gradient, optimizer, all, average)
+    }
+
+    /// The same with a learning rate for each part of the row: so many numbers after those before, and theirs. What has a
+    /// rate of 0 stays as it is.
+    ///
+    /// # Panics
+    /// If the parts have more numbers than the row.
+    pub fn step_by_parts(
+        &mut self,
+        mut gradient: Vec<f32>,
+        optimizer: &AdamW,
+        rates: impl IntoIterator<Item = (usize, f64)>,
         average: Option<Average>,
     ) -> f64 {
         let norm = optimizer.clip(&mut gradient);
         self.steps += 1;
         let [first, second] = &mut self.moments;
-        let moments = [first.as_mut_slice(), second.as_mut_slice()];
-        optimizer.step(&mut self.parameters, moments, &gradient, rate, self.steps);
+        let mut end = 0;
+        for (count, rate) in rates {
+            let own = end..end + count;
+            end = own.end;
+            let moments = [&mut first[own.clone()], &mut second[own.clone()]];
+            let numbers = &mut self.parameters[own.clone()];
+            optimizer.step(numbers, moments, &gradient[own], rate, self.steps);
+        }
         if let (Some(kept), Some(average)) = (&mut self.average, average) {
             let new = (1.0 - average.kept(self.steps)) as f32;
             for (kept, number) in kept.iter_mut().zip(&self.parameters) {
@@ -262,6 +284,22 @@ mod tests {
             );
             assert_eq!(State::from_bytes(&bytes, &layers, average).unwrap(), state);
         }
+    }
+
+    #[test]
+    fn parts_have_their_own_rates() {
+        let optimizer = AdamW::default();
+        let gradient = vec![0.3, -0.2, 0.5];
+        let stepped = |rate: f64| {
+            let mut state = State::new(vec![1.0, 2.0, 3.0], false);
+            state.step(gradient.clone(), &optimizer, rate, None);
+            state.parameters
+        };
+        let mut state = State::new(vec![1.0, 2.0, 3.0], false);
+        let rates = [(1, 1e-2), (1, 0.0), (1, 1e-3)];
+        state.step_by_parts(gradient.clone(), &optimizer, rates, None);
+        let expected = [stepped(1e-2)[0], 2.0, stepped(1e-3)[2]];
+        assert_eq!(state.parameters, expected);
     }
 
     #[test]

@@ -5,20 +5,10 @@ use burn::prelude::*;
 use burn::tensor::Gradients;
 use ccsr_clip::TextModel;
 use ccsr_nn::Component;
-use ccsr_sampling::{NoiseSchedule, add_noise, target};
 use ccsr_stable_diffusion::UNet;
 
-use crate::Layers;
 use crate::layers::Leaf;
-
-/// What is to become small.
-#[derive(Clone, Debug)]
-pub struct Objective {
-    /// How images and noise are mixed, and what the network predicts of them.
-    pub schedule: NoiseSchedule,
-    /// γ of Hang et al. (2023, arXiv 2303.09556): timesteps with little noise count less. Not at all if none.
-    pub snr_gamma: Option<f64>,
-}
+use crate::{Layers, Objective};
 
 /// Networks that stay as they are, and the layers that an adapter adds to.
 pub struct Trainer {
@@ -146,16 +136,12 @@ impl Trainer {
                 encoder.forward(Tensor::from_inner(tokens.to_device(&below)))
             }
         };
-        let schedule = &self.objective.schedule;
-        let latents = batch.latents.to_device(&below);
-        let noise = batch.noise.to_device(&below);
-        let noisy = add_noise(schedule, latents.clone(), noise.clone(), &batch.timesteps);
-        let wanted = target(schedule, latents, noise, &batch.timesteps);
+        let question =
+            self.objective
+                .question(batch.latents, batch.noise, &batch.timesteps, device);
+        let (noisy, timesteps) = (&question.noisy, &question.timesteps);
         let conditioning = unet.condition(&states);
-        let timesteps: Vec<_> = batch.timesteps.iter().map(|step| *step as f64).collect();
-        let (wanted, weights) = (Tensor::from_inner(wanted), self.weights(&batch.timesteps));
-        let loss = |predicted: Tensor<4>| ((predicted - wanted).powi_scalar(2) * weights).mean();
-        let noisy = Tensor::from_inner(noisy);
+        let loss = |predicted| question.loss(predicted);
         let mut numbers = vec![0.0; parameters.len()];
         let loss = if self.checkpointing {
             let mut plain = self.plain.clone();
@@ -167,18 +153,11 @@ impl Trainer {
                 &below,
                 &mut Vec::new(),
             );
-            unet.backward_by_blocks(
-                &plain,
-                &noisy,
-                &timesteps,
-                &conditioning,
-                loss,
-                |gradients| {
-                    add(&leaves, gradients, &mut numbers);
-                },
-            )
+            unet.backward_by_blocks(&plain, noisy, timesteps, &conditioning, loss, |gradients| {
+                add(&leaves, gradients, &mut numbers);
+            })
         } else {
-            let loss = loss(unet.forward_each(noisy, &timesteps, &conditioning));
+            let loss = loss(unet.forward_each(noisy.clone(), timesteps, &conditioning));
             add(&leaves, &loss.backward(), &mut numbers);
             loss
         };
@@ -186,20 +165,6 @@ impl Trainer {
             loss: f64::from(loss.inner().into_scalar::<f32>()),
             numbers,
         }
-    }
-
-    /// `[batch, 1, 1, 1]`
-    fn weights(&self, timesteps: &[usize]) -> Tensor<4> {
-        let schedule = &self.objective.schedule;
-        let weight = |timestep: &usize| match self.objective.snr_gamma {
-            None => 1.0,
-            Some(gamma) => schedule.min_snr_weight(*timestep, gamma) as f32,
-        };
-        let weights: Vec<f32> = timesteps.iter().map(weight).collect();
-        Tensor::from_data(
-            TensorData::new(weights, [timesteps.len(), 1, 1, 1]),
-            &self.device,
-        )
     }
 }
 

@@ -172,6 +172,11 @@ impl<'a> Witness<'a> {
         Self { scene, seen }
     }
 
+    /// The animals that a person would notice.
+    pub fn seen(&self) -> &[&'a Animal] {
+        &self.seen
+    }
+
     /// What [`truth()`] says.
     pub fn truth(&self, wish: &Wish, class: Class, about: About) -> Answer {
         answer(self.scene, &self.seen, wish, class, about)

@@ -30,7 +30,7 @@ pub struct PromptTemplate {
 
 impl PromptTemplate {
     /// The one that fits a style.
-    pub(super) fn of(style: Style) -> Self {
+    pub(crate) fn of(style: Style) -> Self {
         let file = match style {
             Style::Camera => CAMERA,
             Style::Plain => PLAIN,
@@ -43,7 +43,7 @@ impl PromptTemplate {
     }
 
     /// Everything that does not fit, by what in the file it is about.
-    pub(super) fn misfits(&self) -> Misfits {
+    pub(crate) fn misfits(&self) -> Misfits {
         let mut misfits = Misfits::new();
         let parts = [
             ("system", &self.system),
@@ -87,7 +87,7 @@ impl PromptTemplate {
     }
 
     /// What the writer is told about a class.
-    pub(super) fn wording(&self, class: &str, count: u32) -> Result<Wording, StageError> {
+    pub(crate) fn wording(&self, class: &str, count: u32) -> Result<Wording, StageError> {
         let count = count.to_string();
         let filled = |text: &str| {
             let slot = |name| {
@@ -139,7 +139,13 @@ mod tests {
     fn the_templates_that_come_along_are_those_of_the_files() {
         assert_eq!(PromptTemplate::of(Style::Camera), read("camera.yaml"));
         assert_eq!(PromptTemplate::of(Style::Plain), read("plain.yaml"));
-        for name in ["camera.yaml", "plain.yaml", "srt2i.yaml"] {
+        for name in [
+            "camera.yaml",
+            "plain.yaml",
+            "srt2i.yaml",
+            "mini.yaml",
+            "mini-plain.yaml",
+        ] {
             assert!(
                 read(name).misfits().is_empty(),
                 "{name}: {}",

@@ -15,7 +15,7 @@ use crate::failed;
 const WORKSHOP: &str = "workshop";
 
 /// A unit, or an outcome, that lacks something: another version's.
-pub(super) fn unread(name: &str) -> StageError {
+pub(crate) fn unread(name: &str) -> StageError {
     StageError::failed(format!("`{name}` of a training cannot be read"))
 }
 
@@ -164,6 +164,9 @@ fn train<R: Recipe>(
         }
     };
     let (rate, optimizer) = (training.rate(), training.optimizer());
+    let parameters = row.parameters().iter();
+    let shares = parameters.map(|one| (one.len(), learner.share_of_rate(one)));
+    let shares: Vec<(usize, f64)> = shares.collect();
     let (mut metrics, began, first) = (Vec::new(), Instant::now(), state.steps);
     while state.steps < end {
         crate::train_lora::check(batch)?;
@@ -174,7 +177,8 @@ fn train<R: Recipe>(
         };
         let Gradient { loss, numbers } = learner.gradient(&state.parameters, &step)?;
         let rate = rate.at(state.steps);
-        let norm = state.step(numbers, &optimizer, rate, average);
+        let shares = shares.iter().map(|(count, share)| (*count, share * rate));
+        let norm = state.step_by_parts(numbers, &optimizer, shares, average);
         learner.bound(&mut state.parameters);
         if !(loss.is_finite() && norm.is_finite()) {
             return Err(diverged(&state, loss, norm, rate, first));

@@ -1,5 +1,6 @@
 //! What is learnt from: rows of tables, and their pictures.
 
+use burn::prelude::*;
 use ccsr_stage::{Blobs, Digest, StageError, Table, Value};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -69,6 +70,21 @@ impl Pictures {
     /// Width and height of each.
     pub(crate) const fn side(&self) -> [u32; 2] {
         self.side
+    }
+
+    /// Some of them as autoencoders read them.
+    ///
+    /// # Shapes
+    /// `[pictures, 3, height, width]`, in −1 … 1.
+    pub(crate) fn centred(&self, pictures: &[usize], device: &Device) -> Tensor<4> {
+        let [width, height] = self.side.map(|side| side as usize);
+        let planes = pictures.iter().flat_map(|picture| {
+            let levels = &self.levels[*picture];
+            (0..3).flat_map(move |colour| levels[colour..].iter().step_by(3))
+        });
+        let numbers = planes.map(|level| f32::from(*level) / 127.5 - 1.0);
+        let shape = [pictures.len(), 3, height, width];
+        Tensor::from_data(TensorData::new(numbers.collect::<Vec<_>>(), shape), device)
     }
 
     /// One of them.

@@ -27,6 +27,11 @@ pub(crate) fn model_value(inputs: &Inputs<'_>, port: &'static str) -> Result<Val
     Ok(Value::map(files.collect::<Result<Vec<_>, StageError>>()?))
 }
 
+/// A part of what is learnt from.
+pub(crate) fn part<'a>(material: &'a Value, name: &str) -> Result<&'a Value, StageError> {
+    material.get(name).ok_or_else(|| unread(name))
+}
+
 /// A model's folder, laid out for a loader to read, for as long as it lives.
 pub(crate) struct LaidOut {
     folder: TempDir,

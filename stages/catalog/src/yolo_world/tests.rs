@@ -41,7 +41,7 @@ fn detections_are_those_of_ultralytics() {
     for (case, expected) in golden.as_object().unwrap() {
         let (picture, size) = case.split_once(' ').unwrap();
         let found = model
-            .look(&[look(picture, &WORDS)], size.parse().unwrap(), 0.7)
+            .look(&[look(picture, &WORDS)], size.parse().ok(), 0.7)
             .unwrap();
         let expected = expected.as_array().unwrap();
         assert!(expected.len() > 5, "{case} says little");
@@ -72,7 +72,9 @@ fn a_vocabulary_is_encoded_once_and_all_of_it_counts() {
     assert!(Arc::ptr_eq(&one, &model.vocabulary(&words).unwrap()));
     assert!(!Arc::ptr_eq(&one, &model.vocabulary(&words[..1]).unwrap()));
     let found = |words: &[&str]| {
-        let found = model.look(&[look("square.png", words)], 128, 0.7).unwrap();
+        let found = model
+            .look(&[look("square.png", words)], Some(128), 0.7)
+            .unwrap();
         found.concat()
     };
     let elephants = |found: &[Found]| -> Vec<Found> {

@@ -1,9 +1,9 @@
 //! The transformer that both towers are made of: norms before attention and feed-forward.
 
-use burn::nn::{LayerNorm, LayerNormConfig, LinearConfig};
+use burn::nn::LinearConfig;
 use burn::prelude::*;
 use ccsr_nn::ops::attend;
-use ccsr_nn::{Activation, Adaptable, AdaptedLinear, Sites};
+use ccsr_nn::{Activation, Adaptable, AdaptedLinear, LayerNorm, Sites};
 
 /// The size of a transformer.
 pub(crate) struct Size {
@@ -64,7 +64,7 @@ struct EncoderLayer {
 
 impl EncoderLayer {
     fn new(size: &Size, device: &Device) -> Self {
-        let norm = || norm(size.width, size.epsilon, device);
+        let norm = || LayerNorm::new(size.width, size.epsilon, device);
         Self {
             self_attn: Attention::new(size, device),
             layer_norm1: norm(),
@@ -74,19 +74,12 @@ impl EncoderLayer {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended = self
-            .self_attn
-            .forward(&self.layer_norm1.forward(hidden.clone()));
+        let normal = self.layer_norm1.forward(hidden.clone());
+        let attended = self.self_attn.forward(&normal);
         let hidden = hidden + attended;
         let fed = self.mlp.forward(self.layer_norm2.forward(hidden.clone()));
         hidden + fed
     }
-}
-
-pub(crate) fn norm(width: usize, epsilon: f64, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(width)
-        .with_epsilon(epsilon)
-        .init(device)
 }
 
 #[derive(Module, Debug)]

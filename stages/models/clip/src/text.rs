@@ -1,11 +1,11 @@
 //! The text tower.
 
-use burn::nn::{Embedding, EmbeddingConfig, LayerNorm};
+use burn::nn::{Embedding, EmbeddingConfig};
 use burn::prelude::*;
-use ccsr_nn::{Adaptable, Sites};
+use ccsr_nn::{Adaptable, LayerNorm, Sites};
 
 use crate::config::TextConfig;
-use crate::encoder::{Encoder, Size, norm};
+use crate::encoder::{Encoder, Size};
 
 /// The number that stands for "the largest token" in old configurations.
 const LARGEST: i64 = 2;
@@ -44,7 +44,7 @@ impl TextModel {
                 position_embedding: embedding(config.max_position_embeddings),
             },
             encoder: Encoder::new(&size, device),
-            final_layer_norm: norm(config.hidden_size, config.layer_norm_eps, device),
+            final_layer_norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
             eos_token_id: config.eos_token_id,
         }
     }

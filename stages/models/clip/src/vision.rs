@@ -2,12 +2,13 @@
 
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer};
 use burn::prelude::*;
+use ccsr_nn::LayerNorm;
 use ccsr_nn::ops::conv2d;
 
 use crate::config::VisionConfig;
-use crate::encoder::{Encoder, Size, norm};
+use crate::encoder::{Encoder, Size};
 
 /// An image encoder.
 #[derive(Module, Debug)]
@@ -49,7 +50,7 @@ impl VisionModel {
         let width = config.hidden_size;
         let patch = [config.patch_size; 2];
         let side = config.image_size / config.patch_size;
-        let norm = || norm(width, config.layer_norm_eps, device);
+        let norm = || LayerNorm::new(width, config.layer_norm_eps, device);
         Self {
             embeddings: VisionEmbeddings {
                 class_embedding: Initializer::Zeros.init([width], device),

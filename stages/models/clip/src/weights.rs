@@ -55,6 +55,18 @@ pub fn adapt_text(
     adapter.apply(text, Component::TextEncoder, scale, str::to_owned)
 }
 
+/// Loads the text tower of a checkpoint that has both.
+pub fn load_text_tower(
+    folder: &Path,
+    device: &Device,
+) -> Result<(TextModel, ClipConfig), LoadError> {
+    let config: ClipConfig = read_config(&folder.join("config.json"))?;
+    let weights = Checkpoint::open(folder, &STEMS)?
+        .rename(renamed)?
+        .below("text_model.");
+    Ok((weights.load(config.text_config.init(device))?, config))
+}
+
 /// Loads the vision tower of a checkpoint that has both.
 pub fn load_vision(folder: &Path, device: &Device) -> Result<(VisionModel, ClipConfig), LoadError> {
     let config: ClipConfig = read_config(&folder.join("config.json"))?;

@@ -19,10 +19,10 @@ mod weights;
 
 pub use config::{Family, LlavaConfig, LlavaConfigError, Selection};
 pub use expand::{ExpandError, expand};
-pub use model::{Llava, ReadError};
+pub use model::{Llava, Parts, ReadError};
 pub use pack::Layout;
 pub use picture::{PictureError, decode_picture, read_picture};
 pub use preprocess::{Prepared, Preprocessor};
 pub use tiles::ImageSize;
 pub use vision::ImageEncoder;
-pub use weights::{LoadError, language_name, load_image_encoder};
+pub use weights::{LoadError, hub_name, language_name, load_image_encoder};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::prelude::*;
-use ccsr_mistral::{ContextError, Mistral, MistralConfig, Prefix, load_weights};
+use ccsr_mistral::{ContextError, Mistral, MistralConfig, Packing, Prefix, load_weights};
 use ccsr_nn::Checkpoint;
 
 use crate::weights::{LoadError, STEMS, language_name};
@@ -30,7 +30,41 @@ pub enum ReadError {
     Context(#[from] ContextError),
 }
 
+/// Parts of a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The vision tower.
+    pub vision: bool,
+    /// What puts its features among the embeddings of tokens.
+    pub projector: bool,
+    /// The language model.
+    pub language: bool,
+}
+
 impl Llava {
+    /// A model of this configuration, without weights.
+    ///
+    /// # Errors
+    /// A sentence about the configuration of its language model, if that does not fit.
+    pub fn new(config: &LlavaConfig, device: &Device) -> Result<Self, String> {
+        let language = MistralConfig::of_json(&config.text_config)?;
+        Ok(Self {
+            encoder: config.init(device),
+            language: Mistral::new(&language, &Packing::default(), device),
+            image_token: config.image_token_index,
+        })
+    }
+
+    /// The model, of which no gradients of these parts are wanted.
+    #[must_use]
+    pub fn frozen(mut self, parts: Parts) -> Self {
+        self.encoder = self.encoder.frozen(parts.vision, parts.projector);
+        if parts.language {
+            self.language = self.language.no_grad();
+        }
+        self
+    }
+
     /// Loads a model from a folder: `config.json` and `model.safetensors`, sharded or not.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
         let (encoder, config) = load_image_encoder(folder, device)?;

@@ -58,6 +58,14 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// A picture of this size, of which these are the pixels.
+    ///
+    /// # Shapes
+    /// `[tiles, 3, side, side]`, as [`pixels`](Self::pixels) has them.
+    pub const fn new(size: ImageSize, pixels: Tensor<4>) -> Self {
+        Self { size, pixels }
+    }
+
     /// The picture's own size.
     pub const fn size(&self) -> ImageSize {
         self.size

@@ -71,6 +71,18 @@ impl ImageEncoder {
         }
     }
 
+    /// The same, of whose vision tower or projector no gradients are wanted.
+    pub(crate) fn frozen(mut self, vision: bool, projector: bool) -> Self {
+        if vision {
+            self.vision_tower = self.vision_tower.no_grad();
+        }
+        if projector {
+            self.multi_modal_projector = self.multi_modal_projector.no_grad();
+            self.image_newline = self.image_newline.map(Module::no_grad);
+        }
+        self
+    }
+
     /// How images become tokens.
     pub const fn layout(&self) -> &Layout {
         &self.layout

@@ -72,6 +72,18 @@ pub fn language_name(name: &str) -> Option<String> {
     })
 }
 
+/// What the hub's files call a parameter of a [`Llava`](crate::Llava).
+pub fn hub_name(name: &str) -> String {
+    match (
+        name.strip_prefix("encoder."),
+        name.strip_prefix("language."),
+    ) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(name)) => format!("{LANGUAGE}{name}"),
+        (None, None) => name.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{language_name, vision_name};

@@ -16,6 +16,7 @@ mod quantisation;
 mod read;
 mod rope;
 mod sampling;
+mod texts;
 mod weights;
 
 pub use cache::{Cache, Prefix};
@@ -25,4 +26,5 @@ pub use gguf::load_gguf;
 pub use model::{Mistral, Pass, Span};
 pub use quantisation::{Packing, PackingError, Quantisation};
 pub use sampling::{Sampler, Sampling};
+pub use texts::{Extent, Texts};
 pub use weights::{LoadError, load, load_weights};

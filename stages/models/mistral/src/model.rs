@@ -12,6 +12,7 @@ use crate::cache::{Cache, Prefix};
 use crate::config::MistralConfig;
 use crate::quantisation::Packing;
 use crate::rope::Angles;
+use crate::texts::Texts;
 
 /// A language model: what comes after the tokens of a text.
 #[derive(Module, Debug)]
@@ -112,15 +113,33 @@ impl Mistral {
             span.cache.len()..span.cache.len() + span.rows
         });
         let positions: Vec<usize> = positions.collect();
-        let (head_dim, device) = (self.config.head_dim, self.device());
-        let angles = self.config.rope.angles(&positions, head_dim, &device);
-        let layers = self.model.layers.iter().enumerate();
-        let hidden = layers.fold(rows, |hidden, (index, layer)| {
-            layer.forward(index, hidden, spans, &angles, pass)
-        });
+        let states = self.states(rows, &positions, &mut Reading::After(&mut *spans, pass));
         for span in spans {
             span.cache.advance(span.rows);
         }
+        states
+    }
+
+    /// The states of texts that are read whole, after the last norm: gradients go through them, and nothing is kept.
+    ///
+    /// # Shapes
+    /// `rows`: embeddings, `[rows of all texts, hidden]`, text after text; the same comes out.
+    pub fn forward_whole(&self, rows: Tensor<2>, texts: &Texts) -> Tensor<2> {
+        self.states(rows, texts.positions(), &mut Reading::Whole(texts))
+    }
+
+    fn states(
+        &self,
+        rows: Tensor<2>,
+        positions: &[usize],
+        reading: &mut Reading<'_, '_>,
+    ) -> Tensor<2> {
+        let (head_dim, device) = (self.config.head_dim, self.device());
+        let angles = self.config.rope.angles(positions, head_dim, &device);
+        let layers = self.model.layers.iter().enumerate();
+        let hidden = layers.fold(rows, |hidden, (index, layer)| {
+            layer.forward(index, hidden, &angles, reading)
+        });
         self.model.norm.forward(hidden)
     }
 
@@ -136,6 +155,44 @@ impl Mistral {
                 .embed_tokens
                 .compare(states, pass == Pass::Decode),
         }
+    }
+}
+
+/// How the texts of a pass are read.
+enum Reading<'a, 'b> {
+    /// Each with what was read of it before.
+    After(&'a mut [Span<'b>], Pass),
+    /// Whole, with nothing before.
+    Whole(&'a Texts),
+}
+
+impl Reading<'_, '_> {
+    const fn pass(&self) -> Pass {
+        match self {
+            Self::After(_, pass) => *pass,
+            Self::Whole(_) => Pass::Prefill,
+        }
+    }
+
+    /// Attention in a layer, each text by itself.
+    ///
+    /// # Shapes
+    /// `[rows, heads, numbers]` each; the answer: `[rows, heads * numbers]`.
+    fn attend(&mut self, layer: usize, [queries, keys, values]: [Tensor<3>; 3]) -> Tensor<2> {
+        let spans = match self {
+            Self::After(spans, _) => spans,
+            Self::Whole(texts) => return texts.attend(&queries, &keys, &values),
+        };
+        let mut from = 0;
+        let attended = spans.iter_mut().map(|span| {
+            let at = from..from + span.rows;
+            from = at.end;
+            let of = |all: &Tensor<3>| all.clone().slice([at.clone()]);
+            let (first, own) = span.cache.extend(layer, of(&keys), of(&values));
+            let queries = of(&queries).swap_dims(0, 1).unsqueeze_dim(0);
+            attend_after(queries, first, own).squeeze_dim(0)
+        });
+        Tensor::cat(attended.collect(), 0)
     }
 }
 
@@ -183,14 +240,13 @@ impl Layer {
         &self,
         index: usize,
         hidden: Tensor<2>,
-        spans: &mut [Span<'_>],
         angles: &Angles,
-        pass: Pass,
+        reading: &mut Reading<'_, '_>,
     ) -> Tensor<2> {
         let normal = self.input_layernorm.forward(hidden.clone());
-        let hidden = hidden + self.self_attn.forward(index, &normal, spans, angles, pass);
+        let hidden = hidden + self.self_attn.forward(index, &normal, angles, reading);
         let normal = self.post_attention_layernorm.forward(hidden.clone());
-        hidden + self.mlp.forward(normal, pass)
+        hidden + self.mlp.forward(normal, reading.pass())
     }
 }
 
@@ -258,11 +314,10 @@ impl Attention {
         &self,
         index: usize,
         rows: &Tensor<2>,
-        spans: &mut [Span<'_>],
         angles: &Angles,
-        pass: Pass,
+        reading: &mut Reading<'_, '_>,
     ) -> Tensor<2> {
-        let [count, _] = rows.dims();
+        let ([count, _], pass) = (rows.dims(), reading.pass());
         let split = |layer: &Projection, heads: usize| {
             project(layer, rows.clone(), pass).reshape([count, heads, self.head_dim])
         };
@@ -270,17 +325,8 @@ impl Attention {
         let queries = turned(split(&self.q_proj, self.heads));
         let keys = turned(split(&self.k_proj, self.kv_heads));
         let values = split(&self.v_proj, self.kv_heads);
-        let mut from = 0;
-        let attended = spans.iter_mut().map(|span| {
-            let at = from..from + span.rows;
-            from = at.end;
-            let of = |all: &Tensor<3>| all.clone().slice([at.clone()]);
-            let (first, own) = span.cache.extend(index, of(&keys), of(&values));
-            let queries = of(&queries).swap_dims(0, 1).unsqueeze_dim(0);
-            attend_after(queries, first, own).squeeze_dim(0)
-        });
-        let attended: Vec<Tensor<2>> = attended.collect();
-        project(&self.o_proj, Tensor::cat(attended, 0), pass)
+        let attended = reading.attend(index, [queries, keys, values]);
+        project(&self.o_proj, attended, pass)
     }
 }
 

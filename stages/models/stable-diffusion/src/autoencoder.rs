@@ -87,6 +87,18 @@ impl Posterior {
     pub fn sample(&self, noise: Tensor<4>) -> Tensor<4> {
         self.mean.clone() + self.deviation.clone() * noise
     }
+
+    /// How far each image's distribution is from the standard normal one (Kullback and Leibler), summed over its numbers.
+    ///
+    /// # Shapes
+    /// `[batch]`
+    pub fn divergence(&self) -> Tensor<1> {
+        let [batch, ..] = self.mean.dims();
+        let variance = self.deviation.clone().powi_scalar(2);
+        let each = self.mean.clone().powi_scalar(2) + variance.clone() - variance.log() - 1.0;
+        let sums = each.reshape([batch as i32, -1]).sum_dim(1);
+        sums.reshape([batch]).mul_scalar(0.5)
+    }
 }
 
 impl Autoencoder {

@@ -21,4 +21,7 @@ pub use autoencoder::{Autoencoder, Posterior};
 pub use config::{AutoencoderConfig, BlockKind, PerBlock, UNetConfig};
 pub use tiny::{TinyAutoencoder, TinyAutoencoderConfig};
 pub use unet::{Conditioning, UNet};
-pub use weights::{LoadError, adapt_unet, load_autoencoder, load_tiny_autoencoder, load_unet};
+pub use weights::{
+    LoadError, adapt_unet, autoencoder_name, load_autoencoder, load_tiny_autoencoder, load_unet,
+    unet_name,
+};

@@ -2,15 +2,17 @@
 
 use std::slice::Iter;
 
-use burn::nn::{GroupNorm, LayerNorm, LayerNormConfig, LinearConfig};
+use burn::nn::{GroupNorm, LinearConfig};
 use burn::prelude::*;
-use ccsr_nn::{Adaptable, AdaptedConv2d, AdaptedLinear, Sites, ops};
+use ccsr_nn::{Adaptable, AdaptedConv2d, AdaptedLinear, LayerNorm, Sites, ops};
 
 use crate::attention::{Attention, KeysValues};
 use crate::resnet::{conv1, group_norm};
 
 /// ε of a transformer's first norm, which is not the residual networks'.
 const EPSILON: f64 = 1e-6;
+/// ε of the norms of its blocks.
+const BLOCK_EPSILON: f64 = 1e-5;
 /// Feed-forward networks are so much wider inside.
 const WIDER: usize = 4;
 
@@ -125,7 +127,7 @@ struct TransformerBlock {
 
 impl TransformerBlock {
     fn new(size: TransformerSize, device: &Device) -> Self {
-        let norm = || LayerNormConfig::new(size.width).init(device);
+        let norm = || LayerNorm::new(size.width, BLOCK_EPSILON, device);
         let first = if size.only_context {
             size.context
         } else {
@@ -152,16 +154,16 @@ impl TransformerBlock {
                 .expect("conditioning was made by the same network")
                 .clone()
         };
-        let normal = ops::layer_norm(&self.norm1, hidden.clone());
+        let normal = self.norm1.forward(hidden.clone());
         let seen = if self.only_context {
             next()
         } else {
             self.attn1.project(normal.clone())
         };
         let hidden = hidden + self.attn1.forward(normal, seen);
-        let normal = ops::layer_norm(&self.norm2, hidden.clone());
+        let normal = self.norm2.forward(hidden.clone());
         let hidden = hidden + self.attn2.forward(normal, next());
-        let normal = ops::layer_norm(&self.norm3, hidden.clone());
+        let normal = self.norm3.forward(hidden.clone());
         hidden + self.ff.forward(normal)
     }
 }

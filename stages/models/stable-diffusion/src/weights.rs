@@ -73,11 +73,16 @@ pub fn load_unet(folder: &Path, device: &Device) -> Result<(UNet, UNetConfig), L
 
 /// Adds a LoRA adapter to a UNet, `scale` times; several are stacked one after the other.
 pub fn adapt_unet(unet: UNet, adapter: &Adapter, scale: f64) -> Result<UNet, WeightError> {
-    adapter.apply(unet, Component::UNet, scale, hub_name)
+    adapter.apply(unet, Component::UNet, scale, unet_name)
+}
+
+/// What the hub calls a weight of the autoencoder.
+pub fn autoencoder_name(name: &str) -> String {
+    name.replacen(".attention.", ".", 1)
 }
 
 /// What the hub calls a weight of the UNet.
-fn hub_name(name: &str) -> String {
+pub fn unet_name(name: &str) -> String {
     let known = UNET.iter().find(|(_, ours)| name.contains(ours));
     known.map_or_else(
         || name.to_owned(),

@@ -7,7 +7,6 @@ use burn::tensor::activation::sigmoid;
 use ccsr_nn::ops::linear;
 
 use crate::block::{Bottleneck, states};
-use crate::config::TEXT_WIDTH;
 use crate::convolution::Conv;
 
 /// Max-sigmoid attention: each place is scaled, a head at a time, by how well the class fits it that fits it best.
@@ -21,19 +20,12 @@ pub(crate) struct MaxSigmoidAttention {
 }
 
 impl MaxSigmoidAttention {
-    pub(crate) fn new(channels: usize, heads: usize, device: &Device) -> Self {
+    pub(crate) fn new(channels: usize, heads: usize, texts: usize, device: &Device) -> Self {
         Self {
-            gl: LinearConfig::new(TEXT_WIDTH, channels).init(device),
+            gl: LinearConfig::new(texts, channels).init(device),
             bias: Initializer::Zeros.init([heads], device),
             proj_conv: Conv::new([channels; 2], 3, 1, device).inactive(),
             heads,
-        }
-    }
-
-    pub(crate) fn fold(self) -> Self {
-        Self {
-            proj_conv: self.proj_conv.fold(),
-            ..self
         }
     }
 
@@ -73,24 +65,28 @@ pub(crate) struct C2fAttention {
 }
 
 impl C2fAttention {
-    pub(crate) fn new([from, to]: [usize; 2], count: usize, heads: usize, device: &Device) -> Self {
+    /// For features of so many channels, and of so many numbers a text (`texts`).
+    pub(crate) fn new(
+        [from, to]: [usize; 2],
+        count: usize,
+        heads: usize,
+        texts: usize,
+        device: &Device,
+    ) -> Self {
         let inner = to / 2;
         let row = (0..count).map(|_| Bottleneck::new(inner, false, device));
         Self {
             cv1: Conv::new([from, 2 * inner], 1, 1, device),
             cv2: Conv::new([(3 + count) * inner, to], 1, 1, device),
             m: row.collect(),
-            attn: MaxSigmoidAttention::new(inner, heads, device),
+            attn: MaxSigmoidAttention::new(inner, heads, texts, device),
         }
     }
 
-    pub(crate) fn fold(self) -> Self {
-        Self {
-            cv1: self.cv1.fold(),
-            cv2: self.cv2.fold(),
-            m: self.m.into_iter().map(Bottleneck::fold).collect(),
-            attn: self.attn.fold(),
-        }
+    pub(crate) fn convolutions(&mut self) -> impl Iterator<Item = &mut Conv> {
+        let row = self.m.iter_mut().flat_map(Bottleneck::convolutions);
+        let own = [&mut self.cv1, &mut self.cv2, &mut self.attn.proj_conv];
+        own.into_iter().chain(row)
     }
 
     /// Whether a guide has this block's sizes.

@@ -30,12 +30,8 @@ impl Bottleneck {
         }
     }
 
-    pub(crate) fn fold(self) -> Self {
-        Self {
-            cv1: self.cv1.fold(),
-            cv2: self.cv2.fold(),
-            ..self
-        }
+    pub(crate) fn convolutions(&mut self) -> impl Iterator<Item = &mut Conv> {
+        [&mut self.cv1, &mut self.cv2].into_iter()
     }
 
     /// # Shapes
@@ -65,12 +61,9 @@ impl C2f {
         }
     }
 
-    pub(crate) fn fold(self) -> Self {
-        Self {
-            cv1: self.cv1.fold(),
-            cv2: self.cv2.fold(),
-            m: self.m.into_iter().map(Bottleneck::fold).collect(),
-        }
+    pub(crate) fn convolutions(&mut self) -> impl Iterator<Item = &mut Conv> {
+        let row = self.m.iter_mut().flat_map(Bottleneck::convolutions);
+        [&mut self.cv1, &mut self.cv2].into_iter().chain(row)
     }
 
     /// # Shapes
@@ -119,12 +112,8 @@ impl Sppf {
         }
     }
 
-    pub(crate) fn fold(self) -> Self {
-        Self {
-            cv1: self.cv1.fold(),
-            cv2: self.cv2.fold(),
-            ..self
-        }
+    pub(crate) fn convolutions(&mut self) -> impl Iterator<Item = &mut Conv> {
+        [&mut self.cv1, &mut self.cv2].into_iter()
     }
 
     /// # Shapes

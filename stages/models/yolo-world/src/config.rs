@@ -4,11 +4,16 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Network;
+use crate::letterbox::{LONGEST, STEP, is_size};
 
 /// Channels are multiples of this.
 const CHANNELS_STEP: f64 = 8.0;
-/// Numbers of a text's features: those of CLIP ViT-B/32.
-pub(crate) const TEXT_WIDTH: usize = 512;
+/// Numbers of a text's features, unless it is said: those of CLIP ViT-B/32.
+const TEXT_WIDTH: usize = 512;
+/// Classes that published networks were built for.
+const CLASSES: usize = 80;
+/// The side that images are scaled to, unless it is said.
+pub(crate) const IMAGE_SIZE: usize = 640;
 /// The narrowest attention head that scales are capped to.
 const HEAD_WIDTH: usize = 32;
 
@@ -71,6 +76,10 @@ pub struct YoloWorldConfig {
     pub max_channels: usize,
     /// For how many classes it was built: wider heads if there are more than the finest features have channels.
     pub classes_at_build: usize,
+    /// Numbers of a text's features.
+    pub text_width: usize,
+    /// The longer side that images are scaled to where nothing else is said, in pixels.
+    pub image_size: usize,
 }
 
 /// `config.json` as it is written.
@@ -83,6 +92,8 @@ struct Written {
     width: Option<f64>,
     max_channels: Option<usize>,
     classes_at_build: Option<usize>,
+    text_width: Option<usize>,
+    image_size: Option<usize>,
 }
 
 impl TryFrom<Written> for YoloWorldConfig {
@@ -101,7 +112,9 @@ impl TryFrom<Written> for YoloWorldConfig {
             depth,
             width,
             max_channels,
-            classes_at_build: written.classes_at_build.unwrap_or(80),
+            classes_at_build: written.classes_at_build.unwrap_or(CLASSES),
+            text_width: written.text_width.unwrap_or(TEXT_WIDTH),
+            image_size: written.image_size.unwrap_or(IMAGE_SIZE),
         };
         config.check().map(|()| config)
     }
@@ -116,7 +129,9 @@ impl YoloWorldConfig {
             depth,
             width,
             max_channels,
-            classes_at_build: 80,
+            classes_at_build: CLASSES,
+            text_width: TEXT_WIDTH,
+            image_size: IMAGE_SIZE,
         }
     }
 
@@ -126,7 +141,10 @@ impl YoloWorldConfig {
     }
 
     /// That a network can be made of it.
-    fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// A sentence that says why not.
+    pub fn check(&self) -> Result<(), String> {
         let fits = |name: &str, factor: f64| {
             if factor > 0.0 && factor <= 8.0 {
                 Ok(())
@@ -140,6 +158,18 @@ impl YoloWorldConfig {
             return Err(format!(
                 "expected `max_channels` between 8 and 8192, found {}",
                 self.max_channels
+            ));
+        }
+        if !(1..=8192).contains(&self.text_width) {
+            return Err(format!(
+                "expected `text_width` between 1 and 8192, found {}",
+                self.text_width
+            ));
+        }
+        if !is_size(self.image_size) {
+            return Err(format!(
+                "expected `image_size` to be a multiple of {STEP}, at most {LONGEST}, found {}",
+                self.image_size
             ));
         }
         for (channels, heads) in [(512, 8), (256, 4), (1024, 16)] {

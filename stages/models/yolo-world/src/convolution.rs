@@ -1,44 +1,14 @@
-//! A convolution with what follows it, and the normalisation that is folded into it.
+//! A convolution with what follows it.
 
 use burn::module::Param;
+use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Initializer, PaddingConfig2d};
 use burn::prelude::*;
 use burn::tensor::DType;
 use ccsr_nn::Activation;
 use ccsr_nn::ops::conv2d;
 
-/// ε of all normalisations: not PyTorch's 1e-5.
-const EPSILON: f64 = 1e-3;
-
-/// Batch normalisation (Ioffe and Szegedy, 2015) by the statistics of training: a factor and a shift a channel.
-#[derive(Module, Debug)]
-pub(crate) struct BatchNorm {
-    weight: Param<Tensor<1>>,
-    bias: Param<Tensor<1>>,
-    running_mean: Param<Tensor<1>>,
-    running_var: Param<Tensor<1>>,
-}
-
-impl BatchNorm {
-    pub(crate) fn new(channels: usize, device: &Device) -> Self {
-        let ones = || Initializer::Ones.init([channels], device);
-        let zeros = || Initializer::Zeros.init([channels], device);
-        Self {
-            weight: ones(),
-            bias: zeros(),
-            running_mean: zeros(),
-            running_var: ones(),
-        }
-    }
-
-    /// The factor and the shift, `[channels]`.
-    pub(crate) fn affine(&self) -> [Tensor<1>; 2] {
-        let factor = self.weight.val() / (self.running_var.val() + EPSILON).sqrt();
-        let shift = self.bias.val() - self.running_mean.val() * factor.clone();
-        [factor, shift]
-    }
-}
+use crate::normalisation::BatchNorm;
 
 /// A convolution, normalisation, and SiLU if it is active.
 #[derive(Module, Debug)]
@@ -78,35 +48,32 @@ impl Conv {
         self.conv.weight.dims()[0]
     }
 
-    /// The same, as a convolution alone.
-    pub(crate) fn fold(mut self) -> Self {
-        let Some(norm) = self.bn.take() else {
-            return self;
+    /// Its normalisation, unless that is folded into it.
+    pub(crate) fn norm(&mut self) -> Option<&mut BatchNorm> {
+        self.bn.as_mut()
+    }
+
+    /// Makes it a convolution alone, if it does not go by the statistics of batches.
+    pub(crate) fn fold(&mut self) {
+        let Some([factor, shift]) = self.bn.as_ref().and_then(BatchNorm::affine) else {
+            return;
         };
-        let [factor, shift] = norm.affine();
         let outputs = factor.dims()[0];
         let weight = self.conv.weight.val().cast(DType::F32);
         let weight = weight * factor.reshape([outputs, 1, 1, 1]);
         self.conv.weight = Param::from_tensor(weight);
         self.conv.bias = Some(Param::from_tensor(shift));
-        self
+        self.bn = None;
     }
 
     /// # Shapes
     /// `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`, rounded up.
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let output = conv2d(&self.conv, input);
-        let output = match &self.bn {
+        match &self.bn {
+            Some(norm) => norm.forward(output, self.active),
+            None if self.active => Activation::Silu.forward(output),
             None => output,
-            Some(norm) => {
-                let [factor, shift] = norm.affine().map(|of| of.reshape([1, -1, 1, 1]));
-                output * factor + shift
-            }
-        };
-        if self.active {
-            Activation::Silu.forward(output)
-        } else {
-            output
         }
     }
 }

@@ -14,18 +14,39 @@ pub struct Detection {
     pub bounds: [f32; 4],
 }
 
-/// Where a place is: its middle in cells, and the pixels of a cell.
-fn places([width, height]: [usize; 2]) -> impl Iterator<Item = ([f32; 2], f32)> {
+/// A place of which the network says what is there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// Across and down, in cells.
+    pub middle: [f32; 2],
+    /// Pixels of a cell's side.
+    pub stride: f32,
+}
+
+/// The places of an image of these sides, width and height, multiples of 32: those of [`Predictions`](crate::Predictions),
+/// in their order.
+pub fn places([width, height]: [usize; 2]) -> impl Iterator<Item = Place> {
     STRIDES.into_iter().flat_map(move |stride| {
         let (columns, rows) = (width / stride, height / stride);
         let middle = |cell: usize| cell as f32 + 0.5;
-        (0..rows * columns).map(move |place| {
-            (
-                [place % columns, place / columns].map(middle),
-                stride as f32,
-            )
+        (0..rows * columns).map(move |place| Place {
+            middle: [place % columns, place / columns].map(middle),
+            stride: stride as f32,
         })
     })
+}
+
+/// The box of a place in pixels, left, top, right, bottom.
+///
+/// # Shapes
+/// `boxes`: `[64, places]` of an image, of which the place is number `index`.
+pub fn bounds_of(boxes: &[f32], index: usize, place: Place) -> [f32; 4] {
+    let count = boxes.len() / BOX_NUMBERS;
+    let distances = [0, 1, 2, 3].map(|side| {
+        let numbers = &boxes[side * DISTANCES * count..][..DISTANCES * count];
+        distance(std::array::from_fn(|at| numbers[at * count + index]))
+    });
+    bounds(place.middle, distances, place.stride)
 }
 
 /// What is found in an image with more confidence than `floor`, place by place, each as the class that fits it best; in
@@ -49,17 +70,13 @@ pub(crate) fn decode(
         }
     }
     let mut found = Vec::new();
-    for ((place, (middle, stride)), (class, score)) in places(sides).enumerate().zip(best) {
+    for ((index, place), (class, score)) in places(sides).enumerate().zip(best) {
         let confidence = 1.0 / (1.0 + (-score).exp());
         if confidence > floor {
-            let distances = [0, 1, 2, 3].map(|side| {
-                let numbers = &boxes[side * DISTANCES * count..][..DISTANCES * count];
-                distance(std::array::from_fn(|at| numbers[at * count + place]))
-            });
             found.push(Detection {
                 class,
                 confidence,
-                bounds: bounds(middle, distances, stride),
+                bounds: bounds_of(boxes, index, place),
             });
         }
     }

@@ -7,17 +7,15 @@ use burn::prelude::*;
 use burn::tensor::DType;
 use image::RgbImage;
 
-use crate::config::TEXT_WIDTH;
+use crate::config::IMAGE_SIZE;
 use crate::decode::{Detection, decode};
-use crate::letterbox::{Letterbox, STEP};
+use crate::letterbox::{LONGEST, Letterbox, STEP, is_size};
 use crate::suppress::suppress;
 use crate::weights::{LoadError, load};
 use crate::{Network, Predictions, Vocabulary};
 
 /// Images that go through the network at once, at most: more take more memory, and on the CPU more time.
 const MOST_TOGETHER: usize = 4;
-/// The longest side that images are scaled to, in pixels.
-const LONGEST: usize = 4096;
 
 /// Why nothing can be searched for, or nothing be searched.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +23,12 @@ const LONGEST: usize = 4096;
 pub enum DetectError {
     /// Features of another text encoder, or none.
     #[error(
-        "expected text features of the shape [classes, {TEXT_WIDTH}], with one class at least, found {found:?}"
+        "expected text features of the shape [classes, {expected}], with one class at least, found {found:?}; take the \
+         text encoder that the detector was trained with"
     )]
     Features {
+        /// Numbers of a text's features.
+        expected: usize,
         /// Their shape.
         found: [usize; 2],
     },
@@ -80,7 +81,7 @@ impl Default for Settings {
         Self {
             floor: 0.25,
             overlap: 0.7,
-            size: 640,
+            size: IMAGE_SIZE,
             most: 300,
         }
     }
@@ -94,7 +95,7 @@ impl Settings {
             }
         }
         let found = self.size;
-        if found == 0 || found > LONGEST || !found.is_multiple_of(STEP) {
+        if !is_size(found) {
             return Err(DetectError::Size { found });
         }
         Ok(())
@@ -105,14 +106,17 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct YoloWorld {
     network: Network,
+    size: usize,
     device: Device,
 }
 
 impl YoloWorld {
     /// Loads a detector from a folder: `model.safetensors`, and `config.json` if it is of no published size.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        let (network, config) = load(folder, device)?;
         Ok(Self {
-            network: load(folder, device)?.fold(),
+            network: network.fold(),
+            size: config.image_size,
             device: device.clone(),
         })
     }
@@ -122,14 +126,19 @@ impl YoloWorld {
         &self.network
     }
 
+    /// The longer side that images are best scaled to, in pixels.
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
     /// What to search for, from text features ([`TextEncoder`](crate::TextEncoder)).
     ///
     /// # Shapes
-    /// `features`: `[classes, 512]`.
+    /// `features`: `[classes, text_width]`.
     pub fn vocabulary(&self, features: &Tensor<2>) -> Result<Vocabulary, DetectError> {
-        let found = features.dims();
-        if found[0] == 0 || found[1] != TEXT_WIDTH {
-            return Err(DetectError::Features { found });
+        let (found, expected) = (features.dims(), self.network.text_width());
+        if found[0] == 0 || found[1] != expected {
+            return Err(DetectError::Features { expected, found });
         }
         Ok(self.network.vocabulary(features))
     }

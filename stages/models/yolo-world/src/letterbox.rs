@@ -10,12 +10,19 @@ use crate::resize::resize;
 
 /// What both sides are multiples of.
 pub(crate) const STEP: usize = STRIDES[STRIDES.len() - 1];
+/// The longest side that images are scaled to, in pixels.
+pub(crate) const LONGEST: usize = 4096;
 /// The grey.
 const GREY: f32 = 114.0 / 255.0;
 
+/// Whether images can be scaled to a side.
+pub(crate) const fn is_size(side: usize) -> bool {
+    side > 0 && side <= LONGEST && side.is_multiple_of(STEP)
+}
+
 /// Where an image lies in the network's pixels. All sides are width and height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Letterbox {
+pub struct Letterbox {
     image: [usize; 2],
     /// The image scaled.
     inner: [usize; 2],
@@ -31,8 +38,8 @@ fn rounded(value: f64) -> usize {
 }
 
 impl Letterbox {
-    /// For an image of these sides, none of which is 0. `size` is a multiple of [`STEP`].
-    pub(crate) fn new(image: [usize; 2], size: usize) -> Self {
+    /// For an image of these sides, none of which is 0, whose longer one becomes `size`, a multiple of 32.
+    pub fn new(image: [usize; 2], size: usize) -> Self {
         let ratio = smaller(image.map(|side| size as f64 / side as f64));
         let inner = scaled(image, ratio);
         let grey = inner.map(|side| (size - side) as f64 % STEP as f64 / 2.0);
@@ -46,11 +53,25 @@ impl Letterbox {
         }
     }
 
+    /// The network's pixels, width and height.
+    pub const fn sides(&self) -> [usize; 2] {
+        self.outer
+    }
+
+    /// A box of the image, left, top, right, bottom, in the network's pixels.
+    pub fn boxed(&self, bounds: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|edge| {
+            let side = edge % 2;
+            let gain = self.inner[side] as f32 / self.image[side] as f32;
+            bounds[edge] * gain + self.before[side] as f32
+        })
+    }
+
     /// Writes an image's pixels, divided by 255.
     ///
     /// # Shapes
-    /// `[3, height, width]` of `outer`.
-    pub(crate) fn write(&self, image: &RgbImage, pixels: &mut [f32]) {
+    /// `[3, height, width]` of [`sides`](Self::sides).
+    pub fn write(&self, image: &RgbImage, pixels: &mut [f32]) {
         let [width, height] = self.outer;
         let shades: [f32; 256] = std::array::from_fn(|shade| shade as f32 / 255.0);
         pixels.fill(GREY);

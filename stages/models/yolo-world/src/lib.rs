@@ -4,6 +4,8 @@
 //! what a [`TextEncoder`] says of the names. What a class scores depends on the whole vocabulary: attention looks at the
 //! class that fits a place best.
 //!
+//! [`Network`] is what there is to train: [`Network::in_training`], and afterwards [`Network::with_statistics_of`].
+//!
 //! The reference is `ultralytics`, whose names of tensors are kept.
 
 mod attention;
@@ -15,6 +17,7 @@ mod detector;
 mod head;
 mod letterbox;
 mod network;
+mod normalisation;
 mod resize;
 mod suppress;
 mod text;
@@ -22,9 +25,11 @@ mod vocabulary;
 mod weights;
 
 pub use config::{Scale, YoloWorldConfig};
-pub use decode::Detection;
+pub use decode::{Detection, Place, bounds_of, places};
 pub use detector::{DetectError, Settings, YoloWorld};
+pub use head::DISTANCES;
+pub use letterbox::Letterbox;
 pub use network::{Network, Predictions};
 pub use text::{Projected, TextEncoder, TextError};
 pub use vocabulary::Vocabulary;
-pub use weights::{LoadError, renamed};
+pub use weights::{LoadError, renamed, written};

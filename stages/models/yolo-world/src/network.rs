@@ -8,6 +8,7 @@ use crate::block::{C2f, Sppf};
 use crate::config::YoloWorldConfig;
 use crate::convolution::Conv;
 use crate::head::WorldDetect;
+use crate::normalisation::BatchNorm;
 
 /// Pixels between two places, at each level.
 pub(crate) const STRIDES: [usize; 3] = [8, 16, 32];
@@ -48,10 +49,12 @@ impl Network {
     pub(crate) fn new(config: &YoloWorldConfig, device: &Device) -> Self {
         let [c2, c4, c8, c16, c32] = [64, 128, 256, 512, 1024].map(|of| config.channels(of));
         let (few, many) = (config.repeats(3), config.repeats(6));
+        let (classes, texts) = (config.classes_at_build, config.text_width);
         let down = |from, to| Conv::new([from, to], 3, 2, device);
         let stage = |channels, count| C2f::new([channels; 2], count, device);
-        let neck =
-            |from, to, heads| C2fAttention::new([from, to], few, config.heads(heads), device);
+        let neck = |from, to, heads| {
+            C2fAttention::new([from, to], few, config.heads(heads), texts, device)
+        };
         Self {
             down_2: down(3, c2),
             down_4: down(c2, c4),
@@ -69,40 +72,89 @@ impl Network {
             out_16: neck(c8 + c16, c16, 8),
             lower_32: down(c16, c16),
             out_32: neck(c16 + c32, c32, 16),
-            detect: WorldDetect::new([c8, c16, c32], config.classes_at_build, device),
+            detect: WorldDetect::new([c8, c16, c32], classes, texts, device),
         }
     }
 
     /// The same network with normalisations folded into convolutions: what is quick to run, and no longer what files
-    /// hold.
+    /// hold. A network in training stays as it is.
     #[must_use]
-    pub fn fold(self) -> Self {
-        Self {
-            down_2: self.down_2.fold(),
-            down_4: self.down_4.fold(),
-            stage_4: self.stage_4.fold(),
-            down_8: self.down_8.fold(),
-            stage_8: self.stage_8.fold(),
-            down_16: self.down_16.fold(),
-            stage_16: self.stage_16.fold(),
-            down_32: self.down_32.fold(),
-            stage_32: self.stage_32.fold(),
-            pool: self.pool.fold(),
-            neck_16: self.neck_16.fold(),
-            neck_8: self.neck_8.fold(),
-            lower_16: self.lower_16.fold(),
-            out_16: self.out_16.fold(),
-            lower_32: self.lower_32.fold(),
-            out_32: self.out_32.fold(),
-            detect: self.detect.fold(),
-        }
+    pub fn fold(mut self) -> Self {
+        self.convolutions().for_each(Conv::fold);
+        self
     }
 
-    /// Texts as this network sees them.
+    /// The same network in training: it normalises by the statistics of the batch that it sees, and has no parameters that
+    /// say those of all images.
+    #[must_use]
+    pub fn in_training(mut self) -> Self {
+        self.each_norm(BatchNorm::forget);
+        self
+    }
+
+    /// The same network after training: it normalises by the mean over these batches of their means and variances ("precise
+    /// BN", Wu and Johnson, 2021, arXiv 2105.07576), each seen as in training.
     ///
     /// # Shapes
-    /// `texts`: `[classes, 512]`.
-    pub(crate) fn vocabulary(&self, texts: &Tensor<2>) -> Vocabulary {
+    /// Of each batch the images, as for [`forward`](Self::forward), and the texts, as for
+    /// [`vocabulary`](Self::vocabulary).
+    #[must_use]
+    pub fn with_statistics_of(
+        mut self,
+        batches: impl IntoIterator<Item = (Tensor<4>, Tensor<2>)>,
+    ) -> Self {
+        self.each_norm(BatchNorm::gather);
+        for (pixels, texts) in batches {
+            let vocabulary = self.vocabulary(&texts);
+            self.forward(pixels, &vocabulary);
+        }
+        self.each_norm(BatchNorm::conclude);
+        self
+    }
+
+    fn each_norm(&mut self, act: fn(&mut BatchNorm)) {
+        self.convolutions().filter_map(Conv::norm).for_each(act);
+        self.detect.norms().for_each(act);
+    }
+
+    fn convolutions(&mut self) -> impl Iterator<Item = &mut Conv> {
+        let single = [
+            &mut self.down_2,
+            &mut self.down_4,
+            &mut self.down_8,
+            &mut self.down_16,
+            &mut self.down_32,
+            &mut self.lower_16,
+            &mut self.lower_32,
+        ];
+        let stages = [
+            &mut self.stage_4,
+            &mut self.stage_8,
+            &mut self.stage_16,
+            &mut self.stage_32,
+        ];
+        let necks = [
+            &mut self.neck_16,
+            &mut self.neck_8,
+            &mut self.out_16,
+            &mut self.out_32,
+        ];
+        let stages = stages.into_iter().flat_map(C2f::convolutions);
+        let necks = necks.into_iter().flat_map(C2fAttention::convolutions);
+        let ends = self.pool.convolutions().chain(self.detect.convolutions());
+        single.into_iter().chain(stages).chain(necks).chain(ends)
+    }
+
+    /// Numbers of a text's features that it takes.
+    pub(crate) fn text_width(&self) -> usize {
+        self.detect.text_width()
+    }
+
+    /// Texts as this network sees them: made anew whenever its numbers change.
+    ///
+    /// # Shapes
+    /// `texts`: `[classes, text_width]`, one class at least.
+    pub fn vocabulary(&self, texts: &Tensor<2>) -> Vocabulary {
         let necks = [&self.neck_16, &self.neck_8, &self.out_16, &self.out_32];
         Vocabulary {
             classes: texts.dims()[0],
@@ -146,7 +198,7 @@ impl Network {
         let levels = [out_8, out_16, out_32].into_iter().enumerate();
         let levels = levels.map(|(level, features)| {
             self.detect
-                .forward(level, features, &vocabulary.classifiers[level])
+                .forward(level, features, &vocabulary.classifiers)
         });
         let (boxes, scores) = levels.map(|[boxes, scores]| (boxes, scores)).unzip();
         Predictions {

@@ -1,4 +1,4 @@
-//! The text encoder: CLIP ViT-B/32's, which the detector was trained with.
+//! The text encoder: that of CLIP which the detector was trained with, ViT-B/32 in published ones.
 
 use std::path::Path;
 
@@ -9,7 +9,6 @@ use ccsr_nn::ops::linear;
 use ccsr_nn::{Checkpoint, read_config};
 use serde::Deserialize;
 
-use crate::config::TEXT_WIDTH;
 use crate::weights::{LoadError, STEMS};
 
 /// Texts that go through the encoder at once.
@@ -25,14 +24,6 @@ pub enum TextError {
     /// The tokenizer, or a name that it does not take.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
-    /// Another encoder than the detector's.
-    #[error(
-        "expected a text encoder with features of {TEXT_WIDTH} numbers, as CLIP ViT-B/32 has, found {found}"
-    )]
-    Width {
-        /// Numbers of its features.
-        found: usize,
-    },
 }
 
 /// `config.json`: of a text tower, or of both towers.
@@ -67,9 +58,6 @@ impl TextEncoder {
             None => read_config(&path).map_err(LoadError::from)?,
         };
         let width = towers.projection_dim.unwrap_or(config.projection_dim);
-        if width != TEXT_WIDTH {
-            return Err(TextError::Width { found: width });
-        }
         let tokenizer = Tokenizer::open(folder, config.max_position_embeddings)?;
         let weights = Checkpoint::open(folder, &STEMS).and_then(|weights| weights.rename(renamed));
         let model = Projected {
@@ -91,10 +79,15 @@ impl TextEncoder {
         &self.model
     }
 
+    /// Numbers of a text's features.
+    pub fn width(&self) -> usize {
+        self.model.text_projection.weight.dims()[1]
+    }
+
     /// Features of names, each of length 1. A name stands for itself: nothing is put around it.
     ///
     /// # Shapes
-    /// `[names, 512]`.
+    /// `[names, width]`.
     pub fn features<S: AsRef<str>>(&self, names: &[S]) -> Result<Tensor<2>, TextError> {
         let tokenise = |name: &S| Ok(self.tokenizer.tokenise(name.as_ref(), Padding::Zero)?.ids);
         let ids: Vec<Vec<i64>> = names
@@ -102,7 +95,7 @@ impl TextEncoder {
             .map(tokenise)
             .collect::<Result<_, TextError>>()?;
         if ids.is_empty() {
-            return Ok(Tensor::zeros([0, TEXT_WIDTH], &self.device));
+            return Ok(Tensor::zeros([0, self.width()], &self.device));
         }
         let encoded = ids.chunks(TOGETHER).map(|ids| self.encode(ids));
         Ok(Tensor::cat(encoded.collect(), 0))

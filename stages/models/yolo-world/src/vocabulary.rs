@@ -1,7 +1,8 @@
 //! Classes as a network sees them.
 
-use burn::nn::conv::Conv2d;
 use burn::prelude::*;
+
+use crate::head::Classifiers;
 
 /// Names that images are searched for, as a network sees them: made once by
 /// [`YoloWorld::vocabulary`](crate::YoloWorld::vocabulary), and good for that network alone.
@@ -10,8 +11,7 @@ pub struct Vocabulary {
     pub(crate) classes: usize,
     /// What the names mean to each block of the neck, `[1, heads, classes, head_dim]`.
     pub(crate) guides: [Tensor<4>; 4],
-    /// The last layer of the branch of classes, a level each.
-    pub(crate) classifiers: Vec<Conv2d>,
+    pub(crate) classifiers: Classifiers,
 }
 
 impl Vocabulary {

@@ -77,8 +77,20 @@ pub fn renamed(name: &str) -> Option<String> {
     Some(known.unwrap_or_else(|| name.to_owned()))
 }
 
+/// What files call a parameter of ours: [`renamed`] the other way.
+pub fn written(name: &str) -> String {
+    let known = name.split_once('.').and_then(|(layer, rest)| {
+        let (theirs, _) = LAYERS.iter().find(|(_, ours)| *ours == layer)?;
+        Some(format!("model.{theirs}.{rest}"))
+    });
+    known.unwrap_or_else(|| name.to_owned())
+}
+
 /// Loads a network from a folder, as files have it.
-pub(crate) fn load(folder: &Path, device: &Device) -> Result<Network, LoadError> {
+pub(crate) fn load(
+    folder: &Path,
+    device: &Device,
+) -> Result<(Network, YoloWorldConfig), LoadError> {
     let weights = Checkpoint::open(folder, &STEMS)?;
     if weights
         .shapes()
@@ -97,7 +109,8 @@ pub(crate) fn load(folder: &Path, device: &Device) -> Result<Network, LoadError>
             why,
         })?
     };
-    Ok(weights.rename(renamed)?.load(config.init(device))?)
+    let network = weights.rename(renamed)?.load(config.init(device))?;
+    Ok((network, config))
 }
 
 /// The published size that weights have, by their first convolution.

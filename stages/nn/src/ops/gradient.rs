@@ -3,7 +3,7 @@
 //! On the CPU our kernels go back, too (`cpu`); on other backends, and where a kernel does not take the
 //! numbers, the graph goes through the primitives that an operation is composed of.
 
-mod cpu;
+pub(super) mod cpu;
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -13,7 +13,7 @@ use super::composed;
 use super::extension::Kernels;
 
 /// A tensor in a graph.
-type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
+pub(super) type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
 /// How a backend takes part in a graph: by primitives, if it says nothing.
 pub(super) trait Differentiable: Kernels + Sized {

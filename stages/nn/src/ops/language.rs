@@ -1,15 +1,16 @@
 //! The operations of language models as an extension of Burn's backends, and their bodies on the CPU.
 //!
-//! Their default bodies, of Burn's primitives, are right on every backend and go backward. Those that are `default` to
+//! Their default bodies, of Burn's primitives, are right on every backend and go backward; on the CPU our kernels do
+//! (`gradient`). Those that are `default` to
 //! fusion are fused by Burn on cards; the others reach the bodies there as they are (`cube`).
 
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
+mod gradient;
 
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Autodiff, Backend, Flex, TensorMetadata as _, backend_extension};
+use burn::backend::{Backend, Flex, TensorMetadata as _, backend_extension};
 #[cfg(feature = "gpu")]
 use burn::prelude::Shape;
 use ccsr_kernels::attention::Layout;
@@ -42,6 +43,16 @@ pub(super) trait LanguageKernels: Backend {
         composed::rms_norm::<Self>(input, gamma, epsilon)
     }
 
+    #[fusion(dtype = input, shape = input)]
+    fn ccsr_layer_norm(
+        input: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::layer_norm::<Self>(input, gamma, beta, epsilon)
+    }
+
     #[fusion(default)]
     fn ccsr_swiglu(gates: FloatTensor<Self>, values: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::swiglu::<Self>(gates, values)
@@ -54,6 +65,11 @@ pub(super) trait LanguageKernels: Backend {
         sin: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         composed::rotate::<Self>(&input, cos, sin)
+    }
+
+    #[fusion(default)]
+    fn ccsr_gather_rows(input: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
+        Self::float_select(input, 0, index)
     }
 
     #[fusion(default)]
@@ -119,8 +135,6 @@ fn form_of(inputs: usize, outputs: usize, group: usize, eight: bool, zero: usize
     Form::new(inputs, outputs, group, width, offset).expect("it comes from a form")
 }
 
-impl<B: LanguageKernels, C: CheckpointStrategy> LanguageKernels for Autodiff<B, C> {}
-
 impl LanguageKernels for Flex {
     fn ccsr_rms_norm(input: Flat, gamma: Flat, epsilon: f64) -> Flat {
         if !single(&[&input, &gamma]) {
@@ -130,6 +144,17 @@ impl LanguageKernels for Flex {
         let gamma = gamma.storage::<f32>();
         mapped(&input, |numbers, out| {
             layer_norm::rms_norm(numbers, gamma, epsilon, out);
+        })
+    }
+
+    fn ccsr_layer_norm(input: Flat, gamma: Flat, beta: Flat, epsilon: f64) -> Flat {
+        if !single(&[&input, &gamma, &beta]) {
+            return composed::layer_norm::<Self>(input, gamma, beta, epsilon);
+        }
+        let (gamma, beta) = (gamma.to_contiguous(), beta.to_contiguous());
+        let (gamma, beta) = (gamma.storage::<f32>(), beta.storage::<f32>());
+        mapped(&input, |numbers, out| {
+            layer_norm::layer_norm(numbers, gamma, beta, epsilon, out);
         })
     }
 

@@ -5,10 +5,16 @@
     reason = "a test that cannot go on says where it stopped"
 )]
 
+mod contrastive;
+mod diffusion;
+mod language;
+mod witness;
+
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
 use ccsr_clip::load_text;
+use ccsr_nn::Row;
 use ccsr_nn::golden::Golden;
 use ccsr_sampling::{NoiseSchedule, SchedulerConfig};
 use ccsr_stable_diffusion::load_unet;
@@ -114,6 +120,47 @@ fn near(found: &[f32], expected: &[f32], tolerance: f64, what: &str) {
         .map(|(a, b)| f64::from((a - b).abs()));
     let error = errors.fold(0.0, f64::max) / largest;
     assert!(error <= tolerance, "{what} is off by {error}");
+}
+
+/// That all numbers of a network's row are those of PyTorch, which says them by the parameter's name, with their shape. Errors
+/// are relative to a parameter's largest number, or to a hundredth of the largest of all: what is 0 but for rounding (the
+/// gradient of a key's bias) has no first digit.
+#[track_caller]
+fn are_near(
+    row: &Row,
+    found: &[f32],
+    tolerance: f64,
+    theirs: impl Fn(&str) -> (Vec<f32>, Vec<usize>),
+) {
+    let largest = |numbers: &[f32]| {
+        numbers
+            .iter()
+            .fold(0.0_f32, |most, number| most.max(number.abs()))
+    };
+    let (floor, mut rest) = (largest(found) * 1e-2, found);
+    for parameter in row.parameters() {
+        let (own, after) = rest.split_at(parameter.len());
+        rest = after;
+        let (mut theirs, shape) = theirs(&parameter.name);
+        if parameter.is_linear {
+            let (outputs, inputs) = (shape[0], shape[1]);
+            let turned = (0..inputs)
+                .flat_map(|input| (0..outputs).map(move |output| output * inputs + input));
+            theirs = turned.map(|place| theirs[place]).collect();
+        }
+        let scale = largest(&theirs).max(floor);
+        let apart = own
+            .iter()
+            .zip(&theirs)
+            .map(|(own, theirs)| (own - theirs).abs());
+        let error = f64::from(apart.fold(0.0, f32::max) / scale);
+        assert!(
+            own.len() == theirs.len() && error <= tolerance,
+            "{} is off by {error}",
+            parameter.name
+        );
+    }
+    assert!(rest.is_empty());
 }
 
 #[test]

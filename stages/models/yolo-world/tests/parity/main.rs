@@ -6,13 +6,14 @@
 )]
 
 mod formula;
+mod numbers;
 mod refused;
 mod texts;
 
 use burn::prelude::*;
 use ccsr_nn::golden::{Golden, error};
 use ccsr_nn::keys_of;
-use ccsr_yolo_world::{Detection, Scale, Settings, YoloWorld, YoloWorldConfig, renamed};
+use ccsr_yolo_world::{Detection, Scale, Settings, YoloWorld, YoloWorldConfig, renamed, written};
 use image::RgbImage;
 
 use self::formula::{picture, texts, write_checkpoint};
@@ -239,6 +240,7 @@ fn the_published_checkpoint_maps_completely() {
             continue;
         };
         assert_eq!(network.get(&ours), Some(&shape), "{name}");
+        assert_eq!(written(&ours), name);
         used += 1;
     }
     assert_eq!(used, network.len());

@@ -60,6 +60,14 @@ fn broken_checkpoints_are_errors_that_name_what_is_wrong() {
             r#"{"model_type": "yolo-world-v2", "scale": "s", "max_channels": 0}"#,
             "max_channels",
         ),
+        (
+            r#"{"model_type": "yolo-world-v2", "scale": "s", "text_width": 0}"#,
+            "text_width",
+        ),
+        (
+            r#"{"model_type": "yolo-world-v2", "scale": "s", "image_size": 100}"#,
+            "expected `image_size` to be a multiple of 32",
+        ),
         // A larger network than the weights are of.
         (
             r#"{"model_type": "yolo-world-v2", "scale": "s"}"#,

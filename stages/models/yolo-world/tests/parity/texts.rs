@@ -156,7 +156,7 @@ fn other_encoders_are_refused() {
     };
     let large = says(&CONFIG.replace("512", "768"));
     assert!(
-        large.contains("expected a text encoder with features of 512 numbers"),
+        large.contains("`text_projection.weight` does not fit"),
         "{large}"
     );
     let deep = says(&CONFIG.replace("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4"));

@@ -24,7 +24,9 @@ use crate::ops::composed;
 use crate::ops::extension::{self as kernels, Flat, Kernels, made, mapped, single};
 
 /// What was kept of an operation's forward, and how to go back through it.
-trait Rule<const N: usize>: Clone + Debug + Send + 'static {
+pub(in crate::ops) trait Rule<const N: usize>:
+    Clone + Debug + Send + 'static
+{
     /// The gradients of the inputs that are wanted, from that of the result.
     fn gradients(self, grad: Flat, wanted: [bool; N]) -> [Option<Flat>; N];
 }
@@ -49,7 +51,7 @@ impl<R: Rule<N>, const N: usize> Backward<Flex, N> for Back<R> {
 }
 
 /// The result of an operation, with its rule in the graph if somebody wants gradients.
-fn recorded<C: CheckpointStrategy, R: Rule<N>, const N: usize>(
+pub(in crate::ops) fn recorded<C: CheckpointStrategy, R: Rule<N>, const N: usize>(
     nodes: [NodeGuard; N],
     out: Flat,
     rule: R,
@@ -156,6 +158,28 @@ struct Attend {
     attention: Attention<'static>,
     out: Flat,
     log_sums: Vec<f32>,
+}
+
+/// Attention in the graph, causal by an offset as [`Attention::causal`] has it.
+pub(in crate::ops) fn attend<C: CheckpointStrategy>(
+    inputs: [Tracked<Flex, C>; 3],
+    causal: Option<usize>,
+) -> Tracked<Flex, C> {
+    let (inputs, nodes) = parts::<C>(inputs);
+    let inputs = inputs.map(kernels::rows_side_by_side);
+    let attention = Attention {
+        causal,
+        ..kernels::attention_of(&inputs, false)
+    };
+    let mut log_sums = vec![0.0; attention.batch * attention.heads * attention.queries];
+    let out = kernels::attended(&attention, &inputs, Some(&mut log_sums));
+    let rule = Attend {
+        inputs,
+        attention,
+        out: out.clone(),
+        log_sums,
+    };
+    recorded::<C, _, 3>(nodes, out, rule)
 }
 
 impl Rule<3> for Attend {
@@ -416,18 +440,7 @@ impl Differentiable for Flex {
             let [queries, keys, values] = inputs;
             return composed::attend::<Autodiff<Self, C>>(queries, keys, values, causal);
         }
-        let (inputs, nodes) = parts::<C>(inputs);
-        let inputs = inputs.map(kernels::rows_side_by_side);
-        let attention = kernels::attention_of(&inputs, causal);
-        let mut log_sums = vec![0.0; attention.batch * attention.heads * attention.queries];
-        let out = kernels::attended(&attention, &inputs, Some(&mut log_sums));
-        let rule = Attend {
-            inputs,
-            attention,
-            out: out.clone(),
-            log_sums,
-        };
-        recorded::<C, _, 3>(nodes, out, rule)
+        attend::<C>(inputs, causal.then_some(0))
     }
 
     fn tracked_linear<C: CheckpointStrategy>(inputs: [Tracked<Self, C>; 3]) -> Tracked<Self, C> {

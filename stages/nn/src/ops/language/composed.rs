@@ -20,13 +20,38 @@ pub(super) fn rms_norm<B: Backend>(
     // Sums of squares of half precision would overflow.
     let [input, gamma] = [input, gamma].map(|of| cast::<B>(of, DType::F32));
     let last = input.shape().num_dims() - 1;
+    let normal = over_root::<B>(input, epsilon);
+    cast::<B>(B::float_mul(normal, a_row::<B>(gamma, last)), dtype)
+}
+
+pub(super) fn layer_norm<B: Backend>(
+    input: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    epsilon: f64,
+) -> FloatTensor<B> {
+    let dtype = input.dtype();
+    let [input, gamma, beta] = [input, gamma, beta].map(|of| cast::<B>(of, DType::F32));
+    let last = input.shape().num_dims() - 1;
+    let mean = B::float_mean_dim(input.clone(), last);
+    let normal = over_root::<B>(B::float_sub(input, mean), epsilon);
+    let scaled = B::float_mul(normal, a_row::<B>(gamma, last));
+    cast::<B>(B::float_add(scaled, a_row::<B>(beta, last)), dtype)
+}
+
+/// The numbers of each row over the root of the mean of their squares.
+fn over_root<B: Backend>(input: FloatTensor<B>, epsilon: f64) -> FloatTensor<B> {
+    let last = input.shape().num_dims() - 1;
     let square = B::float_mul(input.clone(), input.clone());
     let mean = B::float_add_scalar(B::float_mean_dim(square, last), epsilon.into());
-    let normal = B::float_div(input, B::float_sqrt(mean));
-    let mut row = vec![1; last];
-    row.push(gamma.shape()[0]);
-    let gamma = B::float_reshape(gamma, Shape::from(row));
-    cast::<B>(B::float_mul(normal, gamma), dtype)
+    B::float_div(input, B::float_sqrt(mean))
+}
+
+/// Numbers as the row of a tensor with so many dimensions before.
+fn a_row<B: Backend>(numbers: FloatTensor<B>, before: usize) -> FloatTensor<B> {
+    let mut row = vec![1; before];
+    row.push(numbers.shape()[0]);
+    B::float_reshape(numbers, Shape::from(row))
 }
 
 pub(super) fn swiglu<B: Backend>(gates: FloatTensor<B>, values: FloatTensor<B>) -> FloatTensor<B> {
@@ -124,4 +149,57 @@ pub(super) fn packed_linear<B: Backend>(
     let weights = B::float_reshape(weights, Shape::from([blocks * BLOCK, inputs]));
     let weights = B::float_slice(weights, &[(0..outputs).into(), Slice::full()]);
     B::float_matmul(input, B::float_swap_dims(weights, 0, 1))
+}
+
+/// On the CPU the kernels take single precision; other backends and their graphs have these.
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+
+    use super::super::LanguageKernels;
+    use super::*;
+
+    type Flat = FloatTensor<Flex>;
+
+    fn numbers(shape: &[usize], seed: usize) -> Flat {
+        let count = shape.iter().product::<usize>();
+        let numbers = (0..count).map(|at| ((at * 7 + seed * 13) as f32 * 0.37).sin() * 3.0);
+        Flat::from_data(TensorData::new(numbers.collect::<Vec<_>>(), shape.to_vec()))
+    }
+
+    #[track_caller]
+    fn alike(found: Flat, expected: Flat) {
+        let [found, expected] = [found, expected].map(|of| {
+            let data = of.into_data();
+            data.try_to_vec::<f32>()
+                .expect("both are of single precision")
+        });
+        let apart = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+        assert_eq!(found.len(), expected.len());
+        assert!(apart.fold(0.0, f32::max) < 2e-5);
+    }
+
+    #[test]
+    fn primitives_compute_what_kernels_do() {
+        let (input, gamma) = (numbers(&[3, 5, 24], 1), numbers(&[24], 2));
+        alike(
+            rms_norm::<Flex>(input.clone(), gamma.clone(), 1e-5),
+            Flex::ccsr_rms_norm(input.clone(), gamma.clone(), 1e-5),
+        );
+        let beta = numbers(&[24], 6);
+        alike(
+            layer_norm::<Flex>(input.clone(), gamma.clone(), beta.clone(), 1e-5),
+            Flex::ccsr_layer_norm(input.clone(), gamma, beta, 1e-5),
+        );
+        let values = numbers(&[3, 5, 24], 3);
+        alike(
+            swiglu::<Flex>(input.clone(), values.clone()),
+            Flex::ccsr_swiglu(input.clone(), values),
+        );
+        let (cos, sin) = (numbers(&[3, 12], 4), numbers(&[3, 12], 5));
+        alike(
+            rotate::<Flex>(&input, cos.clone(), sin.clone()),
+            Flex::ccsr_rotate(input, cos, sin),
+        );
+    }
 }

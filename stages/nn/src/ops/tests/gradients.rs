@@ -111,6 +111,135 @@ fn of_attention() {
 }
 
 #[test]
+fn of_norms_by_the_root_of_the_mean_square() {
+    let (input, gamma) = (leaf([3, 70, 24]), leaf([24]));
+    let theirs = |x: Tensor<3>, gamma: Tensor<1>| {
+        let mean = x.clone().square().mean_dim(2).add_scalar(1e-5);
+        x / mean.sqrt() * gamma.reshape([1, 1, 24])
+    };
+    let turned = |input: Tensor<3>| input.swap_dims(0, 1);
+    assert_alike(
+        &input,
+        |x| rms_norm(turned(x), gamma.clone(), 1e-5),
+        |x| theirs(turned(x), gamma.clone()),
+    );
+    assert_alike(
+        &gamma,
+        |gamma| rms_norm(turned(input.clone()), gamma, 1e-5),
+        |gamma| theirs(turned(input.clone()), gamma),
+    );
+}
+
+#[test]
+fn of_layer_norms() {
+    let (input, gamma, beta) = (leaf([3, 70, 24]), leaf([24]), leaf([24]));
+    let theirs = |x: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>| {
+        let (variance, mean) = x.clone().var_mean_bias(2);
+        let normal = (x - mean) / variance.add_scalar(1e-5).sqrt();
+        normal * gamma.reshape([1, 1, 24]) + beta.reshape([1, 1, 24])
+    };
+    let turned = |input: Tensor<3>| input.swap_dims(0, 1);
+    assert_alike(
+        &input,
+        |x| layer_norm(turned(x), gamma.clone(), beta.clone(), 1e-5),
+        |x| theirs(turned(x), gamma.clone(), beta.clone()),
+    );
+    assert_alike(
+        &gamma,
+        |gamma| layer_norm(input.clone(), gamma, beta.clone(), 1e-5),
+        |gamma| theirs(input.clone(), gamma, beta.clone()),
+    );
+    assert_alike(
+        &beta,
+        |beta| layer_norm(input.clone(), gamma.clone(), beta, 1e-5),
+        |beta| theirs(input.clone(), gamma.clone(), beta),
+    );
+}
+
+#[test]
+fn of_gated_units() {
+    let (gates, values) = (leaf([5, 30]), leaf([30, 5]));
+    let theirs = |gates, values| activation::silu(gates) * values;
+    assert_alike(
+        &gates,
+        |gates| swiglu(gates, values.clone().transpose()),
+        |gates| theirs(gates, values.clone().transpose()),
+    );
+    assert_alike(
+        &values,
+        |values| swiglu(gates.clone().transpose(), values),
+        |values| theirs(gates.clone().transpose(), values),
+    );
+}
+
+#[test]
+fn of_rotations() {
+    let (input, angles) = (leaf([5, 7, 12]), random([7, 6]));
+    let angles = Tensor::from_data(angles.into_data(), &device());
+    let (cos, sin) = (angles.clone().cos(), angles.sin());
+    let theirs = |x: Tensor<3>| {
+        let [cos, sin] = [&cos, &sin].map(|of| of.clone().reshape([7, 1, 6]));
+        let parts = x.chunk(2, 2);
+        let (a, b) = (parts[0].clone(), parts[1].clone());
+        let first = a.clone() * cos.clone() - b.clone() * sin.clone();
+        Tensor::cat(vec![first, b * cos + a * sin], 2)
+    };
+    let turned = |input: Tensor<3>| input.swap_dims(0, 1);
+    assert_alike(
+        &input,
+        |x| rotate(turned(x), cos.clone(), sin.clone()),
+        |x| theirs(turned(x)),
+    );
+}
+
+#[test]
+fn of_gathered_rows() {
+    let input = leaf([5, 3, 4]);
+    let index = Tensor::<1, Int>::from_data([4_i64, 0, 0, 2, 4, 4, 1], &device());
+    let turned = |input: Tensor<3>| input.swap_dims(1, 2);
+    assert_alike(
+        &input,
+        |x| gather_rows(turned(x), index.clone()),
+        |x| turned(x).select(0, index.clone()),
+    );
+}
+
+/// Grouped heads: beside attention whose keys and values are repeated and whose mask is written out.
+#[test]
+fn of_attention_after_a_beginning() {
+    for (first, before, rows) in [(0, 0, 9), (0, 7, 40), (3, 2, 5)] {
+        let queries = leaf([2, 6, rows, 8]);
+        let keys = |count| [(); 2].map(|()| leaf([2, 2, count, 8]));
+        let (first_inputs, own) = (keys(first), keys(before + rows));
+        let gradients = |result: Tensor<3>| {
+            let gradients = weighed(result).backward();
+            let inputs = own.iter().chain(first_inputs.iter().filter(|_| first > 0));
+            let found = inputs.chain([&queries]);
+            let found = found.map(|input| input.grad(&gradients).unwrap());
+            found.collect::<Vec<_>>()
+        };
+        let ours = attend_after(queries.clone(), first_inputs.clone(), own.clone());
+        let seen = first + before + rows;
+        let all = [0, 1].map(|index: usize| {
+            let parts = vec![first_inputs[index].clone(), own[index].clone()];
+            let all = Tensor::cat(parts, 2).reshape([2, 2, 1, seen, 8]);
+            all.repeat_dim(2, 3).reshape([2, 6, seen, 8])
+        });
+        let [keys, values] = all;
+        let scores = queries.clone().matmul(keys.transpose()) / 8_f32.sqrt();
+        let hidden = Tensor::<2, Bool>::tril_mask([rows, seen], (seen - rows) as i64, &device());
+        let scores = scores.mask_fill(hidden.unsqueeze(), f32::NEG_INFINITY);
+        let joined = activation::softmax(scores, 3)
+            .matmul(values)
+            .swap_dims(1, 2);
+        let expected = gradients(joined.reshape([2, rows, 48]));
+        for (ours, expected) in gradients(ours).into_iter().zip(expected) {
+            assert_near(ours, expected, 5e-5);
+        }
+    }
+}
+
+#[test]
 fn of_linear_layers() {
     for bias in [true, false] {
         let layer = LinearConfig::new(9, 6).with_bias(bias).init(&device());

@@ -1,5 +1,5 @@
-//! The operations of language models: other bodies beside those of the CPU. Here these are of Burn's primitives, which
-//! gradients go through; `gpu::language` runs the same on a card.
+//! The operations of language models: other bodies beside those of the CPU. Here these are those of a graph, by kernels or
+//! of Burn's primitives; `gpu::language` runs the same on a card.
 
 use ccsr_kernels::packed::{Form, Offset, Width, from_codes};
 use half::f16;
@@ -9,8 +9,8 @@ use super::*;
 /// How far results may be from one another, of the largest.
 const BOUND: f32 = 2e-5;
 
-/// The primitives' device: their bodies are those that gradients need.
-fn primitives() -> Device {
+/// A device that keeps graphs.
+fn graph() -> Device {
     Device::flex().autodiff()
 }
 
@@ -207,35 +207,35 @@ pub(super) fn halves_through_kernels(device: &Device) {
 
 #[test]
 fn norms() {
-    norms_of_rows(&primitives());
+    norms_of_rows(&graph());
 }
 
 #[test]
 fn gated_units() {
-    swiglu_of_rows(&primitives());
+    swiglu_of_rows(&graph());
 }
 
 #[test]
 fn rotations() {
-    rotation_of_heads(&primitives());
+    rotation_of_heads(&graph());
 }
 
 #[test]
 fn attention() {
-    attention_after_what_is_shared(&primitives());
+    attention_after_what_is_shared(&graph());
 }
 
 #[test]
 fn linear_layers() {
-    linear_layers_of_few_rows(&primitives());
+    linear_layers_of_few_rows(&graph());
 }
 
 #[test]
 fn packed_linear_layers() {
-    packed_layers(&primitives());
+    packed_layers(&graph());
 }
 
 #[test]
 fn half_precision() {
-    halves_through_kernels(&primitives());
+    halves_through_kernels(&graph());
 }

@@ -1,0 +1,298 @@
+//! `train.detector`: a YOLO-World, from nothing, of pictures whose boxes are known.
+//!
+//! The text tower of a CLIP that is there already embeds the words. Each step is searched for words of its own, some of
+//! which are to be seen in none of its pictures, and a box whose word is not among them is nothing to be found: so the
+//! detector learns to find what it is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn::prelude::*;
+use ccsr_nn::Row;
+use ccsr_sampling::noise::Noise;
+use ccsr_stage::{
+    Blobs, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, StageError, Value,
+};
+use ccsr_training::{DetectionBatch, DetectionTrainer, Gradient, LabelledBox, initial};
+use ccsr_yolo_world::{Letterbox, Scale, TextEncoder, YoloWorldConfig, written};
+use image::imageops;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::failed;
+use crate::pretraining::{
+    File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
+    model_value, source,
+};
+use crate::range::within;
+
+/// Images that statistics are measured on, and how many are seen at once.
+const MEASURED: (u64, usize) = (64, 32);
+/// How often a step is searched for all words, and how often for a word that nothing shows where it is not.
+const SHARES: [f64; 2] = [0.5, 0.5];
+
+/// Parameters of `train.detector`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How it is trained.
+    pub training: Training,
+    /// The longer side that pictures are scaled to, in pixels: a multiple of 32.
+    pub side: u32,
+    /// How many blocks there are in a row, as a factor of what YOLO-World's large size has.
+    pub depth: f64,
+    /// How many channels there are, as a factor of what the large size has.
+    pub width: f64,
+    /// The most channels, before `width`.
+    pub max_channels: u32,
+    /// Words beside those of the boxes, which no picture shows.
+    pub absent: Vec<String>,
+    /// Whether every other picture is seen in a mirror.
+    pub mirror: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            training: Training {
+                batch: 16,
+                ..Training::default()
+            },
+            side: 64,
+            depth: 0.33,
+            width: 0.1875,
+            max_channels: 512,
+            absent: vec![" ".to_owned()],
+            mirror: true,
+        }
+    }
+}
+
+impl Params {
+    /// The network, which was built for so many words, whose features are so wide.
+    fn config(&self, words: usize, text_width: usize) -> YoloWorldConfig {
+        let mut config = YoloWorldConfig::of(Scale::S);
+        (config.depth, config.width) = (self.depth, self.width);
+        config.max_channels = self.max_channels as usize;
+        (config.classes_at_build, config.text_width) = (words, text_width);
+        config.image_size = self.side as usize;
+        config
+    }
+}
+
+/// What is trained.
+pub(crate) struct Searcher {
+    trainer: DetectionTrainer,
+    config: YoloWorldConfig,
+    pictures: Pictures,
+    /// Of each picture.
+    boxes: Vec<Vec<LabelledBox>>,
+    /// Of each word, those of boxes first.
+    features: Tensor<2>,
+    /// How many words boxes have.
+    labels: usize,
+    mirror: bool,
+    device: Device,
+}
+
+/// A row of the boxes.
+type Boxed = (Value, String, f64, f64, f64, f64);
+
+impl Recipe for Params {
+    const NAME: &'static str = "train.detector";
+    const SUMMARY: &'static str =
+        "Trains a YOLO-World on pictures whose boxes are known, with a CLIP's words.";
+    const REVISION: u32 = 1;
+    type Learner = Searcher;
+
+    fn training(&self) -> &Training {
+        &self.training
+    }
+
+    fn misfits(&self) -> Misfits {
+        let mut misfits = within("side", self.side, &(32..=4096), " pixels");
+        if !self.side.is_multiple_of(32) {
+            let message = format!("`side: {}` is no multiple of 32", self.side);
+            misfits.add(Misfit::new(["side"], message));
+        }
+        if misfits.is_empty()
+            && let Err(message) = self.config(1, 1).check()
+        {
+            misfits.add(Misfit::new(["width"], message));
+        }
+        misfits
+    }
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let mut boxes = vec![("image", ColumnType::Image), ("label", ColumnType::Text)];
+        boxes.extend(["x0", "y0", "x1", "y1"].map(|edge| (edge, ColumnType::Float)));
+        vec![
+            InputPort::new("scenes", [("image", ColumnType::Image)]),
+            InputPort::new("boxes", boxes),
+            model_port("clip"),
+        ]
+    }
+
+    fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        let boxed = ["image", "label", "x0", "y0", "x1", "y1"];
+        Ok(Value::map([
+            ("scenes", examples(inputs.table("scenes")?, &["image"])?),
+            ("boxes", examples(inputs.table("boxes")?, &boxed)?),
+            ("clip", model_value(inputs, "clip")?),
+        ]))
+    }
+
+    fn learner(
+        &self,
+        material: &Value,
+        _: &Value,
+        blobs: &dyn Blobs,
+        device: &Device,
+    ) -> Result<Searcher, StageError> {
+        let part = |name: &str| material.get(name).unwrap_or(&Value::Null);
+        let images = list(part("scenes"))?.iter();
+        let images: Vec<Digest> = images
+            .filter_map(|row| row.as_list()?.first()?.as_blob())
+            .collect();
+        let pictures = Pictures::read(&images, blobs)?;
+        let rows = list(part("boxes"))?.iter().map(Value::read::<Boxed>);
+        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let labels: BTreeSet<&str> = rows.iter().map(|(_, label, ..)| label.as_str()).collect();
+        let mut words: Vec<&str> = labels.iter().copied().collect();
+        let absent = self.absent.iter().map(String::as_str);
+        words.extend(absent.filter(|word| !labels.contains(word)));
+        let clip = LaidOut::new(part("clip"), blobs)?;
+        let encoder = TextEncoder::load(clip.path(), device).map_err(failed)?;
+        let features = encoder.features(&words).map_err(failed)?;
+        let config = self.config(labels.len(), encoder.width());
+        let [width, height] = pictures.side().map(|side| side as usize);
+        let letterbox = Letterbox::new([width, height], config.image_size);
+        let mut by_image: BTreeMap<Digest, Vec<LabelledBox>> = BTreeMap::new();
+        for (image, label, x0, y0, x1, y1) in &rows {
+            let Some(image) = image.as_blob() else {
+                continue;
+            };
+            let bounds = [x0, y0, x1, y1].map(|edge| *edge as f32);
+            let found = LabelledBox {
+                class: labels
+                    .iter()
+                    .position(|known| known == label)
+                    .unwrap_or_default(),
+                bounds: letterbox.boxed(bounds),
+            };
+            let known = by_image.entry(image).or_default();
+            // Pictures that are the same have the same boxes.
+            if !known.contains(&found) {
+                known.push(found);
+            }
+        }
+        let boxes = images.iter();
+        let boxes = boxes.map(|image| by_image.get(image).cloned().unwrap_or_default());
+        Ok(Searcher {
+            trainer: DetectionTrainer::new(config.init(device), &device.clone().autodiff()),
+            config,
+            boxes: boxes.collect(),
+            pictures,
+            features,
+            labels: labels.len(),
+            mirror: self.mirror,
+            device: device.clone(),
+        })
+    }
+}
+
+impl Searcher {
+    /// Words that a step is searched for, by their numbers: all, or some.
+    fn words(&self, noise: &mut Noise) -> Vec<usize> {
+        let (labels, all) = (self.labels, self.features.dims()[0]);
+        let mut words: Vec<usize> = (0..labels).collect();
+        if noise.uniform() >= SHARES[0] {
+            for last in (1..labels).rev() {
+                words.swap(last, below(noise, last + 1));
+            }
+            words.truncate(1 + below(noise, labels));
+        }
+        let absent = (labels..all).filter(|_| noise.uniform() < SHARES[1]);
+        words.extend(absent);
+        words
+    }
+
+    /// Pictures, what is searched for in them, and what of it is where.
+    fn batch(&self, step: &Step) -> DetectionBatch {
+        let words = self.words(&mut step.noise("words"));
+        let mut mirrors = step.noise("mirrors");
+        let sides = self.pictures.side().map(|side| side as usize);
+        let letterbox = Letterbox::new(sides, self.config.image_size);
+        let [width, height] = letterbox.sides();
+        let examples = step.examples(self.pictures.len());
+        let mut pixels = vec![0.0; examples.len() * 3 * width * height];
+        let mut boxes = Vec::with_capacity(examples.len());
+        for (index, pixels) in examples
+            .iter()
+            .zip(pixels.chunks_exact_mut(3 * width * height))
+        {
+            let mut picture = self.pictures.get(*index);
+            let is_turned = self.mirror && mirrors.uniform() < 0.5;
+            if is_turned {
+                imageops::flip_horizontal_in_place(&mut picture);
+            }
+            letterbox.write(&picture, pixels);
+            let seen = self.boxes[*index].iter().filter_map(|found| {
+                let class = words.iter().position(|word| *word == found.class)?;
+                let [left, top, right, bottom] = found.bounds;
+                let (left, right) = if is_turned {
+                    (width as f32 - right, width as f32 - left)
+                } else {
+                    (left, right)
+                };
+                let bounds = [left, top, right, bottom];
+                Some(LabelledBox { class, bounds })
+            });
+            boxes.push(seen.collect());
+        }
+        let pixels = TensorData::new(pixels, [examples.len(), 3, height, width]);
+        let words: Vec<i64> = words.iter().map(|word| *word as i64).collect();
+        let words = Tensor::<1, Int>::from_data(words.as_slice(), &self.device);
+        DetectionBatch {
+            pixels: Tensor::from_data(pixels, &self.device),
+            texts: self.features.clone().select(0, words),
+            boxes,
+        }
+    }
+}
+
+impl Learner for Searcher {
+    fn row(&self) -> &Row {
+        self.trainer.row()
+    }
+
+    fn initial(&self, seed: u64) -> Result<Vec<f32>, StageError> {
+        let source = |index| source("initial", seed, index as u64);
+        Ok(initial(self.row(), DetectionTrainer::initial, source))
+    }
+
+    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+        Ok(self.trainer.gradient(numbers, &self.batch(step)))
+    }
+
+    fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {
+        let batches = (0..MEASURED.0).map(|number| {
+            let step = Step {
+                seed: 0,
+                number,
+                batch: MEASURED.1,
+            };
+            let batch = self.batch(&step);
+            (batch.pixels, batch.texts)
+        });
+        let network = self.trainer.finished(numbers, batches);
+        let weights = Row::of(&network).file(&Row::numbers(&network), written);
+        let config = serde_json::to_value(&self.config).map_err(failed)?;
+        Ok(vec![
+            ("config.json".to_owned(), File::from(&config)),
+            ("model.safetensors".to_owned(), File::from(weights)),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Training of tiny networks. That losses and gradients are right is shown in `ccsr-training`, beside diffusers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ccsr_stage::testing::{Folder, Lab, bind, check_kind, misfits, node};
+use ccsr_stage::{Roles, Table};
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::pretraining::Train;
+use crate::samples::{self, COLOURS, colours, column, files, laid_out, run};
+use crate::{png, registry};
+
+/// The small CLIP of the examples.
+fn clip(lab: &Lab) -> Arc<Table> {
+    let folder = "../../examples/stable_diffusion/clip";
+    samples::model(lab, &PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder))
+}
+
+/// An autoencoder of colours.
+fn autoencoder(lab: &Lab, steps: u32) -> Arc<Table> {
+    let with = json!({
+        "channels": [8, 8, 16],
+        "training": {"steps": steps, "batch": 4, "learning_rate": 0.005, "warmup": 5},
+    });
+    let ran = run(
+        lab,
+        "train.autoencoder",
+        &with,
+        &[("scenes", &colours(lab))],
+    )
+    .unwrap();
+    ran.table("model").clone()
+}
+
+fn with(training: &Json) -> Json {
+    json!({
+        "training": training,
+        "unet": {"channels": [16, 16], "layers": 1, "head": 8, "middle": true},
+    })
+}
+
+#[test]
+fn it_keeps_the_contract_of_a_stage() {
+    let lab = Lab::new(1);
+    let (scenes, autoencoder, clip) = (colours(&lab), autoencoder(&lab, 1), clip(&lab));
+    let training = json!({"steps": 3, "batch": 3, "checkpoint_every": 2, "warmup": 1, "ema": 0.9});
+    let tables = [
+        ("scenes", &scenes),
+        ("autoencoder", &autoencoder),
+        ("clip", &clip),
+    ];
+    let (with, roles) = (with(&training), Roles::default());
+    let ran = check_kind::<Train<Params>>(&with, &files(), &roles, &lab, &tables);
+    assert_eq!(column(ran.table("metrics"), "step"), json!([1, 2, 3]));
+    assert_eq!(
+        column(ran.table("model"), "file"),
+        json!([
+            "model_index.json",
+            "scheduler/scheduler_config.json",
+            "text_encoder/config.json",
+            "text_encoder/model.safetensors",
+            "tokenizer/merges.txt",
+            "tokenizer/special_tokens_map.json",
+            "tokenizer/vocab.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors",
+            "vae/config.json",
+            "vae/diffusion_pytorch_model.safetensors",
+        ])
+    );
+}
+
+/// What was trained draws, in its role, what it was shown.
+#[test]
+fn prompts_become_the_pictures_that_they_name() {
+    let lab = Lab::new(1);
+    let scenes = colours(&lab);
+    let tables = [
+        ("scenes", &scenes),
+        ("autoencoder", &autoencoder(&lab, 120)),
+        ("clip", &clip(&lab)),
+    ];
+    let training = json!({
+        "steps": 300, "batch": 8, "learning_rate": 0.01, "warmup": 10, "ema": 0.95
+    });
+    let ran = run(&lab, "train.diffusion", &with(&training), &tables).unwrap();
+    let folder = laid_out(&lab, ran.table("model"));
+    let weights = json!({"weights": folder.path()});
+    let roles = bind(&registry(), &[("drawer", "stable-diffusion", weights)]).unwrap();
+    let kind = registry().kind("image.generate").unwrap().build;
+    let with = json!({"candidates": 2, "size": 16, "steps": 8, "guidance": 2.0});
+    let stage = kind(Some(&node(&with)), &Folder("".into()), &roles).unwrap();
+    let ran = lab.run(stage.as_ref(), &[("prompts", &scenes)]).unwrap();
+    let images = ran.table("images");
+    for (index, row) in images.rows().enumerate() {
+        let picture = png::read(&lab, &row.blob("image").unwrap()).unwrap();
+        let mean = [0, 1, 2].map(|colour| {
+            let levels = picture.as_raw()[colour..].iter().step_by(3);
+            levels.map(|level| f64::from(*level)).sum::<f64>() / 256.0
+        });
+        let far = |(_, colour): &&(&str, [u8; 3])| {
+            let pairs = mean.iter().zip(colour);
+            pairs
+                .map(|(found, level)| (found - f64::from(*level)).powi(2))
+                .sum::<f64>()
+        };
+        let nearest = COLOURS
+            .iter()
+            .min_by(|one, other| far(one).total_cmp(&far(other)));
+        let (nearest, _) = nearest.unwrap();
+        assert_eq!(*nearest, COLOURS[index / 2].0, "{mean:?}");
+    }
+}
+
+#[test]
+fn more_steps_train_on() {
+    let lab = Lab::new(1);
+    let (scenes, autoencoder, clip) = (colours(&lab), autoencoder(&lab, 1), clip(&lab));
+    let tables = [
+        ("scenes", &scenes),
+        ("autoencoder", &autoencoder),
+        ("clip", &clip),
+    ];
+    let with = |steps: u32, every: u32| {
+        with(
+            &json!({"steps": steps, "batch": 3, "checkpoint_every": every, "schedule": "constant"}),
+        )
+    };
+    run(&lab, "train.diffusion", &with(2, 2), &tables).unwrap();
+    let on = run(&lab, "train.diffusion", &with(4, 2), &tables).unwrap();
+    assert_eq!(on.executed.len(), 2, "steps 3 and 4, the files");
+    let whole = run(&lab.forgetful(), "train.diffusion", &with(4, 4), &tables).unwrap();
+    assert_eq!(on.table("model").digest(), whole.table("model").digest());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let said = misfits::<Train<Params>>(
+        &json!({
+            "unet": {"channels": [16, 24], "layers": 9, "head": 0, "middle": false},
+            "snr_gamma": -1,
+            "caption_dropout": 2,
+        }),
+        &files(),
+        &Roles::default(),
+    );
+    let all = said.join("\n");
+    for wanted in [
+        "unet.layers: `layers: 9`",
+        "unet.head: `head: 0`",
+        "snr_gamma: `snr_gamma: -1`",
+        "caption_dropout: `caption_dropout: 2`",
+    ] {
+        assert!(all.contains(wanted), "{wanted}: {all}");
+    }
+    let said = misfits::<Train<Params>>(
+        &json!({"unet": {"channels": [16, 24], "layers": 1, "head": 16, "middle": false}}),
+        &files(),
+        &Roles::default(),
+    );
+    assert_eq!(said, ["unet.channels.1: `24` is no multiple of `head: 16`"]);
+}

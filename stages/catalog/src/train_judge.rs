@@ -1,0 +1,372 @@
+//! `train.judge`: a LLaVA that answers questions about the world's pictures.
+//!
+//! Its eyes are those of a CLIP, its language model one that was trained before, and all are trained on, the projector from
+//! nothing. It is asked as `image.judge` asks: the picture, then a question in the chat form of its language model, and
+//! the answer is a word. Half of the questions, as a rule, come from a table, the others are those of question sets in
+//! their exact words, whose true answers follow from the scene.
+
+mod exam;
+mod files;
+
+use std::collections::HashMap;
+
+use burn::prelude::Device;
+use ccsr_clip::{Preprocessor, PreprocessorConfig};
+use ccsr_llava::{ImageSize, Llava, LlavaConfig, Parts, Prepared};
+use ccsr_nn::{Parameter, Row, read_config};
+use ccsr_stage::params::Document;
+use ccsr_stage::{
+    Blobs, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, StageError, Value,
+};
+use ccsr_training::{Asked, Gradient, Initial, JudgeTrainer, Lesson, initial};
+use ccsr_world::{Class, Scene};
+use image::imageops::flip_horizontal;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::exam::Exam;
+use self::files::Folder;
+use crate::failed;
+use crate::pretraining::{
+    File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
+    model_value, source,
+};
+use crate::questions::QuestionSet;
+use crate::range::within;
+use crate::words::Words;
+
+/// What the row calls the vision tower's parameters.
+const TOWER: &str = "encoder.vision_tower.";
+/// What it calls those of the language model.
+const LANGUAGE: &str = "language.";
+
+/// Parameters of `train.judge`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How it is trained. Examples are pictures.
+    pub training: Training,
+    /// Questions about a picture in a step, from 1 to 64. They share what is seen of it, so that more cost little.
+    pub questions: u32,
+    /// Question sets, such as `questions/paper.yaml`, whose questions are learnt in their exact words. What each is about
+    /// must be one of the ten things that the world knows the truth of.
+    pub sets: Vec<Document<QuestionSet>>,
+    /// The share of questions of the sets, `0.0..=1.0`; the others are those of the table.
+    pub share: f64,
+    /// Parts that stay as they are: `vision`, `projector`, `language`.
+    pub frozen: Vec<Part>,
+    /// What the vision tower gets of the learning rate: above 1, it learns faster than the rest.
+    pub vision_rate: f64,
+    /// The largest deviation of noise that is added to pictures, in levels of 255: what draws is no renderer.
+    pub noise: f64,
+}
+
+/// A part of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The vision tower.
+    Vision,
+    /// What puts its features among the embeddings of tokens.
+    Projector,
+    /// The language model.
+    Language,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            training: Training::default(),
+            questions: 8,
+            sets: Vec::new(),
+            share: 0.5,
+            frozen: Vec::new(),
+            vision_rate: 1.0,
+            noise: 4.0,
+        }
+    }
+}
+
+impl Recipe for Params {
+    const NAME: &'static str = "train.judge";
+    const SUMMARY: &'static str = "Trains a LLaVA to answer questions about the world's pictures, from a CLIP and a language model.";
+    const REVISION: u32 = 1;
+    type Learner = Candidate;
+
+    fn training(&self) -> &Training {
+        &self.training
+    }
+
+    fn misfits(&self) -> Misfits {
+        let mut misfits = within("questions", self.questions, &(1..=64), "");
+        misfits.add(within("share", self.share, &(0.0..=1.0), ""));
+        misfits.add(within("vision_rate", self.vision_rate, &(0.0..=1000.0), ""));
+        misfits.add(within("noise", self.noise, &(0.0..=255.0), ""));
+        for (index, Document(set)) in self.sets.iter().enumerate() {
+            let found = exam::misfits(set);
+            misfits.add(found.below(&index.to_string()).below("sets"));
+        }
+        if self.frozen() == ALL {
+            misfits.add(Misfit::new(["frozen"], "nothing is left to be trained"));
+        }
+        misfits
+    }
+
+    fn inputs(&self) -> Vec<InputPort> {
+        let scenes = [
+            ("class", ColumnType::Text),
+            ("image", ColumnType::Image),
+            ("scene", ColumnType::Text),
+        ];
+        let questions = [
+            ("image", ColumnType::Image),
+            ("question", ColumnType::Text),
+            ("answer", ColumnType::Text),
+        ];
+        vec![
+            InputPort::new("scenes", scenes),
+            InputPort::new("questions", questions),
+            model_port("clip"),
+            model_port("language"),
+        ]
+    }
+
+    fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
+        Ok(Value::map([
+            (
+                "scenes",
+                examples(inputs.table("scenes")?, &["class", "image", "scene"])?,
+            ),
+            (
+                "questions",
+                examples(inputs.table("questions")?, &["image", "question", "answer"])?,
+            ),
+            ("clip", model_value(inputs, "clip")?),
+            ("language", model_value(inputs, "language")?),
+        ]))
+    }
+
+    fn learner(
+        &self,
+        material: &Value,
+        _: &Value,
+        blobs: &dyn Blobs,
+        device: &Device,
+    ) -> Result<Candidate, StageError> {
+        let part = |name: &str| {
+            let part = material.get(name);
+            part.ok_or_else(|| StageError::failed(format!("`{name}` of a training cannot be read")))
+        };
+        let folder = Folder::new(
+            LaidOut::new(part("clip")?, blobs)?,
+            LaidOut::new(part("language")?, blobs)?,
+        )?;
+        let shown = shown(part("scenes")?, part("questions")?)?;
+        let images: Vec<Digest> = shown.iter().map(|shown| shown.image).collect();
+        let pictures = Pictures::read(&images, blobs)?;
+        let config: LlavaConfig = serde_json::from_value(folder.config.clone()).map_err(failed)?;
+        let network = Llava::new(&config, device).map_err(StageError::Failed)?;
+        let preprocessor: PreprocessorConfig =
+            read_config(&folder.clip.path().join("preprocessor_config.json")).map_err(failed)?;
+        let words = folder.words()?;
+        let exam = Exam::new(self.sets.iter().map(|Document(set)| set), &shown);
+        let graph = device.clone().autodiff();
+        Ok(Candidate {
+            trainer: JudgeTrainer::new(network, self.frozen(), &graph),
+            params: self.clone(),
+            preprocessor: Preprocessor::new(preprocessor),
+            image_token: config.image_token_index,
+            exam,
+            shown,
+            pictures,
+            words,
+            folder,
+            device: device.clone(),
+        })
+    }
+}
+
+const ALL: Parts = Parts {
+    vision: true,
+    projector: true,
+    language: true,
+};
+
+impl Params {
+    fn frozen(&self) -> Parts {
+        let is_frozen = |part| self.frozen.contains(&part);
+        Parts {
+            vision: is_frozen(Part::Vision),
+            projector: is_frozen(Part::Projector),
+            language: is_frozen(Part::Language),
+        }
+    }
+}
+
+/// A picture, what it shows, and what the table asks about it.
+pub(crate) struct Shown {
+    image: Digest,
+    /// What its caption speaks of.
+    class: Class,
+    scene: Scene,
+    /// Questions and answers.
+    asked: Vec<[String; 2]>,
+}
+
+/// The pictures of the tables.
+fn shown(scenes: &Value, questions: &Value) -> Result<Vec<Shown>, StageError> {
+    let mut asked: HashMap<Digest, Vec<[String; 2]>> = HashMap::new();
+    for row in list(questions)? {
+        let (image, question, answer): (Value, String, String) = row.read().map_err(failed)?;
+        if let Some(image) = image.as_blob() {
+            asked.entry(image).or_default().push([question, answer]);
+        }
+    }
+    let shown = list(scenes)?.iter().map(|row| {
+        let (class, image, scene): (String, Value, String) = row.read().map_err(failed)?;
+        let image = image
+            .as_blob()
+            .ok_or_else(|| StageError::input("a scene has no image"))?;
+        Ok(Shown {
+            image,
+            class: crate::world::class(&class).map_err(StageError::Input)?,
+            scene: Scene::from_text(&scene).map_err(|error| {
+                StageError::input(format!("a picture's `scene` cannot be read: {error}"))
+            })?,
+            asked: asked.get(&image).cloned().unwrap_or_default(),
+        })
+    });
+    shown.collect()
+}
+
+/// What is trained.
+pub(crate) struct Candidate {
+    trainer: JudgeTrainer,
+    params: Params,
+    preprocessor: Preprocessor,
+    image_token: u32,
+    exam: Exam,
+    shown: Vec<Shown>,
+    pictures: Pictures,
+    words: Words,
+    folder: Folder,
+    device: Device,
+}
+
+impl Candidate {
+    /// A picture with questions about it.
+    fn asked(&self, index: usize, number: u64, seed: u64) -> Result<Asked, StageError> {
+        let mut chance = source("questions", seed, number);
+        let shown = &self.shown[index];
+        let (mut beginning, mut questions) = (Vec::new(), Vec::new());
+        for _ in 0..self.params.questions {
+            let of_sets = chance.uniform() < self.params.share;
+            let [question, answer] = if (of_sets || shown.asked.is_empty()) && !self.exam.is_empty()
+            {
+                self.exam.ask(shown, &mut chance)
+            } else if shown.asked.is_empty() {
+                continue;
+            } else {
+                shown.asked[below(&mut chance, shown.asked.len())].clone()
+            };
+            let (before, tokens) = self.words.of_image(&question, self.image_token)?;
+            let answer = self.words.of_answer(&answer)?;
+            questions.push(Lesson::answer(&tokens, &answer));
+            beginning = before;
+        }
+        if beginning.is_empty() {
+            (beginning, _) = self.words.of_image("", self.image_token)?;
+        }
+        let mut picture = self.pictures.get(index);
+        if chance.uniform() < 0.5 {
+            picture = flip_horizontal(&picture);
+        }
+        let deviation = self.params.noise * chance.uniform();
+        if deviation > 0.0 {
+            for level in picture.as_mut() {
+                *level = (f64::from(*level) + deviation * chance.number()).round() as u8;
+            }
+        }
+        let size = ImageSize::of(&picture);
+        let pixels = self
+            .preprocessor
+            .pixels([&picture].into_iter(), &self.device);
+        Ok(Asked {
+            image: Prepared::new(size, pixels),
+            beginning,
+            questions,
+        })
+    }
+}
+
+impl Learner for Candidate {
+    fn row(&self) -> &Row {
+        self.trainer.row()
+    }
+
+    /// Those of the models that it is made of, and a projector's from nothing.
+    fn initial(&self, seed: u64) -> Result<Vec<f32>, StageError> {
+        let row = self.row();
+        let mut numbers = initial(row, Initial::of, |index| {
+            source("initial", seed, index as u64)
+        });
+        let mut put = |below: &str, own: &Row, own_numbers: Vec<f32>| {
+            let mut rest = own_numbers.as_slice();
+            for parameter in own.parameters() {
+                let (found, after) = rest.split_at(parameter.len());
+                rest = after;
+                let name = format!("{below}{}", parameter.name);
+                let range = row.range(&name).filter(|range| range.len() == found.len());
+                let range = range.ok_or_else(|| {
+                    StageError::failed(format!("the judge has no parameter `{name}` of that size"))
+                })?;
+                numbers[range].copy_from_slice(found);
+            }
+            Ok::<_, StageError>(())
+        };
+        let (own, found) = self.folder.vision(&self.device)?;
+        put(&format!("{TOWER}vision_model."), &own, found)?;
+        let (own, found) = self.folder.language(&self.device)?;
+        put(LANGUAGE, &own, found)?;
+        Ok(numbers)
+    }
+
+    fn share_of_rate(&self, parameter: &Parameter) -> f64 {
+        let frozen = self.params.frozen();
+        let (is_frozen, share) = if parameter.name.starts_with(TOWER) {
+            (frozen.vision, self.params.vision_rate)
+        } else if parameter.name.starts_with(LANGUAGE) {
+            (frozen.language, 1.0)
+        } else {
+            (frozen.projector, 1.0)
+        };
+        if is_frozen { 0.0 } else { share }
+    }
+
+    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+        let first = step.number * step.batch as u64;
+        let of = step.examples(self.shown.len()).into_par_iter();
+        let asked = of.enumerate().map(|(place, index)| {
+            let number = first + place as u64;
+            self.asked(index, number, step.seed)
+        });
+        let asked = asked.collect::<Result<Vec<_>, _>>()?;
+        if asked.iter().all(|asked| asked.questions.is_empty()) {
+            let message = "there is no question about the pictures of a step: `questions` has none of them, and `sets` is \
+                           empty";
+            return Err(StageError::input(message));
+        }
+        Ok(self.trainer.gradient(numbers, &asked))
+    }
+
+    fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {
+        let weights = self.row().file(numbers, ccsr_llava::hub_name);
+        let mut files = self.folder.files()?;
+        files.push(("model.safetensors".to_owned(), File::from(weights)));
+        Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Questions of question sets, in their exact words, with the true answers about a scene.
+
+use ccsr_sampling::noise::Noise;
+use ccsr_stage::{Misfit, Misfits};
+use ccsr_world::truth::Witness;
+use ccsr_world::{About, Answer, Class, Style, captions};
+
+use super::Shown;
+use crate::pretraining::{below, source};
+use crate::questions::QuestionSet;
+use crate::template;
+
+/// How often a class is asked after that is most likely not there.
+const ABSENT: f64 = 0.08;
+/// The same where the question is whether it is there.
+const ABSENT_IF_ASKED: f64 = 0.5;
+/// Pictures by which the shares of answers are estimated.
+const SAMPLE: usize = 2000;
+/// The share of answers that say that a question makes no sense, at most.
+const NAN: f64 = 0.15;
+/// Tries before an answer of any kind will do.
+const TRIES: usize = 50;
+
+/// The questions, and how often each answer to each is kept, so that as many are yes as are no.
+pub(super) struct Exam {
+    questions: Vec<Item>,
+}
+
+struct Item {
+    text: String,
+    about: About,
+    /// How likely a question is asked that is answered by yes, by no, or by nan.
+    kept: [f64; 3],
+}
+
+/// What of a set the world does not know the truth of.
+pub(super) fn misfits(set: &QuestionSet) -> Misfits {
+    let mut misfits = Misfits::new();
+    for (index, question) in set.questions.iter().enumerate() {
+        let index = index.to_string();
+        let known = question.about.as_deref().map(str::parse::<About>);
+        let message = match known {
+            Some(Ok(_)) => None,
+            Some(Err(error)) => Some(error.to_string()),
+            None => Some(format!(
+                "the question `{}` does not say what it is `about`, so that its true answer is not known",
+                question.id
+            )),
+        };
+        if let Some(message) = message {
+            misfits.add(Misfit::new(["questions", &index, "about"], message));
+        }
+        if let Err(message) = template::check(&question.text, &["class", "prompt"]) {
+            misfits.add(Misfit::new(["questions", &index, "text"], message));
+        }
+    }
+    misfits
+}
+
+impl Exam {
+    /// The questions of sets, to be asked about pictures such as these.
+    pub(super) fn new<'a>(sets: impl Iterator<Item = &'a QuestionSet>, shown: &[Shown]) -> Self {
+        let items = sets.flat_map(|set| &set.questions).filter_map(|question| {
+            let about = question.about.as_deref()?.parse().ok()?;
+            Some(Item {
+                text: question.text.clone(),
+                about,
+                kept: [1.0; 3],
+            })
+        });
+        let mut questions: Vec<Item> = items.collect();
+        let step = shown.len().div_ceil(SAMPLE).max(1);
+        for (index, item) in questions.iter_mut().enumerate() {
+            let mut chance = source("shares of answers", 0, index as u64);
+            let mut counts = [0.0_f64; 3];
+            for shown in shown.iter().step_by(step) {
+                let (_, answer) = item.ask(shown, &Witness::of(&shown.scene), &mut chance);
+                counts[place(answer)] += 1.0;
+            }
+            let [yes, no, nan] = counts;
+            let least = yes.min(no);
+            // Where one answer was never seen, the other is as it is.
+            if least > 0.0 {
+                let most = NAN / (1.0 - NAN) * 2.0 * least;
+                item.kept = [least / yes, least / no, most / nan.max(most)];
+            }
+        }
+        Self { questions }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.questions.is_empty()
+    }
+
+    /// A question about a picture and its answer.
+    pub(super) fn ask(&self, shown: &Shown, chance: &mut Noise) -> [String; 2] {
+        let witness = Witness::of(&shown.scene);
+        let mut tries = 0;
+        loop {
+            let item = &self.questions[below(chance, self.questions.len())];
+            let (text, answer) = item.ask(shown, &witness, chance);
+            tries += 1;
+            if chance.uniform() < item.kept[place(answer)] || tries == TRIES {
+                return [text, answer.name().to_owned()];
+            }
+        }
+    }
+}
+
+const fn place(answer: Answer) -> usize {
+    match answer {
+        Answer::Yes => 0,
+        Answer::No => 1,
+        Answer::Nan => 2,
+    }
+}
+
+impl Item {
+    /// The question about a picture, with a prompt that is right in everything or wrong in one thing.
+    fn ask(&self, shown: &Shown, witness: &Witness<'_>, chance: &mut Noise) -> (String, Answer) {
+        let seed = below(chance, 1 << 40) as u64;
+        let caption = if chance.uniform() < 0.5 {
+            captions::caption(&shown.scene, seed)
+        } else {
+            captions::wrong(&shown.scene, seed)
+        };
+        // Half of them as writers write them.
+        let style = [Style::Camera, Style::Camera, Style::Plain];
+        let (wish, is_written) = (caption.says, chance.uniform() < 0.5);
+        let prompt = if is_written {
+            wish.to_prompt(style[below(chance, style.len())], seed)
+        } else {
+            caption.text
+        };
+        let absent = match self.about {
+            About::ClassVisible => ABSENT_IF_ASKED,
+            _ => ABSENT,
+        };
+        let class = if chance.uniform() < absent {
+            Class::ALL[below(chance, Class::ALL.len())]
+        } else {
+            wish.class.unwrap_or(shown.class)
+        };
+        let answer = witness.truth(&wish, class, self.about);
+        let filled = |name: &str| {
+            Ok(if name == "class" {
+                class.name()
+            } else {
+                prompt.as_str()
+            })
+        };
+        let text = template::render(&self.text, filled);
+        (text.unwrap_or_else(|_| self.text.clone()), answer)
+    }
+}

@@ -1,0 +1,208 @@
+//! Training of tiny judges. That losses and gradients are right is shown in `ccsr-training`, beside `transformers`.
+
+use std::sync::Arc;
+
+use ccsr_stage::testing::{Lab, bind, check_kind, messages, node};
+use ccsr_stage::{Roles, Table};
+use ccsr_world::truth::Witness;
+use ccsr_world::{About, Answer};
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::pretraining::Train;
+use crate::samples::{column, files, rows, run};
+use crate::train_language::tests::laid_out;
+
+/// Two questions, in words of their own.
+fn set() -> Json {
+    json!({"questions": [
+        {"id": "flaw", "about": "abnormalities", "text": "Is anything wrong?"},
+        {"id": "seen", "about": "class-visible", "text": "Is a {class} to be seen?"},
+    ]})
+}
+
+fn with(training: &Json) -> Json {
+    json!({"training": training, "questions": 4, "sets": [set()], "noise": 0})
+}
+
+/// A table's name, and the table.
+type Tables = Vec<(&'static str, Arc<Table>)>;
+
+/// Pictures with questions, and the models to begin with.
+fn tables(lab: &Lab) -> Tables {
+    let rendered = json!({
+        "split": "train", "count": 8, "size": 32, "questions": 4, "defects": 0.5, "classes": ["elephant", "zebra"],
+    });
+    let rendered = run(lab, "world.render", &rendered, &[]).unwrap();
+    let table = |name: &str| Arc::clone(rendered.table(name));
+    let (scenes, questions) = (table("scenes"), table("questions"));
+    let clip = json!({
+        "training": {"steps": 1, "batch": 2}, "vocabulary": 530, "space": 8,
+        "text": {"width": 16, "layers": 1, "heads": 2}, "vision": {"width": 32, "layers": 1, "heads": 2},
+    });
+    let clip = run(lab, "train.clip", &clip, &[("scenes", &scenes)]).unwrap();
+    let language = json!({
+        "training": {"steps": 1, "batch": 1}, "requests": [{"template": {"instruction": "{class}"}, "style": "plain"}],
+        "classes": ["elephant"], "most": 1, "vocabulary": 400,
+        "width": 32, "layers": 2, "heads": 2, "kv_heads": 1, "intermediate": 64,
+    });
+    let language = run(
+        lab,
+        "train.language",
+        &language,
+        &[("questions", &questions)],
+    )
+    .unwrap();
+    vec![
+        ("scenes", scenes),
+        ("questions", questions),
+        ("clip", Arc::clone(clip.table("model"))),
+        ("language", Arc::clone(language.table("model"))),
+    ]
+}
+
+fn bound(tables: &Tables) -> Vec<(&'static str, &Arc<Table>)> {
+    tables.iter().map(|(name, table)| (*name, table)).collect()
+}
+
+#[test]
+fn it_keeps_the_contract_of_a_stage() {
+    let lab = Lab::new(1);
+    let tables = tables(&lab);
+    let training = json!({"steps": 3, "batch": 2, "checkpoint_every": 2, "warmup": 1, "ema": 0.9});
+    let ran = check_kind::<Train<Params>>(
+        &with(&training),
+        &files(),
+        &Roles::default(),
+        &lab,
+        &bound(&tables),
+    );
+    // What is prepared, steps 1 and 2, 3, the files.
+    assert_eq!((ran.asked, ran.waves), (4, 4));
+    assert_eq!(
+        column(ran.table("model"), "file"),
+        json!([
+            "chat_template.json",
+            "config.json",
+            "generation_config.json",
+            "model.safetensors",
+            "preprocessor_config.json",
+            "processor_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json"
+        ])
+    );
+}
+
+/// What was trained answers when `image.judge` asks it, in the words of a set.
+#[test]
+fn it_answers_as_it_was_taught() {
+    let lab = Lab::new(1);
+    let tables = tables(&lab);
+    let mut with = with(&json!({
+        "steps": 150, "batch": 8, "learning_rate": 0.004, "warmup": 10, "checkpoint_every": 150
+    }));
+    with["share"] = json!(1.0);
+    let ran = run(&lab, "train.judge", &with, &bound(&tables)).unwrap();
+    let losses = column(ran.table("metrics"), "loss");
+    let loss = |step: usize| losses[step].as_f64().unwrap();
+    assert!(
+        loss(0) > 2.0 && loss(149) < 0.2,
+        "{} to {}",
+        loss(0),
+        loss(149)
+    );
+    let folder = laid_out(&lab, ran.table("model"));
+    let weights = json!({"weights": folder.path()});
+    let roles = bind(&crate::registry(), &[("judge", "llava", weights)]).unwrap();
+    let kind = crate::registry().kind("image.judge").unwrap().build;
+    let asked = json!({"questions": set()});
+    let stage = kind(Some(&node(&asked)), &files(), &roles)
+        .map_err(messages)
+        .unwrap();
+    let judged = lab
+        .run(stage.as_ref(), &[("images", &tables[0].1)])
+        .unwrap();
+    let judged = rows(judged.table("answers"));
+    let (mut right, mut all) = (0, 0);
+    for (index, scene) in tables[0].1.rows().enumerate() {
+        let found = Scene::from_text(scene.text("scene").unwrap()).unwrap();
+        let class = crate::world::class(scene.text("class").unwrap()).unwrap();
+        for (place, about) in [About::Abnormalities, About::ClassVisible]
+            .into_iter()
+            .enumerate()
+        {
+            let truth = Witness::of(&found).truth(&ccsr_world::Wish::default(), class, about);
+            let said = &judged[2 * index + place]["answer"];
+            all += 1;
+            right += u32::from(*said == json!(truth.name()));
+        }
+    }
+    assert!(
+        right >= 14,
+        "{right} of {all} answers are right: {judged:#?}"
+    );
+}
+
+#[test]
+fn answers_are_true_and_as_many_are_yes_as_are_no() {
+    let lab = Lab::new(1);
+    let rendered =
+        json!({"split": "train", "count": 300, "size": 16, "questions": 1, "defects": 0.5});
+    let rendered = run(&lab, "world.render", &rendered, &[]).unwrap();
+    let listed = |name, columns: &[&str]| examples(rendered.table(name), columns).unwrap();
+    let shown = shown(
+        &listed("scenes", &["class", "image", "scene"]),
+        &listed("questions", &["image", "question", "answer"]),
+    )
+    .unwrap();
+    assert!(shown.iter().all(|shown| shown.asked.len() == 1));
+    let paper = std::fs::read_to_string(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../pipelines/questions/paper.yaml"),
+    )
+    .unwrap();
+    let paper: QuestionSet = serde_json::from_value(crate::pipelines::yaml::read(&paper)).unwrap();
+    assert!(exam::misfits(&paper).is_empty());
+    let exam = Exam::new([&paper].into_iter(), &shown);
+    let mut counts: HashMap<String, [u32; 3]> = HashMap::new();
+    for (number, shown) in (0..).zip(shown.iter().cycle().take(4000)) {
+        let [question, answer] = exam.ask(shown, &mut source("test", 1, number));
+        let of = paper.questions.iter().find(|of| {
+            let begin = of.text.split(['{', '"']).next().unwrap();
+            question.starts_with(begin) && begin.len() > 8
+        });
+        let answers = [Answer::Yes, Answer::No, Answer::Nan].map(Answer::name);
+        let place = answers.iter().position(|name| *name == answer).unwrap();
+        counts.entry(of.unwrap().id.clone()).or_default()[place] += 1;
+        assert!(!question.contains('{'), "{question}");
+    }
+    assert_eq!(counts.len(), 10, "{counts:?}");
+    for (id, [yes, no, nan]) in counts {
+        let share = f64::from(yes) / f64::from(yes + no);
+        assert!((0.3..=0.7).contains(&share), "{id}: {yes} yes, {no} no");
+        assert!(nan * 2 < yes + no, "{id}: {nan} nan");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let said = |change: Json| {
+        let mut with = with(&json!({}));
+        let Json::Object(change) = change else {
+            unreachable!("a map")
+        };
+        with.as_object_mut().unwrap().extend(change);
+        let params: Params = ccsr_stage::params::read(&node(&with), &files()).unwrap();
+        let stage = <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default());
+        stage.err().unwrap().to_string()
+    };
+    assert!(said(json!({"questions": 0})).contains("`questions: 0` is not from 1 to 64"));
+    let all = json!({"frozen": ["vision", "projector", "language"]});
+    assert!(said(all).contains("nothing is left"));
+    let vague = json!({"sets": [{"questions": [{"id": "q1", "text": "Is it?"}]}]});
+    assert!(said(vague).contains("`q1` does not say what it is `about`"));
+    let strange =
+        json!({"sets": [{"questions": [{"id": "q1", "about": "moon", "text": "Is it?"}]}]});
+    assert!(said(strange).contains("`moon` is nothing a question can be about"));
+}
