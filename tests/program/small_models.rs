@@ -50,7 +50,7 @@ vars:
 const WITNESS: &str = "\
 version: 1
 stages:
-  scenes: {uses: world.render, with: {count: 4, size: 32, questions: 1}}
+  scenes: {uses: world.render, with: {split: train, count: 4}}
   witness:
     uses: train.witness
     from: scenes.scenes

@@ -110,7 +110,7 @@ fn ranks_are_swept_and_compared() {
         );
     }
     let table = [
-        "sweep", "table", LOOP, "rank", "--suite", SUITE, "--format", "csv",
+        "sweep", "table", LOOP, "rank", "--suite", SUITE, "--all", "--format", "csv",
     ];
     let table = project.run(table);
     let table = &table.succeeded().stdout;

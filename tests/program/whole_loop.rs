@@ -196,7 +196,15 @@ fn the_ablation_draws_candidates_and_the_base_once() {
     }
     assert!(executed(&trials[0]) > 200);
 
-    let table = tiny(&["sweep", "table", ABLATION, "selectors", "--format", "csv"]);
+    let table = tiny(&[
+        "sweep",
+        "table",
+        ABLATION,
+        "selectors",
+        "--all",
+        "--format",
+        "csv",
+    ]);
     let table = project.run(table);
     let table = &table.succeeded().stdout;
     let header = table.lines().next().unwrap();

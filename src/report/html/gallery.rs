@@ -323,8 +323,10 @@ fn candidate(
         .map(|found| detections(found, row))
         .unwrap_or_default();
     let measures = known.measures.iter().filter_map(|(stage, measured)| {
-        let score = measured.first(row)?.float("score").ok()?;
-        Some(format!("{stage} {}", number(score)))
+        Some(format!(
+            "{stage} {}",
+            verdict::measured(measured.first(row)?)?
+        ))
     });
     let candidate = row.find("candidate").and_then(Value::as_int);
     let scale = scale_of(row);

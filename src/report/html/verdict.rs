@@ -98,6 +98,26 @@ pub(crate) fn lost(rejected: Row<'_>, winner: Option<Row<'_>>, best: f64, rule: 
     }
 }
 
+/// What a measure says of an image: its score, or what a witness says is wrong with it.
+pub(crate) fn measured(row: Row<'_>) -> Option<String> {
+    if let Ok(score) = row.float("score") {
+        return Some(number(score));
+    }
+    let is = |name: &str| row.find(name).and_then(Value::as_bool);
+    if is("is_right")? {
+        return Some("all right".to_owned());
+    }
+    let wrong = [
+        ("is_sound", "a defect"),
+        ("class_right", "wrong class"),
+        ("count_right", "wrong number"),
+        ("colour_right", "wrong colour"),
+    ];
+    let wrong = wrong.iter().filter(|(name, _)| is(name) == Some(false));
+    let wrong: Vec<&str> = wrong.map(|(_, what)| *what).collect();
+    Some(wrong.join(", "))
+}
+
 /// Why a prompt has no pair.
 pub(crate) fn dropped(rule: &Rule) -> String {
     match rule.least {
@@ -197,6 +217,19 @@ mod tests {
             lost(rejected.row(0), winner, 8.0, &by("random")),
             "not drawn"
         );
+    }
+
+    #[test]
+    fn a_witness_says_what_is_wrong() {
+        let names = ["is_right", "is_sound", "class_right", "count_right"];
+        let mut table = Table::builder(Schema::new(names.map(|name| (name, ColumnType::Bool))));
+        for row in [[true; 4], [false, false, true, false]] {
+            table.push(row.map(Value::Bool)).unwrap();
+        }
+        let table = table.finish();
+        let told: Vec<_> = table.rows().map(measured).collect();
+        let told: Vec<_> = told.iter().map(|told| told.as_deref().unwrap()).collect();
+        assert_eq!(told, ["all right", "a defect, wrong number"]);
     }
 
     #[test]
