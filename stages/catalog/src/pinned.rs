@@ -180,6 +180,9 @@ fn pinned() {
     });
     pin::<pretraining::Train<train_language::Params>>(&small, &lab, &[]);
     pin::<pretraining::Train<train_judge::Params>>(&json!({}), &lab, &[]);
+    pin::<pretraining::Train<train_autoencoder::Params>>(&json!({}), &lab, &[]);
+    pin::<pretraining::Train<train_diffusion::Params>>(&json!({}), &lab, &[]);
+    pin::<pretraining::Train<train_distillation::Params>>(&json!({}), &lab, &[]);
     pin::<pretraining::Train<train_detector::Params>>(&json!({}), &lab, &[]);
     pin::<measure_average_precision::MeasureAveragePrecision>(&json!({}), &lab, &[]);
     let drawer = train_lora::small_drawer();

@@ -6,6 +6,7 @@
 //! | [`group_norm`] | group normalisation, alone or with SiLU and a time embedding |
 //! | [`layer_norm`] | layer and root-mean-square normalisation |
 //! | [`rotary`] | rotary position embedding |
+//! | [`upsample`] | images of twice the sides |
 //! | [`softmax`] | softmax over the last dimension |
 //! | [`attention`], [`attention_backward`] | softmax attention in tiles, on any strides |
 //! | [`convolution`] | convolution, and linear layers, of many rows or few, with weights of single or half precision |
@@ -37,3 +38,4 @@ pub mod packed;
 mod parallel;
 pub mod rotary;
 pub mod softmax;
+pub mod upsample;

@@ -4,7 +4,7 @@ mod support;
 
 use ccsr_kernels::convolution::conv::{Conv2d, conv2d, conv2d_input_grad};
 use ccsr_kernels::convolution::linear::{Layout, linear, linear_input_grad};
-use ccsr_kernels::convolution::weight_grad::conv2d_weight_grad;
+use ccsr_kernels::convolution::weight_grad::{conv2d_bias_grad, conv2d_weight_grad};
 use ccsr_kernels::convolution::weights::Weights;
 use half::{bf16, f16};
 use support::{error, numbers, with_threads};
@@ -111,7 +111,15 @@ fn check_conv(conv: Conv2d, batch: usize, size: (usize, usize)) {
         conv2d_weight_grad(&x, &dy, conv, size, &mut again);
     });
     assert_same_bits(&dw, &again, &format!("{conv:?}"));
-    let weights = error(&dw, &want_dw);
+    let db = conv2d_bias_grad(&dy, conv.outputs, out_pixels);
+    let again = with_threads(1, || conv2d_bias_grad(&dy, conv.outputs, out_pixels));
+    assert_same_bits(&db, &again, &format!("{conv:?}"));
+    let mut want_db = vec![0.0; conv.outputs];
+    for (plane, dy) in dy.chunks(out_pixels.max(1)).enumerate() {
+        let sum: f64 = dy.iter().map(|number| f64::from(*number)).sum();
+        want_db[plane % conv.outputs] += sum;
+    }
+    let weights = error(&dw, &want_dw).max(error(&db, &want_db));
     assert!(
         forward < 1e-5 && backward < 1e-5 && weights < 1e-5,
         "{conv:?} {size:?}: {forward:e} {backward:e} {weights:e}"

@@ -66,6 +66,14 @@ pub fn geglu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::ccsr_geglu(into(input)))
 }
 
+/// Images of twice the sides: each cell is what its nearest one was.
+///
+/// # Shapes
+/// `[batch, channels, height, width]` to `[batch, channels, 2 height, 2 width]`.
+pub fn double(input: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::ccsr_double(into(input)))
+}
+
 /// Group normalisation (Wu and He, 2018), with SiLU after it if `silu`.
 ///
 /// # Shapes

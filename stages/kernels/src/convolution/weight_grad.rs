@@ -47,6 +47,34 @@ pub fn conv2d_weight_grad(
     gemm(dims, &a, &b, Bias::None, dw);
 }
 
+/// `db[o] = Σ_n Σ_yx dy[n][o][y][x]`: the gradient of a convolution's bias, of so many outputs and pixels.
+///
+/// # Panics
+/// When the slice's length does not match.
+pub fn conv2d_bias_grad(dy: &[f32], outputs: usize, pixels: usize) -> Vec<f32> {
+    let image = outputs * pixels;
+    let batch = dy.len().checked_div(image).unwrap_or(0);
+    assert_eq!(dy.len(), batch * image, "output gradient");
+    crate::parallel::groups(outputs, batch * pixels, |output| {
+        // As many sums as a vector has lanes, and one of what is left of each image.
+        let (mut lanes, mut rest) = ([0.0; LANES], 0.0);
+        for image in 0..batch {
+            let dy = &dy[(image * outputs + output) * pixels..][..pixels];
+            let (vectors, last) = dy.as_chunks::<LANES>();
+            for vector in vectors {
+                for (lane, number) in lanes.iter_mut().zip(vector) {
+                    *lane += number;
+                }
+            }
+            rest += last.iter().sum::<f32>();
+        }
+        lanes.iter().sum::<f32>() + rest
+    })
+}
+
+/// Sums that are added up beside each other.
+const LANES: usize = 16;
+
 /// The gradient of the outputs: a row per channel, a column per pixel of every image.
 struct Outputs<'a> {
     dy: &'a [f32],

@@ -46,6 +46,24 @@ pub(super) fn halved(shape: &Shape) -> Shape {
     Shape::from(dims)
 }
 
+/// A shape with twice the last two dimensions.
+pub(super) fn doubled(shape: &Shape) -> Shape {
+    let mut dims = shape.to_vec();
+    dims.iter_mut().rev().take(2).for_each(|side| *side *= 2);
+    Shape::from(dims)
+}
+
+pub(super) fn double<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
+    let [batch, channels, height, width] = input.shape().dims::<4>();
+    let rows = batch * channels * height;
+    let out = Shape::from([batch, channels, 2 * height, 2 * width]);
+    let cells = B::float_reshape(input, Shape::from([rows, 1, width, 1]));
+    B::float_reshape(
+        B::float_expand(cells, Shape::from([rows, 2, width, 2])),
+        out,
+    )
+}
+
 pub(super) fn geglu<B: Backend>(input: &FloatTensor<B>) -> FloatTensor<B> {
     let dims = input.shape().to_vec();
     let width = dims[dims.len() - 1] / 2;

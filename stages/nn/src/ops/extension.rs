@@ -10,6 +10,7 @@ use ccsr_kernels::convolution::conv::{self, Conv2d};
 use ccsr_kernels::convolution::linear;
 use ccsr_kernels::convolution::weights::Weights;
 use ccsr_kernels::group_norm::GroupNorm;
+use ccsr_kernels::upsample;
 use half::{bf16, f16};
 
 use super::composed;
@@ -35,6 +36,11 @@ pub(super) trait Kernels: Backend {
     #[fusion(dtype = input, shape = composed::halved(input))]
     fn ccsr_geglu(input: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::geglu::<Self>(&input)
+    }
+
+    #[fusion(dtype = input, shape = composed::doubled(input))]
+    fn ccsr_double(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::double::<Self>(input)
     }
 
     #[fusion(dtype = input, shape = input)]
@@ -222,6 +228,18 @@ impl Kernels for Flex {
         let width = shape.to_vec().pop().unwrap_or(1);
         let mut out = vec![0.0; shape.num_elements()];
         activation::geglu(input.storage::<f32>(), width, &mut out);
+        made(out, shape)
+    }
+
+    fn ccsr_double(input: Flat) -> Flat {
+        if !single(&[&input]) {
+            return composed::double::<Self>(input);
+        }
+        let input = input.to_contiguous();
+        let [.., width] = input.shape().dims::<4>();
+        let shape = composed::doubled(&input.shape());
+        let mut out = vec![0.0; shape.num_elements()];
+        upsample::double(input.storage::<f32>(), width, &mut out);
         made(out, shape)
     }
 

@@ -33,6 +33,10 @@ pub(super) trait Differentiable: Kernels + Sized {
         composed::geglu::<Autodiff<Self, C>>(&input)
     }
 
+    fn tracked_double<C: CheckpointStrategy>(input: Tracked<Self, C>) -> Tracked<Self, C> {
+        composed::double::<Autodiff<Self, C>>(input)
+    }
+
     fn tracked_group_norm<C: CheckpointStrategy>(
         inputs: [Tracked<Self, C>; 3],
         groups: usize,
@@ -82,6 +86,10 @@ impl<B: Differentiable, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
 
     fn ccsr_geglu(input: FloatTensor<Self>) -> FloatTensor<Self> {
         B::tracked_geglu::<C>(input)
+    }
+
+    fn ccsr_double(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        B::tracked_double::<C>(input)
     }
 
     fn ccsr_group_norm(

@@ -1,5 +1,7 @@
 //! Derivatives on the CPU: nodes that keep what their kernel needs.
 
+mod layers;
+
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
@@ -8,17 +10,17 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
-use burn::backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex, TensorMetadata as _};
 use burn::prelude::*;
 use ccsr_kernels::activation;
 use ccsr_kernels::attention::{Attention, Layout};
 use ccsr_kernels::attention_backward::{Forwarded, Gradients as AttentionGradients};
-use ccsr_kernels::convolution::conv::{self, Conv2d};
-use ccsr_kernels::convolution::{linear, weight_grad};
 use ccsr_kernels::group_norm::GroupNorm;
+use ccsr_kernels::upsample;
 
+use self::layers::{Convolution, Linear};
 use super::{Differentiable, Tracked};
 use crate::ops::composed;
 use crate::ops::extension::{self as kernels, Flat, Kernels, made, mapped, single};
@@ -105,6 +107,19 @@ impl Rule<1> for Geglu {
         [Some(mapped(&self.0, |input, out| {
             activation::geglu_backward(input, width, grad.storage::<f32>(), out);
         }))]
+    }
+}
+
+/// The shape of what was doubled.
+#[derive(Clone, Debug)]
+struct Double(Shape);
+
+impl Rule<1> for Double {
+    fn gradients(self, grad: Flat, _: [bool; 1]) -> [Option<Flat>; 1] {
+        let [.., width] = self.0.dims::<4>();
+        let mut out = vec![0.0; self.0.num_elements()];
+        upsample::double_backward(grad.to_contiguous().storage::<f32>(), width, &mut out);
+        [Some(made(out, self.0))]
     }
 }
 
@@ -220,139 +235,6 @@ impl Rule<3> for Attend {
     }
 }
 
-/// A linear layer; its bias is not needed again.
-#[derive(Clone, Debug)]
-struct Linear {
-    input: Flat,
-    weight: Flat,
-}
-
-impl Rule<3> for Linear {
-    fn gradients(self, grad: Flat, wanted: [bool; 3]) -> [Option<Flat>; 3] {
-        let [inputs, outputs] = self.weight.shape().dims::<2>();
-        let grad = grad.to_contiguous();
-        let of_input = wanted[0].then(|| {
-            let (weight, layout) = kernels::weight_as_it_lies(&self.weight);
-            let shape = self.input.shape();
-            let mut out = vec![0.0; shape.num_elements()];
-            linear::linear_input_grad(
-                grad.storage::<f32>(),
-                kernels::weights_of(&weight),
-                layout,
-                (inputs, outputs),
-                &mut out,
-            );
-            made(out, shape)
-        });
-        let rows = grad.shape().num_elements() / outputs.max(1);
-        let flat =
-            |tensor: &Flat, width| Flex::float_reshape(tensor.clone(), Shape::from([rows, width]));
-        let of_weight = wanted[1].then(|| {
-            let turned = Flex::float_swap_dims(flat(&self.input, inputs), 0, 1);
-            like(
-                Flex::float_matmul(turned, flat(&grad, outputs)),
-                &self.weight,
-            )
-        });
-        let of_bias = wanted[2].then(|| {
-            let sum = Flex::float_sum_dim(flat(&grad, outputs), 0);
-            Flex::float_reshape(sum, Shape::from([outputs]))
-        });
-        [of_input, of_weight, of_bias]
-    }
-}
-
-/// A convolution.
-#[derive(Clone, Debug)]
-struct Convolution {
-    inputs: [Flat; 3],
-    stride: usize,
-    before: usize,
-    after: usize,
-}
-
-impl Convolution {
-    /// Whether the kernel goes back through such a convolution.
-    fn by_kernel(&self, kernel: usize) -> bool {
-        matches!(
-            (kernel, self.stride, self.before, self.after),
-            (1, 1, 0, 0) | (3, 1 | 2, 1, 1) | (3, 2, 0, 1)
-        )
-    }
-}
-
-impl Rule<3> for Convolution {
-    fn gradients(self, grad: Flat, wanted: [bool; 3]) -> [Option<Flat>; 3] {
-        let [_, _, kernel, _] = self.inputs[1].shape().dims::<4>();
-        let by_kernel = self.by_kernel(kernel);
-        let [input, weight, bias] = self.inputs;
-        let grad = grad.to_contiguous();
-        let [batch, inputs, height, width] = input.shape().dims::<4>();
-        let [outputs, ..] = weight.shape().dims::<4>();
-        // Uneven padding is not Burn's to know: the input is padded before.
-        let (padded, padding, cut) = if self.before == self.after {
-            (input.clone(), self.before, 0)
-        } else {
-            let sides = [(self.before, self.after); 2];
-            (
-                composed::padded::<Flex>(input.clone(), sides),
-                0,
-                self.before,
-            )
-        };
-        let options = ConvOptions::new([self.stride; 2], [padding; 2], [1, 1], 1);
-        let conv = Conv2d {
-            inputs,
-            outputs,
-            kernel,
-            stride: self.stride,
-            pad_before: self.before,
-            pad_after: self.after,
-        };
-        let of_input = wanted[0].then(|| {
-            if by_kernel {
-                let weight = weight.to_contiguous();
-                let mut out = vec![0.0; batch * inputs * height * width];
-                conv::conv2d_input_grad(
-                    grad.storage::<f32>(),
-                    kernels::weights_of(&weight),
-                    conv,
-                    (height, width),
-                    &mut out,
-                );
-                return made(out, [batch, inputs, height, width]);
-            }
-            let all = Flex::conv2d_x_backward(
-                padded.clone(),
-                composed::cast::<Flex>(weight.clone(), grad.dtype()),
-                grad.clone(),
-                options.clone(),
-            );
-            let inner = [
-                (0..batch).into(),
-                (0..inputs).into(),
-                (cut..cut + height).into(),
-                (cut..cut + width).into(),
-            ];
-            Flex::float_slice(all, &inner)
-        });
-        let of_weight = wanted[1].then(|| {
-            let mut out = vec![0.0; weight.shape().num_elements()];
-            weight_grad::conv2d_weight_grad(
-                input.to_contiguous().storage::<f32>(),
-                grad.storage::<f32>(),
-                conv,
-                (height, width),
-                &mut out,
-            );
-            like(made(out, weight.shape()), &weight)
-        });
-        let of_bias =
-            wanted[2].then(|| Flex::conv2d_bias_backward(padded.clone(), bias, grad.clone()));
-        [of_input, of_weight, of_bias]
-    }
-}
-
 /// A gradient in the precision of what it is of.
 fn like(gradient: Flat, of: &Flat) -> Flat {
     composed::cast::<Flex>(gradient, of.dtype())
@@ -406,6 +288,15 @@ impl Differentiable for Flex {
         let (input, node) = input.into_parts();
         let out = Self::ccsr_geglu(input.clone());
         recorded::<C, _, 1>([node], out, Geglu(input))
+    }
+
+    fn tracked_double<C: CheckpointStrategy>(input: Tracked<Self, C>) -> Tracked<Self, C> {
+        if !single(&[input.primitive()]) {
+            return composed::double::<Autodiff<Self, C>>(input);
+        }
+        let (input, node) = input.into_parts();
+        let shape = input.shape();
+        recorded::<C, _, 1>([node], Self::ccsr_double(input), Double(shape))
     }
 
     fn tracked_group_norm<C: CheckpointStrategy>(

@@ -56,6 +56,23 @@ fn of_activations() {
 }
 
 #[test]
+fn of_doubled_images() {
+    let input = leaf([3, 4, 5, 6]);
+    let twice = |sides: i64| {
+        let places: Vec<i64> = (0..2 * sides).map(|place| place / 2).collect();
+        Tensor::<1, Int>::from_data(places.as_slice(), &device())
+    };
+    assert_alike(
+        &input,
+        |x| double(x.swap_dims(2, 3)),
+        |x| x.swap_dims(2, 3).select(2, twice(6)).select(3, twice(5)),
+    );
+    let found = double(input.clone()).into_data();
+    let theirs = input.select(2, twice(5)).select(3, twice(6)).into_data();
+    found.assert_eq(&theirs, true);
+}
+
+#[test]
 fn of_group_norms() {
     let norm = GroupNormConfig::new(3, 6).init(&device());
     let input = leaf([2, 6, 4, 5]);
