@@ -21,7 +21,7 @@ lint:
 
 # The main job.
 elephant *ARGS:
-    cargo run --release --locked -- run pipelines/elephant.yaml {{ARGS}}
+    cargo run --release --locked -- run pipelines/selection.yaml {{ARGS}}
 
 # Throughput of the cache and the speed of the world's renderer.
 bench:

@@ -48,10 +48,10 @@ def recorded(argv, folder):
 
 def paper(options, folder):
     """The main job: 2,000 images, 20,000 answers, 2,000 looks for detections."""
-    say("### The paper's pipeline, `pipelines/elephant.yaml`\n")
+    say("### The paper's pipeline, `pipelines/selection.yaml`\n")
     project(folder)
     small = ["--set", "stages.prompts.with.count=5"] if options.small else []
-    argv = [options.program, "run", "pipelines/elephant.yaml", *small]
+    argv = [options.program, "run", "pipelines/selection.yaml", *small]
     cold, warm, overheads, answers = [], [], [], None
     for round_ in range(options.rounds):
         forget(folder)
@@ -60,9 +60,9 @@ def paper(options, folder):
         warm.append(run(argv, folder))
         # The images alone, then what asks about them: units that cost next to nothing.
         forget(folder)
-        run([options.program, "run", "pipelines/elephant.yaml", "images", *small], folder)
+        run([options.program, "run", "pipelines/selection.yaml", "images", *small], folder)
         settle()
-        answers = recorded([options.program, "run", "pipelines/elephant.yaml", "answers", *small],
+        answers = recorded([options.program, "run", "pipelines/selection.yaml", "answers", *small],
                            folder)
         spent = sum(stage["seconds"] for stage in answers["stages"])
         overheads.append(answers["seconds"] * WORKERS - spent)

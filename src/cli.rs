@@ -101,8 +101,8 @@ pub(crate) struct InitArgs {
 pub(crate) enum Template {
     /// One pipeline and five questions; runs in about a second.
     Minimal,
-    /// The paper's pipeline and its ten questions, at the paper's size.
-    Elephant,
+    /// The paper's pipeline up to the pairs, simulated, and its ten questions, at the paper's size.
+    Selection,
 }
 
 /// A pipeline and what is changed about it.

@@ -47,6 +47,11 @@ impl Session {
     /// The stage of this name.
     pub(crate) fn stage(&self, name: &str) -> Result<StageId, Failure> {
         let known = || self.pipeline.stages.iter().map(|stage| stage.name.as_str());
+        if self.pipeline.left_out.iter().any(|left| left == name) {
+            return Err(Failure::Usage(format!(
+                "the stage `{name}` is left out: its `when` is false; `--set stages.{name}.when=true` has it in"
+            )));
+        }
         self.pipeline
             .find(name)
             .ok_or_else(|| unknown("stage", name, &known().collect::<Vec<_>>()))

@@ -14,6 +14,7 @@ use ccsr_cache::Value;
 use ccsr_stage::Registry;
 use ccsr_stage::params::{Entry, Node, NodeKind, Span, nearest};
 
+use self::merge::Parts;
 use crate::diagnostic::Diagnostic;
 use crate::interpolate::Interpolation;
 use crate::loader::Loader;
@@ -188,19 +189,13 @@ impl<'a> Compiler<'a> {
 
     /// Reads the file and what it includes.
     pub(crate) fn read(&mut self, path: &Path) -> Option<Merged> {
-        let root = self.load(path)?;
+        let mut root = self.load(path)?;
         let entries = self.map_of(&root, "a pipeline")?;
         self.check_keys(entries, PIPELINE_KEYS, "a pipeline");
         self.check_version(&root);
 
-        let (mut vars, mut stages) = (Vec::new(), Vec::new());
-        self.merge(
-            &root,
-            path,
-            &mut vec![path.to_owned()],
-            &mut vars,
-            &mut stages,
-        );
+        let mut parts = Parts::default();
+        self.merge(&root, path, &mut vec![path.to_owned()], &mut parts);
         let sweeps = SweepSpec::read_all(&self.section(&root, "sweeps"), &mut self.problems);
         let mut typed = Vec::new();
         for set in &self.options.set {
@@ -209,11 +204,16 @@ impl<'a> Compiler<'a> {
                 Err(mut problems) => self.problems.append(&mut problems),
             }
         }
+        if let NodeKind::Map(entries) = &mut root.kind {
+            let own: Vec<_> = entries.iter().map(|entry| entry.key.clone()).collect();
+            let inherited = parts.inherited.into_iter();
+            entries.extend(inherited.filter(|entry| !own.contains(&entry.key)));
+        }
         Some(Merged {
             root,
             path: path.to_owned(),
-            vars,
-            stages,
+            vars: parts.vars,
+            stages: parts.stages,
             typed,
             sweeps,
         })

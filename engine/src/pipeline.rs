@@ -26,6 +26,8 @@ pub struct Pipeline {
     pub seed: u64,
     /// Its stages.
     pub stages: Vec<StageNode>,
+    /// The names of those that the file has and `when` leaves out, in alphabetical order.
+    pub left_out: Vec<String>,
     /// Which of them read which.
     pub graph: StageGraph,
     /// What it was compiled from.

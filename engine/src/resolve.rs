@@ -4,6 +4,7 @@ mod exports;
 mod options;
 mod ports;
 mod roles;
+mod when;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::pipeline::{Execution, Pipeline, StageNode};
 use crate::project::Project;
 
 const STAGE_KEYS: &[&str] = &[
-    "uses", "from", "with", "outputs", "batch", "retry", "timeout", "device", "slots",
+    "uses", "when", "from", "with", "outputs", "batch", "retry", "timeout", "device", "slots",
 ];
 const ROLE_KEYS: &[&str] = &["use", "with"];
 
@@ -38,19 +39,18 @@ pub(crate) fn resolve(
         suite: draft.suite.as_ref(),
         suite_is_broken: draft.suite_is_broken,
         devices: draft.devices,
-        names: (0..)
-            .map(StageId)
-            .zip(&draft.stages)
-            .map(|(id, entry)| (entry.key.clone(), id))
-            .collect(),
+        names: HashMap::new(),
+        left_out: HashMap::new(),
         problems: Vec::new(),
     };
     resolver.check_suite();
-    let parts: Vec<_> = draft
-        .stages
-        .iter()
-        .map(|entry| resolver.stage(entry))
+    let stages = resolver.chosen(&draft.stages);
+    resolver.names = (0..)
+        .map(StageId)
+        .zip(&stages)
+        .map(|(id, entry)| (entry.key.clone(), id))
         .collect();
+    let parts: Vec<_> = stages.iter().map(|entry| resolver.stage(entry)).collect();
     let references: Vec<_> = parts
         .iter()
         .map(|part| resolver.references(part.as_ref()))
@@ -59,14 +59,13 @@ pub(crate) fn resolve(
         .iter()
         .enumerate()
         .flat_map(|(reader, references)| {
-            references
-                .iter()
-                .map(move |reference| (reference.stage, StageId(reader)))
+            let read = references.iter().filter_map(|reference| reference.stage);
+            read.map(move |stage| (stage, StageId(reader)))
         });
     let graph = match StageGraph::new(parts.len(), edges) {
         Ok(graph) => graph,
         Err(cycle) => {
-            resolver.cycle(&cycle, &draft.stages);
+            resolver.cycle(&cycle, &stages);
             return Err(resolver.problems);
         }
     };
@@ -78,8 +77,10 @@ pub(crate) fn resolve(
         }
     }
     resolver.check_exports(&built.iter().flatten().collect::<Vec<_>>());
-    let problems = resolver.problems;
-    let suite = draft.suite.map(|suite| suite.name);
+    let (problems, mut left_out) = (resolver.problems, Vec::new());
+    left_out.extend(resolver.left_out.keys().map(ToString::to_string));
+    left_out.sort_unstable();
+    let suite = draft.suite.as_ref().map(|suite| suite.name.clone());
     match built.into_iter().collect::<Option<Vec<_>>>() {
         Some(stages) if problems.is_empty() => Ok(Pipeline {
             name: draft.name,
@@ -88,6 +89,7 @@ pub(crate) fn resolve(
             suite,
             seed: draft.seed,
             stages,
+            left_out,
             graph,
             origin: Origin::default(),
         }),
@@ -108,7 +110,11 @@ struct Part<'a> {
 struct Reference {
     /// The input port's name, if one was written.
     port: Option<(String, Span)>,
-    stage: StageId,
+    name: String,
+    /// The stage; `None` if it is left out.
+    stage: Option<StageId>,
+    /// Where that stage says that it is left out.
+    left_out: Option<Span>,
     output: Option<String>,
     span: Span,
 }
@@ -122,6 +128,8 @@ struct Resolver<'a> {
     /// Names of the devices there are.
     devices: &'a [&'a str],
     names: HashMap<Arc<str>, StageId>,
+    /// The stages that are left out, and where they say so.
+    left_out: HashMap<Arc<str>, Span>,
     problems: Vec<Diagnostic>,
 }
 
@@ -150,21 +158,15 @@ impl<'a> Resolver<'a> {
                 Some("use letters, digits, `_` and `-`".to_owned()),
             );
         }
-        let Some(entries) = entry.value.entries() else {
+        if entry.value.entries().is_none() {
             let message = format!(
                 "expected a stage, a map with `uses`, found {}",
                 entry.value.described()
             );
             self.problem("stage::type", entry.value.span, message, None);
             return None;
-        };
-        for unknown in entries
-            .iter()
-            .filter(|entry| !STAGE_KEYS.contains(&entry.key.as_ref()))
-        {
-            self.problems
-                .push(unknown_key(unknown, STAGE_KEYS, "a stage"));
         }
+        self.keys(entry);
         let execution = self.execution(&entry.value);
         let kind = self.kind(entry)?;
         let roles = self.roles(kind, entry)?;
@@ -188,6 +190,18 @@ impl<'a> Resolver<'a> {
                 }
                 None
             }
+        }
+    }
+
+    /// That a stage has no keys but those that a stage has.
+    fn keys(&mut self, stage: &Entry) {
+        let entries = stage.value.entries().unwrap_or_default();
+        let unknown = entries
+            .iter()
+            .filter(|entry| !STAGE_KEYS.contains(&entry.key.as_ref()));
+        for entry in unknown {
+            self.problems
+                .push(unknown_key(entry, STAGE_KEYS, "a stage"));
         }
     }
 
@@ -217,7 +231,7 @@ impl<'a> Resolver<'a> {
         kind
     }
 
-    fn cycle(&mut self, cycle: &[StageId], stages: &[Entry]) {
+    fn cycle(&mut self, cycle: &[StageId], stages: &[&Entry]) {
         let name = |id: &StageId| stages[id.0].key.as_ref();
         let Some(first) = cycle.first() else { return };
         let round = cycle

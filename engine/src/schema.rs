@@ -41,7 +41,7 @@ pub fn included(registry: &Registry, devices: &[&str]) -> Json {
         &json!({
             "vars": variables("Values to use elsewhere as ${vars.name}."),
             "include": {
-                "description": "Files whose `vars` and `stages` are merged into this one.",
+                "description": "Files, or pipelines, whose `vars` and `stages` are merged into this one.",
                 "anyOf": [
                     { "type": ["string", "null"] },
                     { "type": "array", "items": { "type": "string" } },
@@ -171,6 +171,11 @@ fn stage(registry: &Registry, devices: &[&str], definitions: &mut Map<String, Js
                 { "type": "object", "additionalProperties": { "type": "string" } },
             ],
         },
+        "when": open(json!({
+            "description": "Whether it is there at all; `false` leaves it out.",
+            "type": ["boolean", "null"],
+            "default": true,
+        })),
         "with": { "description": "Its parameters." },
         "outputs": {
             "description": "Where its tables are put: a path for the first, or `{port: path, …}`. A path \

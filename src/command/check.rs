@@ -13,8 +13,12 @@ pub(super) fn check(cli: &Cli, args: &PipelineArgs, ui: &Ui) -> Result<Exit, Fai
         .as_deref()
         .map(|suite| format!(", suite `{suite}`"))
         .unwrap_or_default();
+    let left_out = match pipeline.left_out.as_slice() {
+        [] => String::new(),
+        names => format!(" (without {})", names.join(", ")),
+    };
     ui.data(format_args!(
-        "{}: `{}` is valid: {}{suite}",
+        "{}: `{}` is valid: {}{left_out}{suite}",
         args.file.display(),
         pipeline.name,
         counted(pipeline.stages.len() as u64, "stage")

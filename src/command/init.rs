@@ -23,11 +23,11 @@ const MINIMAL: &[File] = &[
 ];
 
 /// The repository's own pipeline, where its comments expect it.
-const ELEPHANT: &[File] = &[
+const SELECTION: &[File] = &[
     GITIGNORE,
     (
-        "pipelines/elephant.yaml",
-        include_str!("../../pipelines/elephant.yaml"),
+        "pipelines/selection.yaml",
+        include_str!("../../pipelines/selection.yaml"),
     ),
     (
         "pipelines/questions/paper.yaml",
@@ -46,7 +46,7 @@ const ELEPHANT: &[File] = &[
 pub(super) fn init(args: &InitArgs, ui: &Ui) -> Result<Exit, Failure> {
     let (files, pipeline) = match args.template {
         Template::Minimal => (MINIMAL, "pipeline.yaml"),
-        Template::Elephant => (ELEPHANT, "pipelines/elephant.yaml"),
+        Template::Selection => (SELECTION, "pipelines/selection.yaml"),
     };
     let folder = &args.folder;
     // A repository that is there already has one, and lines of its own in it.

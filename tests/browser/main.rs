@@ -46,8 +46,8 @@ impl Reported {
             "vars.size=96",
         ];
         let strict = ["--set", "stages.pairs.with.min_confidence=0.92"];
-        reported.program(&[&["run", "pipelines/elephant.yaml"][..], &small].concat());
-        reported.program(&[&["run", "pipelines/elephant.yaml"][..], &small, &strict].concat());
+        reported.program(&[&["run", "pipelines/selection.yaml"][..], &small].concat());
+        reported.program(&[&["run", "pipelines/selection.yaml"][..], &small, &strict].concat());
         reported.program(&["report", "--to", "r.html", "--compare", "latest~1"]);
         reported
     }

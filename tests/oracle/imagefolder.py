@@ -1,8 +1,8 @@
 """Does Hugging Face `datasets` load what `dataset.export` writes?
 
     pip install -r tests/oracle/requirements.txt
-    ccsr-flow run pipelines/elephant.yaml
-    python tests/oracle/imagefolder.py pipelines/out/elephant
+    ccsr-flow run pipelines/selection.yaml
+    python tests/oracle/imagefolder.py pipelines/out/selection
 
 Compares, row by row, what `datasets` loads with what the run chose: captions against pairs.jsonl,
 pixels against the PNG files read by Pillow. Prints a summary; exits with 1 at the first difference.

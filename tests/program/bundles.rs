@@ -5,7 +5,7 @@ use std::io::Read;
 
 use serde_json::Value as Json;
 
-use crate::project::{ELEPHANT, Project, SMALL, SMALL_UNITS};
+use crate::project::{Project, SELECTION, SMALL, SMALL_UNITS};
 use crate::warm;
 
 /// The files of a bundle.
@@ -49,10 +49,10 @@ fn a_bundle_runs_elsewhere_and_agrees() {
     let told: Json = serde_json::from_str(&told.succeeded().stdout).unwrap();
     assert_eq!(
         (&told["tables"], &told["units_executed"]),
-        (&10.into(), &SMALL_UNITS.into())
+        (&11.into(), &SMALL_UNITS.into())
     );
     // And the pipeline runs there as it is.
-    let args = ["run", ELEPHANT, "--json"].into_iter().chain(SMALL);
+    let args = ["run", SELECTION, "--json"].into_iter().chain(SMALL);
     let again = inside(&args.collect::<Vec<_>>());
     assert_eq!(again.succeeded().summary().executed(), 0);
     // Nothing is overwritten.
@@ -85,6 +85,7 @@ fn equal_runs_make_equal_bundles_with_what_was_chosen() {
             "tables/dataset.dataset.csv",
             "tables/pairs.rejected.csv",
             "tables/sheets.sheets.csv",
+            "tables/truth.images.csv",
             "tables/truth.truth.csv"
         ]
     );
@@ -150,10 +151,13 @@ fn the_metadata_is_an_ro_crate() {
     assert_eq!(entity("ro-crate-metadata.json")["about"]["@id"], "./");
     let root = entity("./");
     assert_eq!(root["license"]["@id"], "https://spdx.org/licenses/MIT.html");
-    assert_eq!(root["mainEntity"]["@id"], "project/pipelines/elephant.yaml");
+    assert_eq!(
+        root["mainEntity"]["@id"],
+        "project/pipelines/selection.yaml"
+    );
     let run = entity("#run");
     assert_eq!(run["@type"], "CreateAction");
-    assert_eq!(run["instrument"]["@id"], "project/pipelines/elephant.yaml");
+    assert_eq!(run["instrument"]["@id"], "project/pipelines/selection.yaml");
     assert!(
         run["description"]
             .as_str()

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::project::{ELEPHANT, MEDIUM, Outcome, Project, SMALL, SMALL_UNITS};
+use crate::project::{MEDIUM, Outcome, Project, SELECTION, SMALL, SMALL_UNITS};
 use crate::transcript::Transcript;
 use crate::{ledger, warm};
 
 fn small() -> impl Iterator<Item = &'static str> {
-    [ELEPHANT].into_iter().chain(SMALL)
+    [SELECTION].into_iter().chain(SMALL)
 }
 
 fn cache(project: &Project, args: &str) -> Outcome {

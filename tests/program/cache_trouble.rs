@@ -3,22 +3,22 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::project::{ELEPHANT, Outcome, Project, SMALL, SMALL_UNITS};
+use crate::project::{Outcome, Project, SELECTION, SMALL, SMALL_UNITS};
 use crate::transcript::Transcript;
 use crate::{ledger, warm};
 
 fn small(command: &'static str) -> impl Iterator<Item = &'static str> {
-    [command, ELEPHANT].into_iter().chain(SMALL)
+    [command, SELECTION].into_iter().chain(SMALL)
 }
 
 /// Every command that reads the cache refuses it, and nothing in it is touched.
 #[track_caller]
 fn refused(transcript: &mut Transcript, project: &Project) {
     let before = project.files(".ccsr");
-    let pairs = ["show", ELEPHANT, "pairs"];
+    let pairs = ["show", SELECTION, "pairs"];
     for args in [
-        vec!["run", ELEPHANT],
-        vec!["plan", ELEPHANT],
+        vec!["run", SELECTION],
+        vec!["plan", SELECTION],
         pairs.to_vec(),
         vec!["runs", "list"],
     ] {
@@ -81,7 +81,7 @@ fn a_damaged_ledger() {
     project.write(".ccsr/ledger.db", damaged);
     let mut transcript = Transcript::new();
     transcript
-        .run(&project, &["run", ELEPHANT])
+        .run(&project, &["run", SELECTION])
         .ends_with(3)
         .says("is damaged");
     project.write(".ccsr/ledger.db", good);
@@ -130,11 +130,11 @@ fn a_plain_file_where_the_cache_should_be() {
     let project = Project::new();
     project.write(".ccsr", "mine");
     let mut transcript = Transcript::new();
-    transcript.run(&project, &["run", ELEPHANT]).ends_with(3);
-    transcript.run(&project, &["plan", ELEPHANT]).ends_with(3);
+    transcript.run(&project, &["run", SELECTION]).ends_with(3);
+    transcript.run(&project, &["plan", SELECTION]).ends_with(3);
     project.write("elsewhere", "mine");
     transcript
-        .run(&project, &["--cache", "elsewhere/cache", "run", ELEPHANT])
+        .run(&project, &["--cache", "elsewhere/cache", "run", SELECTION])
         .ends_with(3);
     assert_eq!(project.read(".ccsr"), "mine");
     assert!(!project.path("pipelines/out").exists());
@@ -177,22 +177,22 @@ fn a_folder_that_may_only_be_read() {
         assert_eq!(done.code, 0, "{}", done.stderr);
     };
     mode("555", "444");
-    let Some(refused) = without_privileges(&project, &format!("run {ELEPHANT}")) else {
+    let Some(refused) = without_privileges(&project, &format!("run {SELECTION}")) else {
         println!("left out: this is root, and there is no setpriv to be somebody else");
         mode("755", "644");
         return;
     };
     refused.ends_with(3);
     let mut transcript = Transcript::new();
-    transcript.told(&project, &format!("ccsr-flow run {ELEPHANT}"), &refused);
+    transcript.told(&project, &format!("ccsr-flow run {SELECTION}"), &refused);
     // Looking needs no writing.
     let args: Vec<_> = SMALL.into_iter().chain(warm::NO_EXPORTS).collect();
     let plan =
-        without_privileges(&project, &format!("plan {ELEPHANT} {}", args.join(" "))).unwrap();
+        without_privileges(&project, &format!("plan {SELECTION} {}", args.join(" "))).unwrap();
     plan.succeeded().says("nothing to do");
     let show = without_privileges(
         &project,
-        &format!("show {ELEPHANT} {} truth --format csv", args.join(" ")),
+        &format!("show {SELECTION} {} truth --format csv", args.join(" ")),
     );
     show.unwrap().succeeded();
     mode("755", "644");

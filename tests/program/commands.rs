@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::project::{ELEPHANT, PIPELINES, Project, SMALL, TABLE1};
+use crate::project::{PIPELINES, Project, SELECTION, SMALL, TABLE1};
 use crate::transcript::Transcript;
 
 #[test]
@@ -14,20 +14,20 @@ fn usage() {
     transcript.about("nothing");
     transcript.run(&project, &[]).ends_with(2);
     transcript.about("what is not there");
-    transcript.run(&project, &["rnu", ELEPHANT]).ends_with(2);
+    transcript.run(&project, &["rnu", SELECTION]).ends_with(2);
     transcript.run(&project, &["run"]).ends_with(2);
     transcript
-        .run(&project, &["run", "--kep-going", ELEPHANT])
+        .run(&project, &["run", "--kep-going", SELECTION])
         .ends_with(2);
     transcript
         .run(&project, &["run", "pipelines/lion.yaml"])
         .ends_with(2);
     transcript.run(&project, &["run", "pipelines"]).ends_with(2);
     transcript
-        .run(&project, &["run", ELEPHANT, "--jobs", "0"])
+        .run(&project, &["run", SELECTION, "--jobs", "0"])
         .ends_with(2);
     transcript
-        .run(&project, &["--project", "nowhere", "check", ELEPHANT])
+        .run(&project, &["--project", "nowhere", "check", SELECTION])
         .ends_with(2);
     transcript
         .run(&project, &["stages", "image.genrate"])
@@ -84,14 +84,17 @@ fn help() {
 fn check() {
     let project = Project::new();
     let mut transcript = Transcript::new();
-    transcript.run(&project, &["check", ELEPHANT]).succeeded();
+    transcript.run(&project, &["check", SELECTION]).succeeded();
     transcript.run(&project, &["check", TABLE1]).succeeded();
     transcript
-        .run(&project, &["check", ELEPHANT, "--suite", "world"])
+        .run(&project, &["check", SELECTION, "--suite", "world"])
         .succeeded();
     assert!(!project.path(".ccsr").exists());
     transcript.matches("check");
 }
+
+/// Pipelines of the suite `mini`, whose weights do not come along yet.
+const NEED_WEIGHTS: [&str; 2] = ["elephant-ablation.yaml", "measure-mini.yaml"];
 
 #[test]
 fn every_pipeline_that_comes_along_is_valid() {
@@ -104,9 +107,13 @@ fn every_pipeline_that_comes_along_is_valid() {
             .is_some_and(|extension| extension == "yaml")
         {
             let name = file.file_name().unwrap().to_str().unwrap();
-            project
-                .run(["check", &format!("pipelines/{name}")])
-                .succeeded();
+            let said = project.run(["check", &format!("pipelines/{name}")]);
+            if NEED_WEIGHTS.contains(&name) {
+                said.ends_with(2)
+                    .says("there is no folder `pipelines/suites/mini/");
+            } else {
+                said.succeeded();
+            }
             checked += 1;
         }
     }
@@ -125,16 +132,16 @@ fn plan_says_what_and_why_and_writes_nothing() {
     };
     let before = tree(&project);
     transcript.about("before any run");
-    transcript.run(&project, &["plan", ELEPHANT]).ends_with(4);
+    transcript.run(&project, &["plan", SELECTION]).ends_with(4);
     assert!(tree(&project) == before, "planning wrote something");
 
     project
-        .run(["run", ELEPHANT].into_iter().chain(SMALL))
+        .run(["run", SELECTION].into_iter().chain(SMALL))
         .succeeded();
     let after = tree(&project);
     transcript.about("after a run");
     let small = |more: &[&'static str]| -> Vec<&'static str> {
-        ["plan", ELEPHANT]
+        ["plan", SELECTION]
             .into_iter()
             .chain(SMALL)
             .chain(more.iter().copied())
@@ -190,7 +197,7 @@ fn plan_says_what_and_why_and_writes_nothing() {
 fn what_a_run_tells() {
     let project = Project::new();
     let mut transcript = Transcript::new();
-    let small: Vec<_> = ["run", ELEPHANT, "--jobs", "1"]
+    let small: Vec<_> = ["run", SELECTION, "--jobs", "1"]
         .into_iter()
         .chain(SMALL)
         .collect();
@@ -299,7 +306,7 @@ fn graph() {
     let mut transcript = Transcript::new();
     for format in ["terminal", "dot", "mermaid"] {
         transcript
-            .run(&project, &["graph", ELEPHANT, "--format", format])
+            .run(&project, &["graph", SELECTION, "--format", format])
             .succeeded();
     }
     transcript.matches("graph");

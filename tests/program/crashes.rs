@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::ledger::{self, Units};
-use crate::project::{ELEPHANT, Project, SMALL, SMALL_UNITS};
+use crate::project::{Project, SELECTION, SMALL, SMALL_UNITS};
 
 /// Kills that must have hit a run at work.
 const KILLS: usize = 50;
@@ -43,7 +43,11 @@ fn args() -> Vec<&'static str> {
         "--set",
         "stages.detections.batch=9",
     ];
-    [ELEPHANT].into_iter().chain(SMALL).chain(batches).collect()
+    [SELECTION]
+        .into_iter()
+        .chain(SMALL)
+        .chain(batches)
+        .collect()
 }
 
 fn left(project: &Project) -> Left {

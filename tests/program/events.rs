@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use crate::project::{ELEPHANT, Project, SMALL, SMALL_UNITS, TABLE1};
+use crate::project::{Project, SELECTION, SMALL, SMALL_UNITS, TABLE1};
 
 #[test]
 fn the_last_line_of_json_is_the_summary() {
     let project = Project::new();
-    let outcome = project.run(["run", "--json", ELEPHANT].into_iter().chain(SMALL));
+    let outcome = project.run(["run", "--json", SELECTION].into_iter().chain(SMALL));
     assert_eq!(outcome.succeeded().stdout.lines().count(), 1);
     let summary = outcome.summary();
     assert_eq!((summary.executed(), summary.reused()), (SMALL_UNITS, 0));
     assert!(summary.0["seconds"].as_f64().unwrap() > 0.0);
     let id = summary.0["run"].as_str().unwrap();
     assert!(project.path(&format!(".ccsr/runs/{id}.json")).exists());
-    let again = project.summary([ELEPHANT].into_iter().chain(SMALL));
+    let again = project.summary([SELECTION].into_iter().chain(SMALL));
     assert!(again.0["seconds_saved"].as_f64().unwrap() > 0.0);
     assert_ne!(again.0["run"], id);
 }
@@ -24,7 +24,7 @@ fn the_last_line_of_json_is_the_summary() {
 #[test]
 fn every_event_is_a_line_of_json() {
     let project = Project::new();
-    let args = ["run", "--events", "json", "--json", ELEPHANT];
+    let args = ["run", "--events", "json", "--json", SELECTION];
     let outcome = project.run(args.into_iter().chain(SMALL));
     let lines: Vec<Json> = outcome
         .succeeded()
@@ -56,7 +56,7 @@ fn every_event_is_a_line_of_json() {
     );
 
     let without = project.run(
-        ["run", "--events", "json", ELEPHANT]
+        ["run", "--events", "json", SELECTION]
             .into_iter()
             .chain(SMALL),
     );
@@ -150,7 +150,7 @@ fn data_goes_to_stdout_and_the_story_to_stderr() {
 fn whoever_stops_reading_is_not_shouted_at() {
     let project = Project::new();
     project
-        .run(["run", ELEPHANT].into_iter().chain(SMALL))
+        .run(["run", SELECTION].into_iter().chain(SMALL))
         .succeeded();
     let quiet = |story: &str| {
         assert!(
@@ -158,7 +158,7 @@ fn whoever_stops_reading_is_not_shouted_at() {
             "{story}"
         );
     };
-    let elephant = format!("{ELEPHANT} {}", SMALL.join(" "));
+    let elephant = format!("{SELECTION} {}", SMALL.join(" "));
     for line in [
         format!("show {elephant} answers --format jsonl"),
         format!("show {elephant} answers --limit 0"),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::ledger;
-use crate::project::{ELEPHANT, Outcome, PROGRAM, Project, SMALL, SMALL_UNITS};
+use crate::project::{Outcome, PROGRAM, Project, SELECTION, SMALL, SMALL_UNITS};
 use crate::transcript::Transcript;
 
 const FULL: &str = "nothing committed was lost; free some space and run again";
@@ -15,7 +15,7 @@ fn limited(project: &Project, kib: u32) -> Outcome {
     let args = SMALL.join(" ");
     let blocks = kib * 2;
     project.shell(&format!(
-        "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" run {ELEPHANT} {args} --set stages.answers.batch=50"
+        "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" run {SELECTION} {args} --set stages.answers.batch=50"
     ))
 }
 
@@ -23,7 +23,7 @@ fn limited(project: &Project, kib: u32) -> Outcome {
 fn at_whatever_size_the_disk_is_full() {
     let alone = Project::new();
     alone
-        .run(["run", ELEPHANT].into_iter().chain(SMALL))
+        .run(["run", SELECTION].into_iter().chain(SMALL))
         .succeeded();
     let mut kept = Vec::new();
     // From no room for a version number to room for most of the work.
@@ -48,7 +48,7 @@ fn at_whatever_size_the_disk_is_full() {
         let committed = committed.unwrap_or(0);
         kept.push(committed);
         if kib % 100 == 50 {
-            let resumed = project.summary([ELEPHANT].into_iter().chain(SMALL));
+            let resumed = project.summary([SELECTION].into_iter().chain(SMALL));
             assert_eq!(resumed.executed(), SMALL_UNITS - committed, "{kib} KiB");
             assert_eq!(ledger::units(&project).most_commits, 1);
             assert!(
@@ -72,7 +72,7 @@ fn what_is_said() {
     let outcome = limited(&project, 16);
     transcript.told(
         &project,
-        "ulimit -f 32; ccsr-flow run pipelines/elephant.yaml",
+        "ulimit -f 32; ccsr-flow run pipelines/selection.yaml",
         &outcome,
     );
     transcript.matches("full-disk");
@@ -120,7 +120,7 @@ fn a_file_system_without_room() {
     let run = || {
         let mut command = Command::new(PROGRAM);
         command
-            .args(["--cache", "small-disk/cache", "run", "--json", ELEPHANT])
+            .args(["--cache", "small-disk/cache", "run", "--json", SELECTION])
             .args(SMALL);
         Outcome::of(&command.current_dir(project.root()).output().unwrap())
     };

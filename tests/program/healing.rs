@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::project::{ELEPHANT, Project, SMALL, SMALL_UNITS};
+use crate::project::{Project, SELECTION, SMALL, SMALL_UNITS};
 use crate::{ledger, warm};
 
 fn args() -> impl Iterator<Item = &'static str> {
-    [ELEPHANT].into_iter().chain(SMALL).chain(warm::NO_EXPORTS)
+    [SELECTION].into_iter().chain(SMALL).chain(warm::NO_EXPORTS)
 }
 
 fn object(project: &Project, digest: &str) -> PathBuf {

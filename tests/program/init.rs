@@ -15,7 +15,7 @@ fn a_project_is_begun() {
     told.about("in a folder of its own, the paper's pipeline")
         .run(
             &project,
-            &["init", "papers/first", "--template", "elephant"],
+            &["init", "papers/first", "--template", "selection"],
         );
     told.matches("init");
 }
@@ -50,15 +50,19 @@ fn it_runs_and_sweeps_at_once() {
 #[test]
 fn the_papers_pipeline_is_valid_where_it_is_put() {
     let project = Project::empty();
-    project.run(["init", "--template", "elephant"]).succeeded();
+    project.run(["init", "--template", "selection"]).succeeded();
     project
-        .run(["check", "pipelines/elephant.yaml"])
+        .run(["check", "pipelines/selection.yaml"])
         .succeeded();
     let variant = "stages.answers.with.questions=pipelines/questions/variant.yaml";
     project
-        .run(["check", "pipelines/elephant.yaml", "--set", variant])
+        .run(["check", "pipelines/selection.yaml", "--set", variant])
         .succeeded();
-    for file in ["elephant.yaml", "questions/paper.yaml", "suites/world.yaml"] {
+    for file in [
+        "selection.yaml",
+        "questions/paper.yaml",
+        "suites/world.yaml",
+    ] {
         let ours = fs::read_to_string(format!("{}/{file}", crate::project::PIPELINES));
         assert_eq!(project.read(&format!("pipelines/{file}")), ours.unwrap());
     }

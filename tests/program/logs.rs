@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value as Json;
 
-use crate::project::{ELEPHANT, Outcome, Project, SMALL, SMALL_UNITS};
+use crate::project::{Outcome, Project, SELECTION, SMALL, SMALL_UNITS};
 
 /// The records on stderr; all of it must be such.
 fn records(outcome: &Outcome) -> Vec<Json> {
@@ -28,7 +28,7 @@ fn of<'a>(records: &'a [Json], event: &str) -> Vec<&'a Json> {
 fn a_run_is_told_stage_by_stage() {
     let project = Project::new();
     let run = |more: &[&'static str]| {
-        let args = ["run", "--json", ELEPHANT].into_iter().chain(SMALL);
+        let args = ["run", "--json", SELECTION].into_iter().chain(SMALL);
         project.run(args.chain(more.iter().copied()))
     };
     let outcome = run(&["--log-format", "json"]);
@@ -127,7 +127,7 @@ fn a_sweep_tells_of_which_trial_a_record_is() {
     let args = [
         "sweep",
         "run",
-        ELEPHANT,
+        SELECTION,
         "--set",
         "stages.prompts.with.count=1,2",
         "--trials-at-once",
@@ -147,7 +147,7 @@ fn a_sweep_tells_of_which_trial_a_record_is() {
 #[test]
 fn healing_is_a_warning() {
     let project = Project::new();
-    let args = || [ELEPHANT].into_iter().chain(SMALL);
+    let args = || [SELECTION].into_iter().chain(SMALL);
     project.summary(args());
     let mut objects = project
         .files(".ccsr/objects")

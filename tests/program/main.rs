@@ -14,6 +14,7 @@
 mod ledger;
 mod page;
 mod project;
+mod small_models;
 mod transcript;
 mod warm;
 
@@ -45,6 +46,7 @@ mod schema;
 mod self_reward;
 mod shells;
 mod signals;
+mod story;
 mod sweeps;
 mod syntax;
 mod table1;
@@ -52,4 +54,5 @@ mod templates;
 mod together;
 mod trace;
 mod training;
+mod whole_loop;
 mod why;

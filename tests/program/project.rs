@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ccsr-flow");
 /// The pipelines that the repository brings along.
 pub(crate) const PIPELINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines");
-pub(crate) const ELEPHANT: &str = "pipelines/elephant.yaml";
+pub(crate) const SELECTION: &str = "pipelines/selection.yaml";
 pub(crate) const TABLE1: &str = "pipelines/table1.yaml";
 
 /// The paper's pipeline, small: 20 prompts, 80 images, 800 answers, 80 looks for detections.
@@ -27,7 +27,7 @@ pub(crate) const SMALL_UNITS: u64 = 80 + 800 + 80;
 
 /// The pipeline, and a size that leaves time for something to happen meanwhile.
 pub(crate) const MEDIUM: [&str; 5] = [
-    ELEPHANT,
+    SELECTION,
     "--set",
     "stages.prompts.with.count=20",
     "--set",

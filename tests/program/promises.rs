@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::project::{ELEPHANT, Project, Summary};
+use crate::project::{Project, SELECTION, Summary};
 use crate::{ledger, warm};
 
 const QUESTIONS: &str = "pipelines/questions/paper.yaml";
@@ -11,13 +11,13 @@ const QUESTIONS: &str = "pipelines/questions/paper.yaml";
 /// Runs the pipeline of a warm project, exports left out.
 #[track_caller]
 fn run(project: &Project, more: &[&str]) -> Summary {
-    let args = [ELEPHANT].into_iter().chain(warm::NO_EXPORTS);
+    let args = [SELECTION].into_iter().chain(warm::NO_EXPORTS);
     project.summary(args.chain(more.iter().copied()))
 }
 
 #[track_caller]
 fn plan(project: &Project, more: &[&str]) -> std::collections::BTreeMap<String, Json> {
-    let args = [ELEPHANT].into_iter().chain(warm::NO_EXPORTS);
+    let args = [SELECTION].into_iter().chain(warm::NO_EXPORTS);
     project.plan(args.chain(more.iter().copied()))
 }
 
@@ -69,7 +69,7 @@ fn from_nothing_all_units_are_computed_once() {
     let project = warm::project();
     assert_eq!(ledger::units(&project).count, 24_000);
     assert_eq!(ledger::units(&project).most_commits, 1);
-    let rows = |stage| project.table(stage, [ELEPHANT]).lines().count();
+    let rows = |stage| project.table(stage, [SELECTION]).lines().count();
     assert_eq!(
         (rows("prompts"), rows("images"), rows("answers")),
         (200, 2_000, 20_000)
@@ -86,7 +86,7 @@ fn again_nothing_is_computed_and_lost_exports_come_back() {
         .filter(|name| name.to_string_lossy().contains("/sheets/"));
     assert_eq!(sheets.count(), 200);
     // The copy knows nothing of the exports that came with it, and writes its own.
-    let again = project.summary([ELEPHANT]);
+    let again = project.summary([SELECTION]);
     assert!(again.all_unchanged());
     assert_eq!((again.executed(), again.reused()), (0, 24_000));
     assert!(
@@ -95,10 +95,10 @@ fn again_nothing_is_computed_and_lost_exports_come_back() {
     );
 
     std::fs::remove_dir_all(project.path("pipelines/out")).unwrap();
-    let foreseen = project.run(["plan", ELEPHANT]);
+    let foreseen = project.run(["plan", SELECTION]);
     let told = &foreseen.ends_with(4).stdout;
-    assert!(told.contains("pipelines/out/elephant/sheets"), "{told}");
-    let third = project.run(["run", ELEPHANT, "--json"]);
+    assert!(told.contains("pipelines/out/selection/sheets"), "{told}");
+    let third = project.run(["run", SELECTION, "--json"]);
     assert_eq!(third.succeeded().summary().executed(), 0);
     assert!(third.summary().all_unchanged());
     third.says("sheets      wrote 200 of 200 files");
@@ -113,7 +113,7 @@ fn again_nothing_is_computed_and_lost_exports_come_back() {
         .find(|name| name.to_string_lossy().contains("/sheets/"))
         .unwrap();
     project.write(&sheet.to_string_lossy(), "spoilt");
-    let fourth = project.run(["run", ELEPHANT]);
+    let fourth = project.run(["run", SELECTION]);
     fourth.succeeded().says("sheets      wrote 1 of 200 files");
     assert!(
         project.files("pipelines/out") == before,
@@ -158,13 +158,13 @@ fn thresholds_weights_polarities_and_gates_ask_nothing() {
     let counted = ["--set", "stages.scores.with.profile=srt2i"];
     let summary = costs_nothing(&project, &counted);
     assert_eq!(summary.outcome("answers"), "unchanged");
-    let before = project.table("scores", [ELEPHANT, counted[0], counted[1]]);
+    let before = project.table("scores", [SELECTION, counted[0], counted[1]]);
     project.edit(QUESTIONS, "q7: {\"yes\": 1}", "q7: {\"yes\": 3}");
     let summary = costs_nothing(&project, &counted);
     assert_eq!(summary.outcome("answers"), "unchanged");
     assert_eq!(summary.outcome("scores"), "resolved");
     assert_ne!(
-        project.table("scores", [ELEPHANT, counted[0], counted[1]]),
+        project.table("scores", [SELECTION, counted[0], counted[1]]),
         before
     );
 
@@ -207,7 +207,7 @@ fn a_prompt_more_costs_its_images_answers_and_detections() {
         (10, 100, 10)
     );
     assert_eq!((summary.executed(), summary.reused()), (120, 24_000));
-    let table = project.table("prompts", [ELEPHANT, more[0], more[1]]);
+    let table = project.table("prompts", [SELECTION, more[0], more[1]]);
     assert!(table.lines().next_back().unwrap().contains(prompt));
 }
 
@@ -235,7 +235,7 @@ fn two_candidates_more_cost_two_images_a_prompt() {
 fn what_means_the_same_costs_nothing() {
     let project = warm::project();
     project.edit(
-        ELEPHANT,
+        SELECTION,
         "      count: 100\n",
         "      count: 100 # a hundred\n",
     );
@@ -244,24 +244,24 @@ fn what_means_the_same_costs_nothing() {
 
     // The order of keys, a default written out, another way to write the same.
     project.edit(
-        ELEPHANT,
+        SELECTION,
         "      candidates: 10\n      size: ${vars.size}\n",
         "      size: ${vars.size}\n      \"candidates\": 0xA\n",
     );
     project.edit(
-        ELEPHANT,
+        SELECTION,
         "    uses: select.pairs\n    from: {scores: scores, detections: detections}\n",
         "    from:\n      detections: detections\n      scores: scores.scores\n    uses: select.pairs\n",
     );
     project.edit(
-        ELEPHANT,
+        SELECTION,
         "      min_confidence: 0.6\n",
         "      min_confidence: 0.6\n      ties: lowest_index\n      on_none: drop\n",
     );
     means_nothing(&project, &[]);
 
     // A stage by another name, in another place of the file.
-    let text = project.read(ELEPHANT);
+    let text = project.read(SELECTION);
     // The sweeps stand at the end, and mean nothing for a run.
     let text = &text[..text.find("# The same with other values").unwrap()];
     let text = text.replace("  images:\n", "  pictures:\n");
@@ -275,9 +275,12 @@ fn what_means_the_same_costs_nothing() {
         &text[end..],
         text[start..end].trim_end()
     );
-    project.write(ELEPHANT, moved);
+    project.write(SELECTION, moved);
     means_nothing(&project, &[]);
-    assert_eq!(project.table("pictures", [ELEPHANT]).lines().count(), 2_000);
+    assert_eq!(
+        project.table("pictures", [SELECTION]).lines().count(),
+        2_000
+    );
 }
 
 #[test]
@@ -294,7 +297,7 @@ fn the_suite_named_by_hand_is_the_one_that_is_named_in_the_file() {
 fn selection_beats_chance_by_far() {
     let project = warm::project();
     let mut reader =
-        csv::Reader::from_path(project.path("pipelines/out/elephant/truth.csv")).unwrap();
+        csv::Reader::from_path(project.path("pipelines/out/selection/truth.csv")).unwrap();
     let rows: Vec<std::collections::BTreeMap<String, String>> =
         reader.deserialize().collect::<Result<_, _>>().unwrap();
     let share = |selector: &str, measure: &str| -> f64 {
@@ -325,7 +328,7 @@ fn selection_beats_chance_by_far() {
 fn the_numbers_of_the_readme_are_those_of_the_run() {
     let project = warm::project();
     let mut reader =
-        csv::Reader::from_path(project.path("pipelines/out/elephant/truth.csv")).unwrap();
+        csv::Reader::from_path(project.path("pipelines/out/selection/truth.csv")).unwrap();
     let readme = include_str!("../../README.md");
     let named = [
         ("all candidates", "a random candidate"),

@@ -1,6 +1,6 @@
 //! Pipelines whose parts do not fit together: stages, ports, columns, paths, suites, `--set`.
 
-use crate::project::{ELEPHANT, Project};
+use crate::project::{Project, SELECTION};
 use crate::transcript::Transcript;
 
 #[track_caller]
@@ -129,18 +129,18 @@ stages:
         "stages.answers.with.questions=/etc/hosts",
     ] {
         transcript
-            .run(&project, &["run", ELEPHANT, "--set", set])
+            .run(&project, &["run", SELECTION, "--set", set])
             .ends_with(2);
     }
     transcript
         .run(
             &project,
-            &["run", ELEPHANT, "--suite", "../../../suite.yaml"],
+            &["run", SELECTION, "--suite", "../../../suite.yaml"],
         )
         .ends_with(2);
     transcript.about("the pipeline itself");
     let elsewhere = Project::new();
-    let file = elsewhere.path(ELEPHANT);
+    let file = elsewhere.path(SELECTION);
     let outcome = project.run(["--project", ".", "check", file.to_str().unwrap()]);
     let outcome = crate::project::Outcome {
         stderr: outcome
@@ -151,7 +151,7 @@ stages:
     outcome.ends_with(2);
     transcript.told(
         &project,
-        "ccsr-flow --project . check [ELSEWHERE]/pipelines/elephant.yaml",
+        "ccsr-flow --project . check [ELSEWHERE]/pipelines/selection.yaml",
         &outcome,
     );
     transcript.matches("out-of-the-project");
@@ -184,13 +184,16 @@ fn suites() {
     let mut transcript = Transcript::new();
     transcript.about("that are not there");
     transcript
-        .run(&project, &["run", ELEPHANT, "--suite", "wrld"])
+        .run(&project, &["run", SELECTION, "--suite", "wrld"])
         .ends_with(2);
     transcript
-        .run(&project, &["run", ELEPHANT, "--suite", "paper"])
+        .run(&project, &["run", SELECTION, "--suite", "paper"])
         .ends_with(2);
     transcript
-        .run(&project, &["run", ELEPHANT, "--suite", "suites/paper.yaml"])
+        .run(
+            &project,
+            &["run", SELECTION, "--suite", "suites/paper.yaml"],
+        )
         .ends_with(2);
     let text = "\
 version: 1
@@ -206,7 +209,7 @@ vras: {size: 64}
         .about("with mistakes")
         .file("pipelines/suites/mine.yaml", text);
     transcript
-        .run(&project, &["check", ELEPHANT, "--suite", "mine"])
+        .run(&project, &["check", SELECTION, "--suite", "mine"])
         .ends_with(2);
     let text = "version: 1\nroles:\n  writer: {use: world.grammar}\n";
     project.write("pipelines/suites/mine.yaml", text);
@@ -214,7 +217,7 @@ vras: {size: 64}
         .about("with too little")
         .file("pipelines/suites/mine.yaml", text);
     transcript
-        .run(&project, &["check", ELEPHANT, "--suite", "mine"])
+        .run(&project, &["check", SELECTION, "--suite", "mine"])
         .ends_with(2);
     project.write(
         "pipelines/a.yaml",
@@ -247,7 +250,7 @@ fn overrides() {
         "stage.prompts=1",
     ] {
         transcript
-            .run(&project, &["check", ELEPHANT, "--set", set])
+            .run(&project, &["check", SELECTION, "--set", set])
             .ends_with(2);
     }
     assert!(!project.path(".ccsr").exists());

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use crate::page::{Element, Page};
-use crate::project::{ELEPHANT, MEDIUM, Project, SMALL, TABLE1, copy, walk};
+use crate::project::{MEDIUM, Project, SELECTION, SMALL, TABLE1, copy, walk};
 use crate::warm;
 
 /// The report on a run, as it was written.
@@ -39,8 +39,8 @@ fn every_prompt_shows_its_candidates_their_points_and_who_won() {
     let project = warm::small();
     let (_, page) = reported(&project, []);
     let prompts = page.all("details", "prompt");
-    let pairs = rows(&project.table("pairs", [&[ELEPHANT][..], &SMALL].concat()));
-    let scores = rows(&project.table("scores", [&[ELEPHANT][..], &SMALL].concat()));
+    let pairs = rows(&project.table("pairs", [&[SELECTION][..], &SMALL].concat()));
+    let scores = rows(&project.table("scores", [&[SELECTION][..], &SMALL].concat()));
     assert_eq!((prompts.len(), pairs.len(), scores.len()), (20, 20, 80));
     let chosen: BTreeMap<&str, i64> = pairs
         .iter()
@@ -119,7 +119,7 @@ fn the_graph_leads_to_the_stages() {
     // Eleven arrows, as the pipeline says.
     assert_eq!(page.all("path", "edge").len(), 13);
     project
-        .run([&["run", ELEPHANT][..], &SMALL].concat())
+        .run([&["run", SELECTION][..], &SMALL].concat())
         .succeeded();
     let (_, page) = reported(&project, []);
     assert!(
@@ -141,7 +141,7 @@ fn nothing_is_asked_of_the_network_and_nothing_foreign_is_executed() {
         "--set",
         evil,
     ];
-    project.summary([&[ELEPHANT][..], &small].concat());
+    project.summary([&[SELECTION][..], &small].concat());
     let (_, page) = reported(&project, []);
     let prompt = page
         .all("span", "text")
@@ -489,7 +489,7 @@ fn scales_are_strips() {
     let project = warm::small();
     let mut lines = String::new();
     let images = project.run([
-        "show", ELEPHANT, "images", "--format", "jsonl", SMALL[0], SMALL[1], SMALL[2], SMALL[3],
+        "show", SELECTION, "images", "--format", "jsonl", SMALL[0], SMALL[1], SMALL[2], SMALL[3],
     ]);
     let first = &rows(&images.succeeded().stdout)[..6];
     fs::create_dir_all(project.path("strips")).unwrap();
@@ -523,7 +523,7 @@ fn two_runs_stand_side_by_side() {
     let stricter = [
         &[
             "run",
-            ELEPHANT,
+            SELECTION,
             "--set",
             "stages.pairs.with.min_confidence=0.93",
         ][..],

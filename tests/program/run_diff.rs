@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::project::{ELEPHANT, Project, SMALL, TABLE1};
+use crate::project::{Project, SELECTION, SMALL, TABLE1};
 use crate::{transcript, warm};
 
 /// The runs of a project, newest first.
@@ -32,7 +32,7 @@ fn parameters_roles_rows_and_images_are_told_apart() {
     project.write("pipelines/suites/careless.yaml", careless);
     let old = ids(&project, &[])[0].clone();
     let args = [
-        ELEPHANT,
+        SELECTION,
         "--suite",
         "careless",
         "--set",
@@ -106,7 +106,7 @@ fn images_that_differ_are_counted() {
     let old = ids(&project, &[])[0].clone();
     let suite = "version: 1\nname: clumsy\nroles:\n  writer: {use: world.grammar}\n  drawer: {use: world.drawer, with: {defect_rate: 0.9}}\n  judge: {use: world.judge}\n  detector: {use: world.detector}\n";
     project.write("pipelines/suites/clumsy.yaml", suite);
-    let args = ["run", ELEPHANT, "images", "--suite", "clumsy"];
+    let args = ["run", SELECTION, "images", "--suite", "clumsy"];
     project.run(args.into_iter().chain(SMALL)).succeeded();
     let told = diff(&project, &old, "latest");
     let images = &stage(&told, "images")["tables"]["images"];

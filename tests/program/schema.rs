@@ -100,7 +100,7 @@ fn every_file_of_the_repository_is_valid() {
 fn what_check_refuses_in_a_pipeline_the_schema_refuses() {
     let project = Project::new();
     let validator = validator(&project, "pipeline");
-    let text = fs::read_to_string(project.path("pipelines/elephant.yaml")).unwrap();
+    let text = fs::read_to_string(project.path("pipelines/selection.yaml")).unwrap();
     let good = json_of(&text);
     let wrong = |pointer: &str, value: Json| {
         let mut file = good.clone();
@@ -172,7 +172,7 @@ fn what_check_refuses_in_a_pipeline_the_schema_refuses() {
 fn the_schema_refuses_nothing_that_check_accepts() {
     let project = Project::new();
     let validator = validator(&project, "pipeline");
-    let text = fs::read_to_string(project.path("pipelines/elephant.yaml")).unwrap();
+    let text = fs::read_to_string(project.path("pipelines/selection.yaml")).unwrap();
     let mut file = json_of(&text);
     file["sweeps"] = json!({
         "m": {"matrix": {"stages.pairs.with.min_confidence": [0.4, 0.6], "seed": [1, 2]}},

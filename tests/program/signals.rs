@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ledger;
-use crate::project::{ELEPHANT, MEDIUM, MEDIUM_UNITS, Project};
+use crate::project::{MEDIUM, MEDIUM_UNITS, Project, SELECTION};
 
 /// What a stopped run says.
 fn stopped_by(signal: &str, code: i32) {
@@ -42,7 +42,7 @@ fn a_terminated_run_keeps_what_it_committed() {
 fn the_story_of_an_interrupted_run_says_how_to_go_on() {
     let project = Project::new();
     let mut child = project
-        .command(["run", ELEPHANT])
+        .command(["run", SELECTION])
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -67,7 +67,7 @@ fn the_story_of_an_interrupted_run_says_how_to_go_on() {
 fn asked_twice_a_run_ends_at_once() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let project = Project::new();
-        let args = || [ELEPHANT, "--set", "stages.images.batch=2000"];
+        let args = || [SELECTION, "--set", "stages.images.batch=2000"];
         let mut running = project.start(
             args()
                 .into_iter()

@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use serde_json::{Value as Json, json};
 
 use crate::ledger::{self, Units};
-use crate::project::{ELEPHANT, Project};
+use crate::project::{Project, SELECTION};
 use crate::transcript::Transcript;
 
 /// The paper's pipeline, tiny, over two parameters: six trials.
 const SWEEP: [&str; 9] = [
-    ELEPHANT,
+    SELECTION,
     "--set",
     "stages.prompts.with.count=3",
     "--set",
@@ -85,7 +85,7 @@ fn what_trials_share_is_computed_once_however_many_run_at_a_time() {
         let trial = &first["trials"][4];
         let set = trial["set"].as_array().unwrap().iter();
         let set = set.flat_map(|set| ["--set", set.as_str().unwrap()]);
-        let run = project.summary([ELEPHANT].into_iter().chain(set));
+        let run = project.summary([SELECTION].into_iter().chain(set));
         assert_eq!(run.executed(), 0);
         assert!(run.all_unchanged());
         assert!(!project.files("pipelines/out").is_empty());
@@ -200,7 +200,7 @@ fn the_story_and_the_tables_of_a_sweep() {
     let project = Project::new();
     let mut transcript = Transcript::new();
     let name = |more: &[&'static str]| {
-        let args = ["sweep", more[0], ELEPHANT, "selection"];
+        let args = ["sweep", more[0], SELECTION, "selection"];
         args.into_iter()
             .chain(more[1..].iter().copied())
             .collect::<Vec<_>>()
@@ -242,15 +242,15 @@ fn the_story_and_the_tables_of_a_sweep() {
         .run(&project, &name(&["table", "--sort", "bth"]))
         .ends_with(2);
     transcript
-        .run(&project, &["sweep", "run", ELEPHANT, "selektion"])
+        .run(&project, &["sweep", "run", SELECTION, "selektion"])
         .ends_with(2);
     transcript
-        .run(&project, &["sweep", "run", ELEPHANT])
+        .run(&project, &["sweep", "run", SELECTION])
         .ends_with(2);
     let memory = name(&["run", "--memory", "8GB", "--trials-at-once", "2"]);
     transcript.run(&project, &memory).ends_with(2);
     transcript.about("the pipeline changed since");
-    project.edit(ELEPHANT, "columns: 5", "columns: 6");
+    project.edit(SELECTION, "columns: 5", "columns: 6");
     transcript.run(&project, &name(&["table"])).succeeded();
     transcript.matches("sweep");
 }
@@ -309,12 +309,12 @@ fn mistakes_in_sweeps_are_shown_where_they_stand() {
     let mut transcript = Transcript::new();
     let mut case = |about: &str, block: &str, args: &[&str]| {
         let project = Project::new();
-        let text = project.read(ELEPHANT);
+        let text = project.read(SELECTION);
         let text = format!("{}{block}", &text[..text.find("sweeps:").unwrap()]);
-        project.write(ELEPHANT, text);
+        project.write(SELECTION, text);
         transcript
             .about(about)
-            .file("pipelines/elephant.yaml, its end", block);
+            .file("pipelines/selection.yaml, its end", block);
         transcript.run(&project, args).ends_with(2);
         assert!(
             !project.path(".ccsr").exists(),
@@ -324,24 +324,24 @@ fn mistakes_in_sweeps_are_shown_where_they_stand() {
     case(
         "found when the file is checked",
         "sweeps:\n  a:\n    matrix:\n      stages.pears.with.min_confidence: [0.3, 0.6]\n      vars.size: 32\n    metrics: [truht.*]\n",
-        &["check", ELEPHANT],
+        &["check", SELECTION],
     );
     case(
         "a value that fits in no trial, and one that fits in some",
         "sweeps:\n  a:\n    matrix:\n      vars.size: [64, 65]\n      stages.pairs.with.min_confidence: [0.5, 1.5, high]\n",
-        &["sweep", "run", ELEPHANT, "a"],
+        &["sweep", "run", SELECTION, "a"],
     );
     case(
         "a suite that is not there, and columns that are missing in one trial",
         "sweeps:\n  a:\n    list:\n      - {suite: wrold}\n      - {stages.scores.from: prompts}\n",
-        &["sweep", "run", ELEPHANT, "a"],
+        &["sweep", "run", SELECTION, "a"],
     );
     case(
         "several values for one run",
         "",
         &[
             "run",
-            ELEPHANT,
+            SELECTION,
             "--set",
             "seed=1,2",
             "--set",
@@ -354,7 +354,7 @@ fn mistakes_in_sweeps_are_shown_where_they_stand() {
         &[
             "sweep",
             "run",
-            ELEPHANT,
+            SELECTION,
             "--set",
             "stages.images.with.candidates=2,few,4",
         ],

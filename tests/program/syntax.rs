@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::project::{ELEPHANT, Project, SMALL};
+use crate::project::{Project, SELECTION, SMALL};
 use crate::transcript::Transcript;
 use crate::warm;
 
@@ -101,7 +101,7 @@ fn a_file_that_is_not_utf_8() {
     transcript
         .run(
             &project,
-            &["check", "pipelines/elephant.yaml", "--set", set],
+            &["check", "pipelines/selection.yaml", "--set", set],
         )
         .ends_with(2);
     transcript.matches("not-utf-8");
@@ -248,8 +248,8 @@ stages:
 #[test]
 fn a_mistake_costs_nothing_that_was_computed() {
     let project = warm::small();
-    let good = project.read(ELEPHANT);
-    let run = || project.run(["run", ELEPHANT].into_iter().chain(SMALL));
+    let good = project.read(SELECTION);
+    let run = || project.run(["run", SELECTION].into_iter().chain(SMALL));
     for (old, new) in [
         ("stages:\n", "stages:\n\tx:\n"),
         ("    uses: image.judge\n", "    uses: image.jugde\n"),
@@ -257,9 +257,9 @@ fn a_mistake_costs_nothing_that_was_computed() {
         ("    from: answers\n", "    from: scores\n"),
     ] {
         let before = project.files(".ccsr");
-        project.edit(ELEPHANT, old, new);
+        project.edit(SELECTION, old, new);
         run().ends_with(2);
-        project.write(ELEPHANT, &good);
+        project.write(SELECTION, &good);
         assert!(
             project.files(".ccsr") == before,
             "an invalid pipeline changed the cache"
@@ -267,7 +267,7 @@ fn a_mistake_costs_nothing_that_was_computed() {
     }
     assert!(
         project
-            .summary([ELEPHANT].into_iter().chain(SMALL))
+            .summary([SELECTION].into_iter().chain(SMALL))
             .all_unchanged()
     );
 }

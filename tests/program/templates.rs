@@ -54,7 +54,7 @@ fn mistakes_are_shown_in_the_template_file() {
     transcript
         .run(
             &project,
-            &["check", "pipelines/elephant.yaml", "--set", set],
+            &["check", "pipelines/selection.yaml", "--set", set],
         )
         .ends_with(2);
     transcript.matches("templates");

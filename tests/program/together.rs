@@ -3,11 +3,11 @@
 use std::process::Stdio;
 
 use crate::ledger::{self, Units};
-use crate::project::{ELEPHANT, MEDIUM, MEDIUM_UNITS, Outcome, Project, SMALL, SMALL_UNITS};
+use crate::project::{MEDIUM, MEDIUM_UNITS, Outcome, Project, SELECTION, SMALL, SMALL_UNITS};
 
 fn together(number: usize) {
     let args = || {
-        [ELEPHANT]
+        [SELECTION]
             .into_iter()
             .chain(SMALL)
             .chain(["--set", "stages.images.batch=8"])

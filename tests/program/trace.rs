@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::project::{ELEPHANT, Project, SMALL, SMALL_UNITS, TABLE1};
+use crate::project::{Project, SELECTION, SMALL, SMALL_UNITS, TABLE1};
 
 /// The events of a trace of this category.
 fn of<'a>(trace: &'a Json, category: &str) -> Vec<&'a Json> {
@@ -24,7 +24,7 @@ fn number(event: &Json, key: &str) -> u64 {
 #[test]
 fn a_trace_accounts_for_every_unit_and_workers_do_one_thing_at_a_time() {
     let project = Project::new();
-    let args = [&["--jobs", "3", "--trace", "t.json", ELEPHANT][..], &SMALL].concat();
+    let args = [&["--jobs", "3", "--trace", "t.json", SELECTION][..], &SMALL].concat();
     let seconds = project.summary(args).0["seconds"].as_f64().unwrap();
     let trace: Json = serde_json::from_str(&project.read("t.json")).unwrap();
     let told = project.run(["trace", "latest", "--chrome"]);
@@ -106,7 +106,7 @@ fn a_run_in_which_nothing_executes_keeps_no_timeline() {
 #[test]
 fn workers_are_told_for_people_and_missing_runs_are_said() {
     let project = Project::new();
-    project.summary([&[ELEPHANT][..], &SMALL].concat());
+    project.summary([&[SELECTION][..], &SMALL].concat());
     let outcome = project.run(["trace", "latest"]);
     assert!(
         outcome.succeeded().stdout.contains("worker 1  busy "),

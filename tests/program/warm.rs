@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use crate::project::{ELEPHANT, Outcome, PIPELINES, PROGRAM, Project, SMALL, Summary, copy, walk};
+use crate::project::{Outcome, PIPELINES, PROGRAM, Project, SELECTION, SMALL, Summary, copy, walk};
 
 /// Exports are not what a test is about: they are left out.
 pub(crate) const NO_EXPORTS: [&str; 8] = [
@@ -70,7 +70,7 @@ fn kept(name: &str, args: &[&'static str]) -> PathBuf {
 
 fn make(place: &Path, args: &[&'static str]) {
     let project = Project::new();
-    let args = ["run", ELEPHANT, "--json"]
+    let args = ["run", SELECTION, "--json"]
         .into_iter()
         .chain(args.iter().copied());
     let outcome = project.run(args);

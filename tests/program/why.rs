@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::project::{ELEPHANT, Project, SMALL};
+use crate::project::{Project, SELECTION, SMALL};
 use crate::{transcript, warm};
 
 const QUESTIONS: &str = "pipelines/questions/paper.yaml";
@@ -12,7 +12,7 @@ const NEW: &str = "Is the whole body of the {class} complete and right:";
 /// `why` about the small pipeline.
 fn why(project: &Project, more: &[&str]) -> crate::project::Outcome {
     let (stage, rest) = more.split_first().unwrap();
-    let args = ["why", ELEPHANT, stage];
+    let args = ["why", SELECTION, stage];
     project.run(args.into_iter().chain(rest.iter().copied()).chain(SMALL))
 }
 
@@ -78,7 +78,7 @@ fn a_table_that_differs_is_told_by_its_rows() {
     let project = warm::small();
     // Another way to count: the scores are computed anew, and the pairs are not yet.
     let profile = ["--set", "stages.scores.with.profile=srt2i"];
-    let up_to = ["run", ELEPHANT, "scores"];
+    let up_to = ["run", SELECTION, "scores"];
     let args = up_to.into_iter().chain(SMALL).chain(profile);
     project.run(args).succeeded();
     let told = json(&project, &["pairs", profile[0], profile[1]]);
@@ -144,13 +144,13 @@ fn a_stage_that_was_never_computed_says_so() {
 #[test]
 fn a_renamed_stage_is_compared_with_one_of_its_kind() {
     let project = warm::small();
-    let text = project.read(ELEPHANT);
+    let text = project.read(SELECTION);
     let text = text
         .replace("  images:\n", "  pictures:\n")
         .replace("stages.images.", "stages.pictures.")
         .replace("from: images\n", "from: pictures\n");
     project.write(
-        ELEPHANT,
+        SELECTION,
         text.replace("{images: images,", "{images: pictures,"),
     );
     let set = [
@@ -160,7 +160,7 @@ fn a_renamed_stage_is_compared_with_one_of_its_kind() {
         "stages.prompts.with.count=10",
     ];
     let size = ["--set", "stages.pictures.with.size=256"];
-    let args = ["why", ELEPHANT, "pictures", "--json"];
+    let args = ["why", SELECTION, "pictures", "--json"];
     let told = project.run(args.into_iter().chain(set).chain(size));
     let told: Json = serde_json::from_str(&told.succeeded().stdout).unwrap();
     let changes = told["changes"].as_array().unwrap();
@@ -176,7 +176,7 @@ fn a_renamed_stage_is_compared_with_one_of_its_kind() {
 fn a_row_is_followed_to_the_unit_that_made_it() {
     let project = warm::small();
     let row = |number: usize| -> Json {
-        let table = project.table("answers", [ELEPHANT].into_iter().chain(SMALL));
+        let table = project.table("answers", [SELECTION].into_iter().chain(SMALL));
         serde_json::from_str(table.lines().nth(number - 1).unwrap()).unwrap()
     };
     for number in [1, 47, 800] {
@@ -216,7 +216,7 @@ fn a_row_is_followed_to_the_unit_that_made_it() {
 #[test]
 fn a_row_is_found_by_its_columns_even_before_it_is_there() {
     let project = warm::small();
-    let table = project.table("images", [ELEPHANT].into_iter().chain(SMALL));
+    let table = project.table("images", [SELECTION].into_iter().chain(SMALL));
     let first: Json = serde_json::from_str(table.lines().next().unwrap()).unwrap();
     let prompt = format!("prompt={}", first["prompt"].as_str().unwrap());
     let conditions = ["candidate=3", prompt.as_str()];

@@ -102,7 +102,7 @@ class Scenario:
 
 def scenarios():
     """All there are."""
-    elephant = ["run", "pipelines/elephant.yaml"] + [a for s in SMALL for a in ("--set", s)]
+    elephant = ["run", "pipelines/selection.yaml"] + [a for s in SMALL for a in ("--set", s)]
     return [
         Scenario("one run", elephant),
         Scenario("two runs on one cache", elephant, runs=2),

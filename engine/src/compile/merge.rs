@@ -5,25 +5,46 @@ use std::path::{Path, PathBuf};
 
 use ccsr_stage::params::{Entry, Node, NodeKind};
 
-use super::{Compiler, INCLUDE_KEYS};
+use super::{Compiler, INCLUDE_KEYS, PIPELINE_KEYS};
 use crate::diagnostic::Diagnostic;
 
+/// What an included pipeline says for those that include it, unless they say something else.
+const INHERITED: &[&str] = &["suite", "seed"];
+
+/// What files that include each other come to.
+#[derive(Default)]
+pub(super) struct Parts {
+    /// `suite` and `seed`.
+    pub(super) inherited: Vec<Entry>,
+    pub(super) vars: Vec<Entry>,
+    pub(super) stages: Vec<Entry>,
+}
+
+/// Adds the entries whose keys are new.
+fn add(known: &mut Vec<Entry>, entries: impl IntoIterator<Item = Entry>) {
+    for entry in entries {
+        if !known.iter().any(|known| known.key == entry.key) {
+            known.push(entry);
+        }
+    }
+}
+
 impl Compiler<'_> {
-    /// Collects `vars:` and `stages:` of a file and of all that it includes. A variable of the
-    /// including file wins; a stage may be defined once.
+    /// Collects `vars:` and `stages:` of a file and of all that it includes, and what they inherit. A
+    /// variable of the including file wins; a stage may be defined once.
     pub(super) fn merge(
         &mut self,
         root: &Node,
         path: &Path,
         chain: &mut Vec<PathBuf>,
-        vars: &mut Vec<Entry>,
-        stages: &mut Vec<Entry>,
+        parts: &mut Parts,
     ) {
-        for entry in self.section(root, "vars") {
-            if !vars.iter().any(|known| known.key == entry.key) {
-                vars.push(entry);
-            }
-        }
+        let entries = root.entries().unwrap_or_default();
+        let inherited = entries
+            .iter()
+            .filter(|entry| INHERITED.contains(&&*entry.key));
+        add(&mut parts.inherited, inherited.cloned());
+        add(&mut parts.vars, self.section(root, "vars"));
         let includes = match root.get("include") {
             None => Vec::new(),
             Some(Node {
@@ -33,16 +54,17 @@ impl Compiler<'_> {
             Some(node) => vec![node.clone()],
         };
         for file in includes {
-            self.include(&file, path, chain, vars, stages);
+            self.include(&file, path, chain, parts);
         }
         // Names are unique within a file, so only other files are of interest.
-        let known: HashMap<_, _> = stages
+        let known: HashMap<_, _> = parts
+            .stages
             .iter()
             .map(|stage| (stage.key.clone(), stage.key_span))
             .collect();
         for entry in self.section(root, "stages") {
             match known.get(&entry.key) {
-                None => stages.push(entry),
+                None => parts.stages.push(entry),
                 Some(&related) => {
                     let message = format!("the stage `{}` is defined twice", entry.key);
                     self.problem(
@@ -55,14 +77,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn include(
-        &mut self,
-        file: &Node,
-        from: &Path,
-        chain: &mut Vec<PathBuf>,
-        vars: &mut Vec<Entry>,
-        stages: &mut Vec<Entry>,
-    ) {
+    fn include(&mut self, file: &Node, from: &Path, chain: &mut Vec<PathBuf>, parts: &mut Parts) {
         let Some(text) = file.as_text() else {
             let message = format!("expected the path of a file, found {}", file.described());
             return self.problem(Diagnostic::new("include::type", message).at(file.span));
@@ -96,9 +111,15 @@ impl Compiler<'_> {
         let Some(entries) = self.map_of(&root, "a file of variables and stages") else {
             return;
         };
-        self.check_keys(entries, INCLUDE_KEYS, "an included file");
+        // One with a version is a pipeline of its own, whose name and sweeps stay with it.
+        if root.get("version").is_some() {
+            self.check_version(&root);
+            self.check_keys(entries, PIPELINE_KEYS, "a pipeline");
+        } else {
+            self.check_keys(entries, INCLUDE_KEYS, "an included file");
+        }
         chain.push(resolved.path.clone());
-        self.merge(&root, &resolved.path, chain, vars, stages);
+        self.merge(&root, &resolved.path, chain, parts);
         chain.pop();
     }
 

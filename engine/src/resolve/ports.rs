@@ -47,7 +47,9 @@ impl Resolver<'_> {
             Some((name, output)) => (name, Some(output.to_owned())),
             None => (text, None),
         };
-        let Some(&stage) = self.names.get(name) else {
+        let left_out = self.left_out.get(name).copied();
+        let stage = self.names.get(name).copied();
+        if stage.is_none() && left_out.is_none() {
             let mut names: Vec<_> = self.names.iter().collect();
             names.sort_by_key(|(_, stage)| **stage);
             let help = near_or_list(name, names.into_iter().map(|(name, _)| name.as_ref()));
@@ -58,10 +60,12 @@ impl Resolver<'_> {
                 Some(help),
             );
             return None;
-        };
+        }
         Some(Reference {
             port,
+            name: name.to_owned(),
             stage,
+            left_out,
             output,
             span: node.span,
         })
@@ -79,11 +83,20 @@ impl Resolver<'_> {
         let mut bindings = BTreeMap::new();
         let mut schemas = Schemas::new();
         let before = self.problems.len();
+        let built_one = |reference: &Reference| {
+            reference
+                .stage
+                .and_then(|id| Some((id, built[id.0].as_ref()?)))
+        };
         for reference in references {
-            let port = self.input_port(&name, &inputs, reference);
+            let Some(port) = self.input_port(&name, &inputs, reference) else {
+                continue;
+            };
+            if self.reads_nothing(&name, port.optional, reference) {
+                continue;
+            }
             // A stage that could not be built said why; what reads it has nothing to add.
-            let upstream = built[reference.stage.0].as_ref();
-            let (Some(port), Some(upstream)) = (port, upstream) else {
+            let Some((stage, upstream)) = built_one(reference) else {
                 continue;
             };
             let Some(output) = self.output_port(upstream, reference) else {
@@ -94,7 +107,7 @@ impl Resolver<'_> {
             bindings.insert(
                 port.name,
                 Binding {
-                    stage: reference.stage,
+                    stage,
                     port: output.name,
                 },
             );
@@ -108,7 +121,7 @@ impl Resolver<'_> {
         let unbuilt = references.len() < written
             || references
                 .iter()
-                .any(|reference| built[reference.stage.0].is_none());
+                .any(|reference| reference.left_out.is_none() && built_one(reference).is_none());
         for port in inputs
             .iter()
             .filter(|port| !port.optional && !bindings.contains_key(port.name))

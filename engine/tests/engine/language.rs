@@ -44,7 +44,7 @@ pub(crate) fn said_in(place: &Place, text: &str, options: &CompileOptions<'_>) -
     }
 }
 
-fn set(sets: &[&str]) -> CompileOptions<'static> {
+pub(crate) fn set(sets: &[&str]) -> CompileOptions<'static> {
     CompileOptions {
         set: sets.iter().map(ToString::to_string).collect(),
         ..CompileOptions::default()
@@ -122,7 +122,7 @@ fn unknown_stage_kinds_and_stages_and_ports() {
         &changed("{rows: map.rows}", "{tables: map}"),
         "
         pipeline.yaml:8:32: `sum` has no port `tables`
-          help: there are `rows`
+          help: there are `rows`, `more`
     ",
     );
     expect(
@@ -343,7 +343,7 @@ fn keys_that_do_not_belong() {
     expect(
         &changed("from: words", "form: words, from: words"),
         "
-        pipeline.yaml:7:25: `form` does not belong in a stage; there are `uses`, `from`, `with`, `outputs`, `batch`, `retry`, `timeout`, `device`, `slots`
+        pipeline.yaml:7:25: `form` does not belong in a stage; there are `uses`, `when`, `from`, `with`, `outputs`, `batch`, `retry`, `timeout`, `device`, `slots`
           help: did you mean `from`?
     ",
     );
@@ -521,7 +521,7 @@ fn overrides_that_cannot_be() {
         --set:1:24: expected text, found a list
         --set:1:23: `sufix` is not expected here; there are `suffix`, `note`, `seeded`, `fail`, `defect`, `pause_ms`, `stuck`, `more`
           help: did you mean `suffix`?
-        --set:1:1: `wiht` does not belong in a stage; there are `uses`, `from`, `with`, `outputs`, `batch`, `retry`, `timeout`, `device`, `slots`
+        --set:1:1: `wiht` does not belong in a stage; there are `uses`, `when`, `from`, `with`, `outputs`, `batch`, `retry`, `timeout`, `device`, `slots`
           help: did you mean `with`?
         --set:1:1: expected `path=value`, found `stages.map.with.suffix`
         --set:1:1: `stages..with` is not a path; write names with dots between

@@ -109,8 +109,12 @@ impl Family {
             });
         } else if let Some(table) = run.table_with(member, &DETECTIONS) {
             self.detections.push((member, table.clone()));
-        } else if let Some(table) = run.table_with(member, &["score", "image"]) {
-            self.measures.push((member, table.clone()));
+        } else {
+            let measured = [["score", "image"], ["is_right", "image"]];
+            let mut measured = measured.iter();
+            if let Some(table) = measured.find_map(|columns| run.table_with(member, columns)) {
+                self.measures.push((member, table.clone()));
+            }
         }
     }
 

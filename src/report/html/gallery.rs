@@ -155,6 +155,10 @@ impl<'a> Known<'a> {
                 .map(lookup),
             rule: Rule {
                 least: least.filter(|_| detects),
+                by: with
+                    .and_then(|with| with.get("by"))
+                    .and_then(Value::as_text)
+                    .map(str::to_owned),
             },
             main: main.and_then(|main| {
                 family
@@ -307,7 +311,7 @@ fn candidate(
         .as_ref()
         .and_then(|rejected| rejected.first(row));
     let why = match (won, rejected) {
-        (Some(pair), _) => verdict::won(pair),
+        (Some(pair), _) => verdict::won(pair, &known.rule),
         (None, Some(rejected)) => verdict::lost(rejected, winner, best, &known.rule),
         (None, None) => String::new(),
     };
@@ -319,8 +323,10 @@ fn candidate(
         .map(|found| detections(found, row))
         .unwrap_or_default();
     let measures = known.measures.iter().filter_map(|(stage, measured)| {
-        let score = measured.first(row)?.float("score").ok()?;
-        Some(format!("{stage} {}", number(score)))
+        Some(format!(
+            "{stage} {}",
+            verdict::measured(measured.first(row)?)?
+        ))
     });
     let candidate = row.find("candidate").and_then(Value::as_int);
     let scale = scale_of(row);

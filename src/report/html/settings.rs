@@ -1,5 +1,6 @@
 //! What it takes to run a recorded pipeline again, and what each stage was told.
 
+use ccsr_cache::Value;
 use ccsr_engine::record::{FileRole, RunRecord};
 use serde::Serialize;
 
@@ -51,6 +52,10 @@ impl Settings {
             let workers = counted(record.device.workers, "worker");
             facts.push(("device", format!("{}, {workers}", record.device.name)));
         }
+        let left_out = left_out(record);
+        if !left_out.is_empty() {
+            facts.push(("left out", left_out.join(", ")));
+        }
         if let Some(trial) = &record.trial {
             facts.push(("sweep", trial.to_string()));
         }
@@ -84,6 +89,16 @@ impl Settings {
             resolved: serde_json::to_string_pretty(&record.resolved.to_json()).unwrap_or_default(),
         }
     }
+}
+
+/// The stages of the file that `when` left out.
+fn left_out(record: &RunRecord) -> Vec<&str> {
+    let Some(Value::Map(stages)) = record.resolved.get("stages") else {
+        return Vec::new();
+    };
+    let is_out = |stage: &Value| stage.get("when").and_then(Value::as_bool) == Some(false);
+    let left_out = stages.iter().filter(|(_, stage)| is_out(stage));
+    left_out.map(|(name, _)| name.as_ref()).collect()
 }
 
 /// The line that runs the same pipeline with the same changes.

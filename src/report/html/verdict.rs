@@ -10,10 +10,26 @@ use super::text::{apart, number};
 pub(crate) struct Rule {
     /// The confidence that a winner's detection had to reach; `None`: detections did not count.
     pub(crate) least: Option<f64>,
+    /// Who chose, if not judge and detector together: `by` of the stage.
+    pub(crate) by: Option<String>,
 }
 
 /// Why the candidate of a row of `pairs` won.
-pub(crate) fn won(pair: Row<'_>) -> String {
+pub(crate) fn won(pair: Row<'_>, rule: &Rule) -> String {
+    let number_of = |name: &str| {
+        pair.find(name)
+            .and_then(Value::as_float)
+            .map_or("?".to_owned(), number)
+    };
+    match rule.by.as_deref() {
+        Some("random") => return "by lot".to_owned(),
+        Some("truth") => return "the best in truth".to_owned(),
+        Some("detector") => {
+            return format!("of all, the surest detection: {}", number_of("confidence"));
+        }
+        _ => {}
+    }
+    let judge_alone = rule.by.as_deref() == Some("judge");
     let score = pair.find("score").and_then(Value::as_float);
     let score = score.map_or("?".to_owned(), number);
     let tied = pair
@@ -21,7 +37,7 @@ pub(crate) fn won(pair: Row<'_>) -> String {
         .and_then(Value::as_int)
         .unwrap_or(1);
     let confidence = pair.find("confidence").and_then(Value::as_float);
-    match (tied, confidence) {
+    match (tied, confidence.filter(|_| !judge_alone)) {
         (..=1, Some(confidence)) => format!("best score {score}, detection {}", number(confidence)),
         (..=1, None) => format!("best score {score}"),
         (_, Some(confidence)) => format!(
@@ -72,12 +88,34 @@ pub(crate) fn lost(rejected: Row<'_>, winner: Option<Row<'_>>, best: f64, rule: 
             }
             (Some(mine), None) => format!("score {}, detection {}", number(score), number(mine)),
         },
+        Some("lot") => "not drawn".to_owned(),
+        Some("truth") => "another is better in truth".to_owned(),
         Some("not_first") => format!(
             "score {}, as good as the winner, which comes first",
             number(score)
         ),
         _ => String::new(),
     }
+}
+
+/// What a measure says of an image: its score, or what a witness says is wrong with it.
+pub(crate) fn measured(row: Row<'_>) -> Option<String> {
+    if let Ok(score) = row.float("score") {
+        return Some(number(score));
+    }
+    let is = |name: &str| row.find(name).and_then(Value::as_bool);
+    if is("is_right")? {
+        return Some("all right".to_owned());
+    }
+    let wrong = [
+        ("is_sound", "a defect"),
+        ("class_right", "wrong class"),
+        ("count_right", "wrong number"),
+        ("colour_right", "wrong colour"),
+    ];
+    let wrong = wrong.iter().filter(|(name, _)| is(name) == Some(false));
+    let wrong: Vec<&str> = wrong.map(|(_, what)| *what).collect();
+    Some(wrong.join(", "))
 }
 
 /// Why a prompt has no pair.
@@ -144,7 +182,10 @@ mod tests {
             (7.0, 4, None),
         ]);
         assert_eq!(
-            pairs.rows().map(won).collect::<Vec<_>>(),
+            pairs
+                .rows()
+                .map(|row| won(row, &Rule::default()))
+                .collect::<Vec<_>>(),
             [
                 "best score 8, detection 0.93",
                 "of 3 shortlisted, the surest detection: 0.93",
@@ -152,6 +193,43 @@ mod tests {
                 "of 4 shortlisted, the first",
             ]
         );
+    }
+
+    #[test]
+    fn whoever_chose_alone_is_named() {
+        let pairs = pairs(&[(8.0, 3, Some(0.93))]);
+        let by = |by: &str| Rule {
+            least: None,
+            by: Some(by.to_owned()),
+        };
+        let told = ["random", "judge", "detector"].map(|who| won(pairs.row(0), &by(who)));
+        assert_eq!(
+            told,
+            [
+                "by lot",
+                "of 3 shortlisted, the first",
+                "of all, the surest detection: 0.93"
+            ]
+        );
+        let rejected = rejected(&[(8.0, "lot", Some(0.99))]);
+        let winner = Some(pairs.row(0));
+        assert_eq!(
+            lost(rejected.row(0), winner, 8.0, &by("random")),
+            "not drawn"
+        );
+    }
+
+    #[test]
+    fn a_witness_says_what_is_wrong() {
+        let names = ["is_right", "is_sound", "class_right", "count_right"];
+        let mut table = Table::builder(Schema::new(names.map(|name| (name, ColumnType::Bool))));
+        for row in [[true; 4], [false, false, true, false]] {
+            table.push(row.map(Value::Bool)).unwrap();
+        }
+        let table = table.finish();
+        let told: Vec<_> = table.rows().map(measured).collect();
+        let told: Vec<_> = told.iter().map(|told| told.as_deref().unwrap()).collect();
+        assert_eq!(told, ["all right", "a defect, wrong number"]);
     }
 
     #[test]
@@ -167,7 +245,10 @@ mod tests {
             (8.0, "confidence", None),
             (8.0, "not_first", Some(0.93)),
         ]);
-        let rule = Rule { least: Some(0.6) };
+        let rule = Rule {
+            least: Some(0.6),
+            by: None,
+        };
         let told: Vec<_> = rejected
             .rows()
             .map(|row| lost(row, winner, 8.0, &rule))
@@ -195,9 +276,6 @@ mod tests {
             dropped(&rule),
             "no shortlisted candidate has a detection of its class from 0.6 upwards"
         );
-        assert_eq!(
-            dropped(&Rule { least: None }),
-            "no candidate was shortlisted"
-        );
+        assert_eq!(dropped(&Rule::default()), "no candidate was shortlisted");
     }
 }

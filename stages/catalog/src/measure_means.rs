@@ -41,6 +41,10 @@ pub struct Params {
     pub resamples: u64,
     /// What it draws with. The pipeline's seed is not looked at.
     pub seed: u64,
+    // What follows came later: it is left out of keys while it says what was done before.
+    /// Several columns in place of `value`: each has rows of its own, and a column `value` says which it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
 }
 
 impl Default for Params {
@@ -52,6 +56,7 @@ impl Default for Params {
             confidence: 0.95,
             resamples: 10_000,
             seed: 0,
+            values: Vec::new(),
         }
     }
 }
@@ -69,17 +74,25 @@ struct Group {
 }
 
 impl MeasureMeans {
+    /// The columns whose means are taken, and the parameter that names them.
+    fn values(&self) -> (&'static str, &[String]) {
+        match self.params.values.as_slice() {
+            [] => ("value", std::slice::from_ref(&self.params.value)),
+            several => ("values", several),
+        }
+    }
+
     fn schema(&self, scores: &Schema) -> Result<Schema, StageError> {
         let params = &self.params;
-        let value = named_column("rows", scores, "value", &params.value)?;
-        if !matches!(
-            value,
-            ColumnType::Int | ColumnType::Float | ColumnType::Bool
-        ) {
-            let (name, held) = (&params.value, value.described());
-            return Err(StageError::input(format!(
-                "`{name}` holds {held}; expected numbers, or true or false"
-            )));
+        let (parameter, values) = self.values();
+        for name in values {
+            let kind = named_column("rows", scores, parameter, name)?;
+            if !matches!(kind, ColumnType::Int | ColumnType::Float | ColumnType::Bool) {
+                let held = kind.described();
+                return Err(StageError::input(format!(
+                    "`{name}` holds {held}; expected numbers, or true or false"
+                )));
+            }
         }
         for name in &params.cluster_by {
             named_column("rows", scores, "cluster_by", name)?;
@@ -87,6 +100,9 @@ impl MeasureMeans {
         let mut schema = Schema::default();
         for name in &params.by {
             schema = schema.with(name.as_str(), named_column("rows", scores, "by", name)?);
+        }
+        if !params.values.is_empty() {
+            schema = schema.with("value", ColumnType::Text);
         }
         for (name, kind) in NUMBERS {
             schema = schema.with(name, kind);
@@ -135,7 +151,9 @@ impl Stage for MeasureMeans {
     }
 
     fn bound(&self, rows: &RowCounts) -> Bound {
-        Bound::new(0, "means", rows.get("rows").copied().unwrap_or(0))
+        let rows = rows.get("rows").copied().unwrap_or(0);
+        let values = self.values().1.len() as u64;
+        Bound::new(0, "means", rows.saturating_mul(values))
     }
 
     fn collect(
@@ -153,27 +171,32 @@ impl Stage for MeasureMeans {
                     .map(|name| row.find(name).cloned().unwrap_or_default());
                 found.collect::<Vec<_>>()
             };
-            let value = row.value(&self.params.value)?;
-            let value = value.as_bool().map(f64::from).or_else(|| value.as_float());
-            let Some(value) = value.filter(|value| value.is_finite()) else {
-                let name = &self.params.value;
-                return Err(StageError::input(format!(
-                    "row {number} has no number in `{name}`"
-                )));
-            };
-            let of = values(&self.params.by);
-            let key = Value::list(of.clone()).canonical();
-            let position = *positions.entry(key).or_insert_with(|| {
-                groups.push(Group {
-                    values: of,
-                    ..Group::default()
-                });
-                groups.len() - 1
-            });
             let cluster = Value::list(values(&self.params.cluster_by)).canonical();
-            let sums = groups[position].clusters.entry(cluster).or_default();
-            sums.0 += value;
-            sums.1 += 1;
+            for name in self.values().1 {
+                let value = row.value(name)?;
+                let value = value.as_bool().map(f64::from).or_else(|| value.as_float());
+                let Some(value) = value.filter(|value| value.is_finite()) else {
+                    return Err(StageError::input(format!(
+                        "row {number} has no number in `{name}`"
+                    )));
+                };
+                let mut of = values(&self.params.by);
+                if !self.params.values.is_empty() {
+                    of.push(Value::from(name.as_str()));
+                }
+                let key = Value::list(of.clone()).canonical();
+                let position = *positions.entry(key).or_insert_with(|| {
+                    groups.push(Group {
+                        values: of,
+                        ..Group::default()
+                    });
+                    groups.len() - 1
+                });
+                let sums = groups[position].clusters.entry(cluster.clone());
+                let sums = sums.or_default();
+                sums.0 += value;
+                sums.1 += 1;
+            }
         }
         let mut means = Table::builder(self.schema(&rows.schema())?);
         for group in &groups {
@@ -192,13 +215,22 @@ impl StageKind for MeasureMeans {
 
     fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
         let mut misfits = misfits_of_bootstrap(params.confidence, params.resamples);
-        let numbers = NUMBERS.iter().map(|(name, _)| *name);
+        let value = (!params.values.is_empty()).then_some("value");
+        let numbers = NUMBERS.iter().map(|(name, _)| *name).chain(value);
         if let Some(name) = numbers
             .into_iter()
             .find(|name| params.by.iter().any(|by| by == name))
         {
             let message = format!("`{name}` is what this stage calls a column of its own");
             misfits.add(Misfit::new(["by"], message));
+        }
+        let again = |index: usize| params.values[..index].contains(&params.values[index]);
+        if let Some(index) = (0..params.values.len()).find(|index| again(*index)) {
+            let message = format!("`{}` is there twice", params.values[index]);
+            misfits.add(Misfit::new(
+                ["values".to_owned(), index.to_string()],
+                message,
+            ));
         }
         misfits.check()?;
         Ok(Self { params })
@@ -262,6 +294,23 @@ mod tests {
     }
 
     #[test]
+    fn several_columns_have_rows_of_their_own() {
+        let scores = scores();
+        let with = json!({"values": ["shown", "score"]});
+        let both = check::<MeasureMeans>(&with, &Lab::new(1), &[("rows", &scores)]);
+        let both = rows(both.table("means"));
+        assert_eq!(both.len(), 4, "two scales, two columns");
+        for (index, value) in ["shown", "score"].into_iter().enumerate() {
+            let with = json!({"value": value});
+            let one = run(&Lab::new(1), "eval.mean", &with, &[("rows", &scores)]).unwrap();
+            for (scale, mut one) in rows(one.table("means")).into_iter().enumerate() {
+                one["value"] = json!(value);
+                assert_eq!(both[scale * 2 + index], one);
+            }
+        }
+    }
+
+    #[test]
     fn one_prompt_has_no_interval() {
         let scores = scores();
         let with = json!({"cluster_by": []});
@@ -281,5 +330,14 @@ mod tests {
         assert!(says(json!({"by": ["rank"]})).contains("no column `rank`, which `by` names"));
         let said = misfits::<MeasureMeans>(&json!({"by": ["mean"], "confidence": 2}));
         assert_eq!(said.len(), 2, "{said:?}");
+        let twice = json!({"values": ["score", "score"], "by": ["value"]});
+        assert_eq!(
+            misfits::<MeasureMeans>(&twice),
+            [
+                "by: `value` is what this stage calls a column of its own",
+                "values.1: `score` is there twice"
+            ]
+        );
+        assert!(says(json!({"values": ["score", "scor"]})).contains("which `values` names"));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! For each way to choose among a prompt's candidates: how often the choice has no defect (sound),
 //! how often it shows what the prompt asks for (faithful), and how often both. Where a way leaves
-//! several candidates of a prompt, one of them is taken at random: the prompt counts their mean.
+//! several candidates of a prompt, one of them is taken at random: the prompt counts their mean. A second table has
+//! the truth about each image.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -49,7 +50,19 @@ impl Truth {
     fn measures(self) -> [bool; 3] {
         [self.sound, self.faithful, self.sound && self.faithful]
     }
+
+    /// The share of the two that hold, for those who want the best.
+    fn share(self) -> f64 {
+        f64::from(u8::from(self.sound) + u8::from(self.faithful)) / 2.0
+    }
 }
+
+/// The columns of the truth about an image, beside those that identify it.
+const OF_IMAGE: [(&str, ColumnType); 3] = [
+    ("is_sound", ColumnType::Bool),
+    ("is_faithful", ColumnType::Bool),
+    ("truth", ColumnType::Float),
+];
 
 /// A prompt's candidates: what identifies each, and what is true of it.
 type Prompt = Vec<(Key, Truth)>;
@@ -156,11 +169,23 @@ impl Stage for MeasureTruth {
         for name in ["sound", "faithful", "both"] {
             schema = schema.with(name, ColumnType::Float);
         }
-        Ok(vec![OutputPort::new("truth", schema)])
+        let of_images = OF_IMAGE
+            .into_iter()
+            .fold(RowId::of(&images).schema(), |schema, (name, kind)| {
+                schema.with(name, kind)
+            });
+        Ok(vec![
+            OutputPort::new("truth", schema),
+            OutputPort::new("images", of_images),
+        ])
     }
 
-    fn bound(&self, _: &RowCounts) -> Bound {
-        Bound::new(0, "truth", 4)
+    fn bound(&self, rows: &RowCounts) -> Bound {
+        let images = rows.get("images").copied().unwrap_or(0);
+        Bound {
+            units: 0,
+            rows: RowCounts::from([("truth", 4), ("images", images)]),
+        }
     }
 
     fn collect(
@@ -171,8 +196,17 @@ impl Stage for MeasureTruth {
         let images = inputs.table("images")?;
         let schema = images.schema();
         let schemas = Schemas::from([("images", schema.clone().into())]);
-        let mut table = Table::builder(self.outputs(&schemas)?.remove(0).schema);
-        let whole = prompts(images, &RowId::of(&schema))?;
+        let mut ports = self.outputs(&schemas)?;
+        let mut of_images = Table::builder(ports.remove(1).schema);
+        let mut table = Table::builder(ports.remove(0).schema);
+        let id = RowId::of(&schema);
+        for row in images.rows() {
+            let truth = Truth::of(row)?;
+            let said = [truth.sound, truth.faithful].map(Value::Bool);
+            let said = said.into_iter().chain([Value::Float(truth.share())]);
+            of_images.push(id.values(row).into_iter().chain(said))?;
+        }
+        let whole = prompts(images, &id)?;
         let all: Vec<Vec<Truth>> = whole
             .iter()
             .map(|prompt| prompt.iter().map(|(_, truth)| *truth).collect())
@@ -193,7 +227,10 @@ impl Stage for MeasureTruth {
             ))?;
         }
         table.push(row("best possible", &all, true))?;
-        Ok(BTreeMap::from([("truth", table.finish())]))
+        Ok(BTreeMap::from([
+            ("truth", table.finish()),
+            ("images", of_images.finish()),
+        ]))
     }
 }
 
@@ -201,7 +238,7 @@ impl StageKind for MeasureTruth {
     const NAME: &'static str = "world.truth";
     const SUMMARY: &'static str = "Measures the choices against the truth of a simulated world.";
     const REVISION: u32 = 1;
-    const TABLE_REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 2;
     type Params = Params;
 
     fn new(_: Params, _: &Roles) -> Result<Self, Misfits> {

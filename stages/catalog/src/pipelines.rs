@@ -149,7 +149,7 @@ impl Pipeline {
     }
 }
 
-const ELEPHANT: [&str; 9] = [
+const SELECTION: [&str; 9] = [
     "prompts",
     "images",
     "answers",
@@ -163,7 +163,7 @@ const ELEPHANT: [&str; 9] = [
 
 /// The elephant pipeline, with fewer prompts.
 fn elephant() -> Pipeline {
-    let mut pipeline = Pipeline::open("elephant.yaml");
+    let mut pipeline = Pipeline::open("selection.yaml");
     pipeline.json["stages"]["prompts"]["with"]["count"] = json!(5);
     pipeline
 }
@@ -298,7 +298,7 @@ fn win_rates_are_those_that_scipy_counts() {
 #[test]
 fn the_elephant_pipeline_runs_and_choosing_pays() {
     let mut pipeline = elephant();
-    let units = pipeline.run(&ELEPHANT);
+    let units = pipeline.run(&SELECTION);
     assert_eq!(units, 100 + 1000 + 100);
     assert_eq!(pipeline.table("images").len(), 100);
     assert_eq!(pipeline.table("answers").len(), 1000);
@@ -321,16 +321,16 @@ fn the_elephant_pipeline_runs_and_choosing_pays() {
         "{truth:?}"
     );
     assert!(truth["best possible"] >= truth["shortlist"], "{truth:?}");
-    assert_eq!(pipeline.run(&ELEPHANT), 0);
+    assert_eq!(pipeline.run(&SELECTION), 0);
 }
 
 #[test]
 fn what_a_change_computes_again() {
     let mut pipeline = elephant();
-    pipeline.run(&ELEPHANT);
+    pipeline.run(&SELECTION);
     let with = |pipeline: &mut Pipeline, stage: &str, name: &str, value: Json| {
         pipeline.json["stages"][stage]["with"][name] = value;
-        pipeline.run(&ELEPHANT)
+        pipeline.run(&SELECTION)
     };
     assert_eq!(
         with(&mut pipeline, "pairs", "min_confidence", json!(0.3)),
@@ -355,12 +355,12 @@ fn what_a_change_computes_again() {
 
 #[test]
 fn every_stage_and_question_set_of_the_pipelines_is_right() {
-    let pipeline = Pipeline::open("elephant.yaml");
-    for name in ELEPHANT {
+    let pipeline = Pipeline::open("selection.yaml");
+    for name in SELECTION {
         pipeline.build(name);
     }
     let stages = pipeline.json["stages"].as_object().unwrap();
-    assert_eq!(stages.len(), ELEPHANT.len());
+    assert_eq!(stages.len(), SELECTION.len());
     for (file, profile) in [("paper", "srt2i"), ("variant", "body-and-prompt")] {
         let questions = read(&format!("questions/{file}.yaml"));
         assert_eq!(questions["questions"].as_array().unwrap().len(), 10);

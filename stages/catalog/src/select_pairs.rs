@@ -2,7 +2,8 @@
 //!
 //! Of a prompt's candidates those with the best scores are shortlisted; of these the one wins in
 //! which the class was detected most surely, if surely enough. Pure: confidences were stored from a
-//! low floor upwards, so another threshold looks at no image again.
+//! low floor upwards, so another threshold looks at no image again. To see what each of the two is
+//! worth, `by` lets one of them choose alone, or chance, or the truth.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -37,6 +38,17 @@ pub struct Params {
     /// What to do when no shortlisted candidate is sure enough: `drop` the prompt, or try the
     /// candidates of the `next_score_tier`.
     pub on_none: OnNone,
+    // What follows came later: it is left out of keys while it says what was done before.
+    /// Who chooses: `both`, judge and detector, as in the paper; the `judge` alone, the best score; the
+    /// `detector` alone, the surest of all candidates; `random`, a lot by the pipeline's seed and the prompt; the
+    /// `truth`, of the table on the port of that name, which no other reads.
+    #[serde(skip_serializing_if = "is_both")]
+    pub by: Selector,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_both(by: &Selector) -> bool {
+    *by == Selector::Both
 }
 
 impl Default for Params {
@@ -46,7 +58,36 @@ impl Default for Params {
             min_confidence: 0.6,
             ties: Ties::LowestIndex,
             on_none: OnNone::Drop,
+            by: Selector::Both,
         }
+    }
+}
+
+/// Who chooses the pair of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Selector {
+    /// The judge makes a shortlist, and the detector chooses from it.
+    Both,
+    /// The best score, and of these by `ties`. Detections are not looked at.
+    Judge,
+    /// The surest detection of all candidates. Scores are not looked at.
+    Detector,
+    /// Any candidate.
+    Random,
+    /// The candidate with the highest `truth`: an upper bound, where the truth is known.
+    Truth,
+}
+
+impl Selector {
+    /// Whether scores make a shortlist.
+    const fn reads_scores(self) -> bool {
+        matches!(self, Self::Both | Self::Judge)
+    }
+
+    /// Whether confidences decide.
+    const fn reads_detections(self) -> bool {
+        matches!(self, Self::Both | Self::Detector)
     }
 }
 
@@ -146,10 +187,12 @@ fn nothing_of_a_class(detections: &Table) -> StageError {
     ))
 }
 
-/// The candidates of each prompt, in order of first appearance.
+/// The candidates of each prompt, in order of first appearance. `worth`, given a row and its detection: what
+/// decides, and whether it may win.
 fn grouped<'a>(
     scores: &'a Table,
     detection: impl Fn(Row<'a>) -> Option<[f64; 5]>,
+    worth: impl Fn(Row<'a>, Option<[f64; 5]>) -> Result<(f64, bool), StageError>,
 ) -> Result<Vec<Vec<Candidate<'a>>>, StageError> {
     let group = RowId::group_of(&scores.schema());
     let mut prompts: Vec<Vec<Candidate<'a>>> = Vec::new();
@@ -166,13 +209,45 @@ fn grouped<'a>(
                 "{about}: its score is not a number"
             )));
         }
+        let detection = detection(row);
+        let (worth, may_win) = worth(row, detection)?;
         prompts[position].push(Candidate {
             row,
             score,
-            detection: detection(row),
+            detection,
+            worth,
+            may_win,
         });
     }
     Ok(prompts)
+}
+
+/// A number below 1 by which a candidate wins when chance chooses: of the pipeline's seed, the prompt and the
+/// candidate's number, wherever it stands in the table and whatever it shows.
+fn lot(seed: u64, row: Row<'_>, id: &RowId) -> f64 {
+    let is_numbered = row.find("candidate").is_some();
+    let names = id.names().filter(|name| !is_numbered || *name != "image");
+    let named = names.map(|name| row.find(name).cloned().unwrap_or_default());
+    let drawn = [Value::from("lot of a candidate"), Value::Int(seed as i64)];
+    let digest = Value::list(drawn.into_iter().chain(named)).digest();
+    let bytes = digest.as_bytes().iter().take(6);
+    let lot = bytes.fold(0_u64, |lot, byte| lot << 8 | u64::from(*byte));
+    lot as f64 / 2_f64.powi(48)
+}
+
+/// The `truth` of each image, by what identifies it.
+fn truths(table: &Table, id: &RowId) -> Result<HashMap<Key, f64>, StageError> {
+    let truth = |row: Row<'_>| {
+        let truth = row.float("truth")?;
+        if truth.is_nan() {
+            let about = described(row);
+            return Err(StageError::input(format!(
+                "{about}: its truth is not a number"
+            )));
+        }
+        Ok((id.key(row), truth))
+    };
+    table.rows().map(truth).collect()
 }
 
 /// Columns of the two output tables.
@@ -208,6 +283,10 @@ impl Stage for SelectPairs {
         crate::identity_of(&self.params)
     }
 
+    fn seeded(&self) -> bool {
+        self.params.by == Selector::Random
+    }
+
     fn inputs(&self) -> Vec<InputPort> {
         let found = [("label", ColumnType::Text)]
             .into_iter()
@@ -215,6 +294,7 @@ impl Stage for SelectPairs {
         vec![
             InputPort::new("scores", [("score", ColumnType::Float)]),
             InputPort::new("detections", found).optional(),
+            InputPort::new("truth", [("truth", ColumnType::Float)]).optional(),
         ]
     }
 
@@ -225,6 +305,22 @@ impl Stage for SelectPairs {
             .unwrap_or_default();
         if let Some(detections) = inputs.get("detections") {
             RowId::shared(("scores", &scores), ("detections", detections))?;
+        }
+        let needed = match self.params.by {
+            Selector::Detector => Some("detections"),
+            Selector::Truth => Some("truth"),
+            _ => None,
+        };
+        if let Some(port) = needed.filter(|port| !inputs.contains_key(port)) {
+            let by = if port == "truth" { "truth" } else { "detector" };
+            return Err(StageError::input(format!(
+                "`by: {by}` chooses by what is read on the port `{port}`, and nothing is; say where it comes from: \
+                 `from: {{scores: …, {port}: STAGE}}`"
+            )));
+        }
+        let by_truth = self.params.by == Selector::Truth;
+        if let Some(truth) = inputs.get("truth").filter(|_| by_truth) {
+            RowId::shared(("scores", &scores), ("truth", truth))?;
         }
         let (pairs, rejected) = schemas(&scores, inputs.contains_key("detections"));
         Ok(vec![
@@ -248,6 +344,7 @@ impl Stage for SelectPairs {
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
         let scores = inputs.table("scores")?;
         let schema = scores.schema();
+        let by = self.params.by;
         let detections = inputs.tables.get("detections");
         let sees = detections.is_some();
         let found = match detections {
@@ -257,16 +354,42 @@ impl Stage for SelectPairs {
             }
             None => None,
         };
-        let prompts = grouped(scores, |row| {
-            found
-                .as_ref()
-                .and_then(|(found, id)| found.get(&id.key(row)).copied())
-        })?;
+        let truth = match inputs.tables.get("truth").filter(|_| by == Selector::Truth) {
+            Some(table) => {
+                let id = RowId::shared(("scores", &schema), ("truth", &table.schema()))?;
+                Some((truths(table, &id)?, id))
+            }
+            None => None,
+        };
+        let candidate_id = RowId::of(&schema);
+        let worth = |row: Row<'_>, detection: Option<[f64; 5]>| {
+            let confidence = detection.map_or(0.0, |detection| detection[0]);
+            let worth = match (by, &truth) {
+                (Selector::Random, _) => lot(inputs.seed, row, &candidate_id),
+                (Selector::Truth, Some((truth, id))) => match truth.get(&id.key(row)) {
+                    Some(truth) => *truth,
+                    None => {
+                        let about = described(row);
+                        return Err(StageError::input(format!("{about}: it has no truth")));
+                    }
+                },
+                _ if by.reads_detections() => confidence,
+                _ => 0.0,
+            };
+            let looks = by.reads_detections() && sees;
+            let is_sure = detection.is_some() && confidence >= self.params.min_confidence;
+            Ok((worth, !looks || is_sure))
+        };
+        let detection = |row: Row<'_>| {
+            let (found, id) = found.as_ref()?;
+            found.get(&id.key(row)).copied()
+        };
+        let prompts = grouped(scores, detection, worth)?;
         let (pairs, rejected) = schemas(&schema, sees);
         let mut chosen = Table::builder(pairs.clone());
         let mut others = Table::builder(rejected.clone());
         for (line, candidates) in (1..).zip(prompts) {
-            let choice = choice::choose(&self.params, &candidates, sees);
+            let choice = choice::choose(&self.params, &candidates);
             let ranks = choice::ranks(&candidates);
             for (index, candidate) in candidates.iter().enumerate() {
                 let won = choice.winner == Some(index);
@@ -275,7 +398,7 @@ impl Stage for SelectPairs {
                     "shortlisted" if won => Value::Int(choice.tied as i64),
                     "shortlisted" => Value::Bool(choice.shortlisted[index]),
                     "rank" => Value::Int(ranks[index]),
-                    "reason" => Value::from(choice::reason(&candidates, &choice, index)),
+                    "reason" => Value::from(choice::reason(by, &candidates, &choice, index)),
                     name => match Found::NUMBERS.iter().position(|known| *known == name) {
                         Some(part) if sees => {
                             Value::from(candidate.detection.map(|found| found[part]))

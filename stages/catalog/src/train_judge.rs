@@ -105,7 +105,7 @@ impl Recipe for Params {
         misfits.add(within("noise", self.noise, &(0.0..=255.0), ""));
         for (index, Document(set)) in self.sets.iter().enumerate() {
             let found = exam::misfits(set);
-            misfits.add(found.below(&index.to_string()).below("sets"));
+            misfits.add(found.below(index.to_string()).below("sets"));
         }
         if self.frozen() == ALL {
             misfits.add(Misfit::new(["frozen"], "nothing is left to be trained"));

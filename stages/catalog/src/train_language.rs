@@ -142,7 +142,7 @@ impl Recipe for Params {
         for (index, request) in self.requests.iter().enumerate() {
             if let Some(Document(template)) = &request.template {
                 let found = template.misfits().below("template");
-                misfits.add(found.below(&index.to_string()).below("requests"));
+                misfits.add(found.below(index.to_string()).below("requests"));
             }
         }
         misfits
@@ -303,16 +303,16 @@ impl Author {
         let (template, style) = &self.requests[below(chance, self.requests.len())];
         let class = &self.classes[below(chance, self.classes.len())];
         let count = 1 + below(chance, self.params.most as usize);
-        let (mut seen, mut answer) = (HashSet::new(), String::new());
+        let (mut seen, mut lines) = (HashSet::new(), Vec::with_capacity(count));
         // A class has thousands of prompts.
-        while seen.len() < count {
+        while lines.len() < count {
             let ordinal = below(chance, 1 << 40) as u64;
             let prompt = WorldGrammar.write(class, *style, ordinal, self.params.training.seed);
             if seen.insert(normalised(&prompt)) {
-                let separator = if answer.is_empty() { "" } else { "\n" };
-                answer.push_str(&format!("{separator}{}. {prompt}", seen.len()));
+                lines.push(format!("{}. {prompt}", lines.len() + 1));
             }
         }
+        let answer = lines.join("\n");
         let asked = self
             .words
             .of_wording(&template.wording(class, count as u32)?)?;

@@ -1,4 +1,4 @@
-//! `test.sum`: the sum of the lengths. Pure.
+//! `test.sum`: the sum of the lengths, of those of a second table, too, if there is one. Pure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,8 @@ impl Stage for Sum {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        vec![InputPort::new("rows", [("length", ColumnType::Int)])]
+        let port = |name| InputPort::new(name, [("length", ColumnType::Int)]);
+        vec![port("rows"), port("more").optional()]
     }
 
     fn outputs(&self, _: &Schemas) -> Result<Vec<OutputPort>, StageError> {
@@ -36,7 +37,9 @@ impl Stage for Sum {
     }
 
     fn collect(&self, inputs: &Inputs<'_>, _: &[PartitionOutcomes]) -> Tables {
-        let lengths = inputs.table("rows")?.rows().map(|row| row.int("length"));
+        let more = inputs.tables.get("more");
+        let rows = [inputs.table("rows")?].into_iter().chain(more);
+        let lengths = rows.flat_map(|table| table.rows().map(|row| row.int("length")));
         let total: i64 = lengths.sum::<Result<_, _>>()?;
         one_table(schema(), [vec![Value::Int(total)]])
     }

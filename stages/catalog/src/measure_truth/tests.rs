@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::samples::{self, check, rows};
+use crate::samples::{self, check, column, rows};
 use ccsr_stage::testing::Lab;
 
 #[test]
@@ -31,6 +31,10 @@ fn choices_are_measured_against_the_scenes() {
             row("best possible", 3, 1.0, 1.0, 1.0),
         ]
     );
+    let images = ran.table("images");
+    assert_eq!(column(images, "candidate"), json!([0, 1, 2]));
+    assert_eq!(column(images, "truth"), json!([1.0, 0.5, 0.5]));
+    assert_eq!(column(images, "is_faithful"), json!([true, true, false]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use ccsr_stage::Row;
 
-use super::{OnNone, Params, Shortlist, Ties};
+use super::{OnNone, Params, Selector, Shortlist, Ties};
 
 /// A candidate of a prompt.
 pub(super) struct Candidate<'a> {
@@ -14,6 +14,10 @@ pub(super) struct Candidate<'a> {
     pub(super) score: f64,
     /// Confidence and box of the surest detection of its class, if there is any.
     pub(super) detection: Option<[f64; 5]>,
+    /// What decides among the shortlisted: confidence, lot or truth; the larger wins.
+    pub(super) worth: f64,
+    /// Whether it may win.
+    pub(super) may_win: bool,
 }
 
 impl Candidate<'_> {
@@ -32,12 +36,16 @@ pub(super) struct Choice {
     pub(super) shortlisted: Vec<bool>,
 }
 
-/// Chooses among candidates, which stand in the table's order. `sees`: whether detections count.
-pub(super) fn choose(params: &Params, candidates: &[Candidate<'_>], sees: bool) -> Choice {
-    let mut shortlisted = shortlist(params.shortlist, candidates);
+/// Chooses among candidates, which stand in the table's order.
+pub(super) fn choose(params: &Params, candidates: &[Candidate<'_>]) -> Choice {
+    let mut shortlisted = if params.by.reads_scores() {
+        shortlist(params.shortlist, candidates)
+    } else {
+        vec![true; candidates.len()]
+    };
     let mut tier = positions(&shortlisted);
     loop {
-        let winner = winner(params, candidates, &tier, sees);
+        let winner = winner(params, candidates, &tier);
         let rest = shortlisted
             .iter()
             .zip(candidates)
@@ -87,23 +95,14 @@ fn positions(marks: &[bool]) -> Vec<usize> {
     (0..marks.len()).filter(|index| marks[*index]).collect()
 }
 
-/// The surest of a tier, if it is sure enough; of equally sure ones the first.
-fn winner(
-    params: &Params,
-    candidates: &[Candidate<'_>],
-    tier: &[usize],
-    sees: bool,
-) -> Option<usize> {
-    let sure = |index: &usize| {
-        let found = candidates[*index].detection;
-        !sees || found.is_some_and(|detection| detection[0] >= params.min_confidence)
+/// The worthiest of a tier that may win; of equally worthy ones the first.
+fn winner(params: &Params, candidates: &[Candidate<'_>], tier: &[usize]) -> Option<usize> {
+    let may_win = |index: &usize| candidates[*index].may_win;
+    let better = |a: &Candidate<'_>, b: &Candidate<'_>| match a.worth.total_cmp(&b.worth) {
+        Ordering::Equal => params.ties == Ties::HighestScore && a.score > b.score,
+        order => order == Ordering::Greater,
     };
-    let better =
-        |a: &Candidate<'_>, b: &Candidate<'_>| match a.confidence().total_cmp(&b.confidence()) {
-            Ordering::Equal => params.ties == Ties::HighestScore && a.score > b.score,
-            order => order == Ordering::Greater,
-        };
-    tier.iter().copied().filter(sure).reduce(|best, index| {
+    tier.iter().copied().filter(may_win).reduce(|best, index| {
         if better(&candidates[index], &candidates[best]) {
             index
         } else {
@@ -112,15 +111,24 @@ fn winner(
     })
 }
 
-/// Why a candidate that did not win lost: its `score`, its `confidence`, or that another one that
-/// was as good came first.
-pub(super) fn reason(candidates: &[Candidate<'_>], choice: &Choice, index: usize) -> &'static str {
-    let mine = candidates[index].confidence();
+/// Why a candidate that did not win lost: its `score`, its `confidence`, `lot` or `truth`, or that another one
+/// that was as good came first.
+pub(super) fn reason(
+    by: Selector,
+    candidates: &[Candidate<'_>],
+    choice: &Choice,
+    index: usize,
+) -> &'static str {
+    let mine = candidates[index].worth;
     match choice.winner {
         _ if !choice.shortlisted[index] => "score",
-        Some(winner) if candidates[winner].confidence() <= mine => "not_first",
+        Some(winner) if candidates[winner].worth <= mine => "not_first",
         // The winner was surer, or nobody was sure enough.
-        _ => "confidence",
+        _ => match by {
+            Selector::Both | Selector::Judge | Selector::Detector => "confidence",
+            Selector::Random => "lot",
+            Selector::Truth => "truth",
+        },
     }
 }
 

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+mod selectors;
+
 use serde_json::json;
 
 use super::*;

@@ -63,10 +63,10 @@ fn stage<R: Recipe>(with: &Json) -> Result<Train<R>, Misfits> {
     Train::new(params, &Roles::default())
 }
 
-/// A CLIP that has hardly learnt anything: words differ in it all the same.
-fn clip(lab: &Lab, scenes: &Arc<Table>) -> Arc<Table> {
+/// A small CLIP of so many steps.
+fn clip(lab: &Lab, scenes: &Arc<Table>, steps: u32) -> Arc<Table> {
     let with = json!({
-        "training": {"steps": 2, "batch": 2, "checkpoint_every": 2},
+        "training": {"steps": steps, "batch": 4, "learning_rate": 0.01, "warmup": 0},
         "vocabulary": 530,
         "space": 16,
         "text": {"width": 16, "layers": 1, "heads": 2},
@@ -106,7 +106,7 @@ fn train(lab: &Lab, tables: &[Arc<Table>; 2], clip: &Arc<Table>, training: &Json
 fn it_keeps_the_contract_of_a_stage() {
     let lab = Lab::new(1);
     let tables = scenes(&lab);
-    let clip = clip(&lab, &tables[0]);
+    let clip = clip(&lab, &tables[0], 1);
     let training = json!({"steps": 3, "batch": 2, "checkpoint_every": 2, "warmup": 1});
     let ran = check_kind::<Train<Params>>(
         &with(&training),
@@ -132,7 +132,8 @@ fn it_keeps_the_contract_of_a_stage() {
 fn a_few_pictures_are_learnt() {
     let lab = Lab::new(1);
     let tables = scenes(&lab);
-    let clip = clip(&lab, &tables[0]);
+    // In which words have become different things.
+    let clip = clip(&lab, &tables[0], 80);
     let training = json!({"steps": 200, "batch": 4, "learning_rate": 0.005, "warmup": 10, "max_grad_norm": 10.0});
     let ran = train(&lab, &tables, &clip, &training);
     let losses = column(ran.table("metrics"), "loss");
@@ -166,22 +167,22 @@ fn a_few_pictures_are_learnt() {
             let picture = png::read(&lab, picture).unwrap();
             let settings = Settings {
                 size: 64,
-                floor: 0.3,
+                floor: 0.05,
                 ..Settings::default()
             };
             let found = network.detect(&[&picture], &vocabulary, &settings).unwrap();
-            let mut found: Vec<_> = found[0].iter().collect();
-            for (name, _, bounds) in things.iter().filter(|(name, ..)| words.contains(name)) {
-                let is_it = |found: &&ccsr_yolo_world::Detection| {
-                    let mut edges = found.bounds.iter().zip(bounds);
-                    words[found.class] == *name
-                        && edges.all(|(found, edge)| (found - *edge as f32).abs() < 6.0)
+            for (class, word) in words.iter().enumerate() {
+                let best = found[0].iter().find(|found| found.class == class);
+                let Some((.., bounds)) = things.iter().find(|(name, ..)| name == word) else {
+                    let is_unsure = best.is_none_or(|best| best.confidence < 0.5);
+                    assert!(is_unsure, "{words:?}: {best:?} is no {word}");
+                    continue;
                 };
-                let at = found.iter().position(is_it);
-                let at = at.unwrap_or_else(|| panic!("{words:?}: no {name} in {found:?}"));
-                found.remove(at);
+                let best = best.unwrap_or_else(|| panic!("{words:?}: no {word}"));
+                let mut edges = best.bounds.iter().zip(bounds);
+                let is_it = edges.all(|(found, edge)| (found - *edge as f32).abs() < 6.0);
+                assert!(is_it && best.confidence > 0.3, "{words:?}: {best:?}");
             }
-            assert!(found.is_empty(), "{words:?}: {found:?}, though {things:?}");
         }
     }
 }
@@ -190,7 +191,7 @@ fn a_few_pictures_are_learnt() {
 fn more_steps_train_on() {
     let lab = Lab::new(1);
     let tables = scenes(&lab);
-    let clip = clip(&lab, &tables[0]);
+    let clip = clip(&lab, &tables[0], 1);
     let with = |steps: u32| json!({"steps": steps, "batch": 2, "checkpoint_every": 2, "schedule": "constant"});
     train(&lab, &tables, &clip, &with(2));
     let on = train(&lab, &tables, &clip, &with(4));

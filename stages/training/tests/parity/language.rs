@@ -78,9 +78,12 @@ fn error(parameter: &Parameter, found: &[f32], expected: &[f32], scale: f64) -> 
         1
     };
     let inputs = found.len() / outputs;
-    let places = (0..found.len()).map(|place| match parameter.is_linear {
-        true => place % outputs * inputs + place / outputs,
-        false => place,
+    let places = (0..found.len()).map(|place| {
+        if parameter.is_linear {
+            place % outputs * inputs + place / outputs
+        } else {
+            place
+        }
     });
     let apart = found
         .iter()
