@@ -55,7 +55,7 @@ fn a_student_draws_in_one_step() {
     let roles = bind(&registry(), &[("baseline", "stable-diffusion", weights)]).unwrap();
     let kind = registry().kind("image.generate-baseline").unwrap().build;
     for steps in [1, 2] {
-        let with = json!({"size": 32, "steps": steps, "guidance": 0.0});
+        let with = json!({"candidates": 1, "size": 32, "steps": steps, "guidance": 0.0});
         let stage = kind(Some(&node(&with)), &Folder("".into()), &roles).unwrap();
         let ran = lab.run(stage.as_ref(), &[("prompts", &prompts)]).unwrap();
         assert_eq!(ran.table("images").rows().count(), 4);
