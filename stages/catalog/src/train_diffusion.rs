@@ -148,7 +148,7 @@ impl Recipe for Params {
                 "pictures of {width} x {height} pixels are no squares of latent cells of {factor} x {factor}"
             )));
         }
-        Latents::of(&autoencoder, &pictures, device).keep(outcome)
+        Ok(Latents::of(&autoencoder, &pictures, device).keep(outcome))
     }
 
     fn learner(

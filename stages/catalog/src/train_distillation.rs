@@ -137,7 +137,7 @@ impl Recipe for Params {
         };
         let (steps, kept) = (self.teacher_steps as usize, self.steps as usize);
         let noise = |picture| source("ways", self.training.seed, picture as u64);
-        Ways::of(&teacher, steps, kept, noise)?.keep(outcome)
+        Ok(Ways::of(&teacher, steps, kept, noise)?.keep(outcome))
     }
 
     fn learner(

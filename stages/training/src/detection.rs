@@ -81,7 +81,7 @@ impl DetectionTrainer {
     pub fn initial(parameter: &Parameter) -> Initial {
         let name = parameter.name.as_str();
         let is_contrast = name.starts_with("detect.cv4.") && !name.contains(".norm.");
-        if is_contrast && name.ends_with(".bias") {
+        if is_contrast && name.ends_with("bias") {
             Initial::Constant(-10.0)
         } else if is_contrast {
             Initial::Constant(-1.0)

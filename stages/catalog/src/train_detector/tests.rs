@@ -13,8 +13,10 @@ use crate::pretraining::Train;
 use crate::samples::{column, files, table};
 use crate::train_clip;
 
-/// Colours on grey, and where they are: left, top, right, bottom.
-const PICTURES: [&[(&str, [u8; 3], [u32; 4])]; 4] = [
+/// A colour on grey, and where it is: left, top, right, bottom.
+type Patch = (&'static str, [u8; 3], [u32; 4]);
+
+const PICTURES: [&[Patch]; 4] = [
     &[("red", [200, 30, 30], [4, 8, 28, 40])],
     &[("blue", [30, 30, 200], [30, 6, 58, 34])],
     &[

@@ -38,14 +38,14 @@ impl Latents {
     }
 
     /// Keeps them in an outcome.
-    pub(super) fn keep(&self, outcome: &mut Outcome) -> Result<Value, StageError> {
+    pub(super) fn keep(&self, outcome: &mut Outcome) -> Value {
         let bytes = self.numbers.iter().flat_map(|number| number.to_le_bytes());
         let blob = outcome.add_blob(bytes.collect::<Vec<u8>>());
         let shape = self.shape.map(|side| Value::Int(side as i64));
-        Ok(Value::map([
+        Value::map([
             ("moments", Value::Blob(blob)),
             ("shape", Value::list(shape)),
-        ]))
+        ])
     }
 
     /// Reads what [`keep`](Self::keep) kept.
@@ -90,7 +90,7 @@ impl Latents {
         let each = channels * height * width;
         let moments = pictures.iter().flat_map(|picture| {
             let numbers = &self.numbers[2 * picture * each..][..2 * each];
-            numbers.iter().map(|number| number.to_f32())
+            numbers.iter().copied().map(f32::from)
         });
         let shape = [pictures.len(), 2 * channels, height, width];
         let moments = TensorData::new(moments.collect::<Vec<_>>(), shape);

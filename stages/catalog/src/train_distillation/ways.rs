@@ -37,9 +37,14 @@ pub(super) struct Ways {
 }
 
 impl Teacher {
+    /// Whether what is predicted beside nothing makes a difference.
+    fn is_guided(&self) -> bool {
+        (self.guidance - 1.0).abs() > f64::EPSILON
+    }
+
     /// What is predicted for some pictures.
     fn predict(&self, sample: Tensor<4>, timestep: f64, text: &Conditioning) -> Tensor<4> {
-        if self.guidance == 1.0 {
+        if !self.is_guided() {
             return self.unet.forward(sample, timestep, text);
         }
         let [count, ..] = sample.dims();
@@ -53,10 +58,10 @@ impl Teacher {
     fn condition(&self, pictures: &[usize]) -> Conditioning {
         let with = pictures.iter().copied().map(Some);
         let without = pictures.iter().map(|_| None);
-        let texts: Vec<_> = if self.guidance == 1.0 {
-            with.collect()
-        } else {
+        let texts: Vec<_> = if self.is_guided() {
             without.chain(with).collect()
+        } else {
+            with.collect()
         };
         self.unet.condition(&self.texts.states(&texts))
     }
@@ -106,17 +111,17 @@ impl Ways {
     }
 
     /// Keeps them in an outcome.
-    pub(super) fn keep(&self, outcome: &mut Outcome) -> Result<Value, StageError> {
+    pub(super) fn keep(&self, outcome: &mut Outcome) -> Value {
         let bytes = self.numbers.iter().flat_map(|number| number.to_le_bytes());
         let blob = outcome.add_blob(bytes.collect::<Vec<u8>>());
         let whole = |numbers: &[usize]| {
             Value::list(numbers.iter().map(|number| Value::Int(*number as i64)))
         };
-        Ok(Value::map([
+        Value::map([
             ("places", Value::Blob(blob)),
             ("shape", whole(&self.shape)),
             ("timesteps", whole(&self.timesteps)),
-        ]))
+        ])
     }
 
     /// Reads what [`keep`](Self::keep) kept.
@@ -166,7 +171,7 @@ impl Ways {
         let each = channels * height * width;
         let numbers = ways.iter().zip(places).flat_map(|(way, place)| {
             let first = (way * (self.places() + 1) + place) * each;
-            self.numbers[first..][..each].iter().map(|it| it.to_f32())
+            self.numbers[first..][..each].iter().copied().map(f32::from)
         });
         let shape = [ways.len(), channels, height, width];
         let data = TensorData::new(numbers.collect::<Vec<_>>(), shape);

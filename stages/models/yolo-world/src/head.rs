@@ -54,7 +54,7 @@ pub(crate) enum Classifiers {
     Folded(Vec<Conv2d>),
     /// Texts of length 1, `[classes, text_width]`, to compare normalised features with: what is normalised by the
     /// statistics of a batch is no convolution.
-    Texts(Tensor<2>),
+    Texts(Box<Tensor<2>>),
 }
 
 impl WorldDetect {
@@ -113,7 +113,7 @@ impl WorldDetect {
         let folded = levels.map(|((.., features), contrast)| contrast.folded(&texts, features));
         match folded.collect() {
             Some(folded) => Classifiers::Folded(folded),
-            None => Classifiers::Texts(texts),
+            None => Classifiers::Texts(Box::new(texts)),
         }
     }
 
