@@ -36,7 +36,8 @@ pub struct Params {
     pub unet: UNetSize,
     /// What the network predicts: `noise`, or `velocity`.
     pub prediction: Predicts,
-    /// γ of min-SNR: timesteps with little noise count less; 0 for all alike.
+    /// γ of min-SNR, such as 5; 0 for all timesteps alike. With velocities, those with much noise then count less, too, in
+    /// which it is decided what is to be seen.
     pub snr_gamma: f64,
     /// The share of captions that are left out, so that guidance knows what a picture of nothing is.
     pub caption_dropout: f64,
@@ -57,13 +58,13 @@ impl Default for Params {
         Self {
             training: Training::default(),
             unet: UNetSize {
-                channels: vec![64, 96, 128],
+                channels: vec![64, 80, 96],
                 layers: 1,
-                head: 32,
+                head: 16,
                 middle: true,
             },
             prediction: Predicts::Velocity,
-            snr_gamma: 5.0,
+            snr_gamma: 0.0,
             caption_dropout: 0.1,
         }
     }

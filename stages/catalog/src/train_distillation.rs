@@ -54,7 +54,7 @@ impl Default for Params {
         Self {
             training: Training::default(),
             unet: UNetSize {
-                channels: vec![48, 64, 96],
+                channels: vec![48, 64, 64],
                 layers: 1,
                 head: 16,
                 middle: false,

@@ -12,10 +12,21 @@ use crate::pretraining::Train;
 use crate::samples::{self, COLOURS, captions, colours, column, files, laid_out, run};
 use crate::{png, registry};
 
-/// The small CLIP of the examples.
+/// The small CLIP of the examples, which knows nothing.
 fn clip(lab: &Lab) -> Arc<Table> {
     let folder = "../../examples/stable_diffusion/clip";
     samples::model(lab, &PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder))
+}
+
+/// A CLIP of colours.
+fn trained_clip(lab: &Lab) -> Arc<Table> {
+    let tower = json!({"width": 16, "layers": 1, "heads": 2});
+    let with = json!({
+        "training": {"steps": 120, "batch": 4, "learning_rate": 0.01, "warmup": 10},
+        "vocabulary": 530, "space": 8, "text": tower, "vision": tower,
+    });
+    let ran = run(lab, "train.clip", &with, &[("scenes", &colours(lab))]).unwrap();
+    ran.table("model").clone()
 }
 
 /// An autoencoder of colours.
@@ -80,7 +91,7 @@ fn prompts_become_the_pictures_that_they_name() {
     let tables = [
         ("scenes", &scenes),
         ("autoencoder", &autoencoder(&lab, 120)),
-        ("clip", &clip(&lab)),
+        ("clip", &trained_clip(&lab)),
     ];
     let training = json!({
         "steps": 600, "batch": 8, "learning_rate": 0.005, "warmup": 10, "ema": 0.95
