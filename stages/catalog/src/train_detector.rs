@@ -1,6 +1,7 @@
 //! `train.detector`: a YOLO-World, from nothing, of pictures whose boxes are known.
 //!
-//! The text tower of a CLIP that is there already embeds the words. Each step is searched for words of its own, some of
+//! The text tower of a CLIP that is there already embeds the words, and goes on learning: to a CLIP of captions, which tell
+//! places and times apart as well, animals' bare names may be all but the same. Each step is searched for words of its own, some of
 //! which are to be seen in none of its pictures, and a box whose word is not among them is nothing to be found: so the
 //! detector learns to find what it is asked for.
 
@@ -12,7 +13,7 @@ use ccsr_sampling::noise::Noise;
 use ccsr_stage::{
     Blobs, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, StageError, Value,
 };
-use ccsr_training::{DetectionBatch, DetectionTrainer, Gradient, LabelledBox, initial};
+use ccsr_training::{DetectionBatch, DetectionTrainer, Gradient, LabelledBox, SearchTexts};
 use ccsr_yolo_world::{Letterbox, Scale, TextEncoder, YoloWorldConfig, written};
 use image::imageops;
 use schemars::JsonSchema;
@@ -48,6 +49,8 @@ pub struct Params {
     pub absent: Vec<String>,
     /// Whether every other picture is seen in a mirror.
     pub mirror: bool,
+    /// Whether the text tower learns, too. If so, the model has one of its own, in `text_encoder`.
+    pub tune_texts: bool,
 }
 
 impl Default for Params {
@@ -63,6 +66,7 @@ impl Default for Params {
             max_channels: 512,
             absent: vec![" ".to_owned()],
             mirror: true,
+            tune_texts: true,
         }
     }
 }
@@ -86,10 +90,12 @@ pub(crate) struct Searcher {
     pictures: Pictures,
     /// Of each picture.
     boxes: Vec<Vec<LabelledBox>>,
-    /// Of each word, those of boxes first.
-    features: Tensor<2>,
-    /// How many words boxes have.
-    labels: usize,
+    /// Those of boxes first.
+    words: SearchTexts,
+    /// How many words boxes have, and how many there are.
+    labels: [usize; 2],
+    /// The files beside the text tower's weights.
+    texts: Vec<(String, Digest)>,
     mirror: bool,
     device: Device,
 }
@@ -162,8 +168,17 @@ impl Recipe for Params {
         words.extend(absent.filter(|word| !labels.contains(word)));
         let clip = LaidOut::new(part("clip"), blobs)?;
         let encoder = TextEncoder::load(clip.path(), device).map_err(failed)?;
-        let features = encoder.features(&words).map_err(failed)?;
         let config = self.config(labels.len(), encoder.width());
+        let count = [labels.len(), words.len()];
+        let (words, tower) = if self.tune_texts {
+            let tokens = encoder.tokens(&words).map_err(failed)?;
+            (SearchTexts::Tokens(tokens), Some(encoder.network().clone()))
+        } else {
+            let features = encoder.features(&words).map_err(failed)?;
+            (SearchTexts::Features(features), None)
+        };
+        let texts = clip.files().filter(|(name, _)| is_of_texts(name));
+        let texts = texts.map(|(name, content)| (name.to_owned(), content));
         let [width, height] = pictures.side().map(|side| side as usize);
         let letterbox = Letterbox::new([width, height], config.image_size);
         let mut by_image: BTreeMap<Digest, Vec<LabelledBox>> = BTreeMap::new();
@@ -188,12 +203,13 @@ impl Recipe for Params {
         let boxes = images.iter();
         let boxes = boxes.map(|image| by_image.get(image).cloned().unwrap_or_default());
         Ok(Searcher {
-            trainer: DetectionTrainer::new(config.init(device), &device.clone().autodiff()),
+            trainer: DetectionTrainer::new(config.init(device), tower, &device.clone().autodiff()),
             config,
             boxes: boxes.collect(),
             pictures,
-            features,
-            labels: labels.len(),
+            words,
+            labels: count,
+            texts: texts.collect(),
             mirror: self.mirror,
             device: device.clone(),
         })
@@ -203,7 +219,7 @@ impl Recipe for Params {
 impl Searcher {
     /// Words that a step is searched for, by their numbers: all, or some.
     fn words(&self, noise: &mut Noise) -> Vec<usize> {
-        let (labels, all) = (self.labels, self.features.dims()[0]);
+        let [labels, all] = self.labels;
         let mut words: Vec<usize> = (0..labels).collect();
         if noise.uniform() >= SHARES[0] {
             for last in (1..labels).rev() {
@@ -254,7 +270,10 @@ impl Searcher {
         let words = Tensor::<1, Int>::from_data(words.as_slice(), &self.device);
         DetectionBatch {
             pixels: Tensor::from_data(pixels, &self.device),
-            texts: self.features.clone().select(0, words),
+            texts: match &self.words {
+                SearchTexts::Features(all) => SearchTexts::Features(all.clone().select(0, words)),
+                SearchTexts::Tokens(all) => SearchTexts::Tokens(all.clone().select(0, words)),
+            },
             boxes,
         }
     }
@@ -267,7 +286,7 @@ impl Learner for Searcher {
 
     fn initial(&self, seed: u64) -> Result<Vec<f32>, StageError> {
         let source = |index| source("initial", seed, index as u64);
-        Ok(initial(self.row(), DetectionTrainer::initial, source))
+        Ok(self.trainer.initial(source))
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
@@ -284,14 +303,27 @@ impl Learner for Searcher {
             let batch = self.batch(&step);
             (batch.pixels, batch.texts)
         });
-        let network = self.trainer.finished(numbers, batches);
+        let (network, tower) = self.trainer.finished(numbers, batches);
         let weights = Row::of(&network).file(&Row::numbers(&network), written);
         let config = serde_json::to_value(&self.config).map_err(failed)?;
-        Ok(vec![
+        let mut files = vec![
             ("config.json".to_owned(), File::from(&config)),
             ("model.safetensors".to_owned(), File::from(weights)),
-        ])
+        ];
+        if let Some(tower) = tower {
+            let weights = Row::of(&tower).file(&Row::numbers(&tower), str::to_owned);
+            let named = |name: &str| format!("text_encoder/{name}");
+            files.push((named("model.safetensors"), File::from(weights)));
+            let others = self.texts.iter();
+            files.extend(others.map(|(name, content)| (named(name), File::Blob(*content))));
+        }
+        Ok(files)
     }
+}
+
+/// Whether a file of a CLIP is its text tower's, beside the weights.
+fn is_of_texts(name: &str) -> bool {
+    !name.contains('/') && name != "model.safetensors" && name != "preprocessor_config.json"
 }
 
 #[cfg(test)]

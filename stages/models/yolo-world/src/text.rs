@@ -89,25 +89,50 @@ impl TextEncoder {
     /// # Shapes
     /// `[names, width]`.
     pub fn features<S: AsRef<str>>(&self, names: &[S]) -> Result<Tensor<2>, TextError> {
-        let tokenise = |name: &S| Ok(self.tokenizer.tokenise(name.as_ref(), Padding::Zero)?.ids);
-        let ids: Vec<Vec<i64>> = names
-            .iter()
-            .map(tokenise)
-            .collect::<Result<_, TextError>>()?;
-        if ids.is_empty() {
+        if names.is_empty() {
             return Ok(Tensor::zeros([0, self.width()], &self.device));
         }
-        let encoded = ids.chunks(TOGETHER).map(|ids| self.encode(ids));
-        Ok(Tensor::cat(encoded.collect(), 0))
+        let encoded = names.chunks(TOGETHER).map(|names| {
+            let ids = self.ids(names)?;
+            Ok(self.model.features(self.tensor(&ids)))
+        });
+        let encoded = encoded.collect::<Result<Vec<_>, TextError>>()?;
+        Ok(Tensor::cat(encoded, 0))
     }
 
-    fn encode(&self, ids: &[Vec<i64>]) -> Tensor<2> {
-        let shape = [ids.len(), self.tokenizer.length()];
-        let tokens = TensorData::new(ids.concat(), shape);
-        let tokens = Tensor::<2, Int>::from_data(tokens, &self.device);
-        let tower = &self.model.text_model;
+    /// Names as [`Projected::features`] takes them, without the padding that all have.
+    ///
+    /// # Shapes
+    /// `[names, tokens]`.
+    pub fn tokens<S: AsRef<str>>(&self, names: &[S]) -> Result<Tensor<2, Int>, TextError> {
+        let mut ids = self.ids(names)?;
+        let length = |ids: &Vec<i64>| 1 + ids.iter().rposition(|id| *id != 0).unwrap_or_default();
+        let longest = ids.iter().map(length).max().unwrap_or(1);
+        ids.iter_mut().for_each(|ids| ids.truncate(longest));
+        Ok(self.tensor(&ids))
+    }
+
+    fn ids<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<Vec<i64>>, TextError> {
+        let tokenise = |name: &S| Ok(self.tokenizer.tokenise(name.as_ref(), Padding::Zero)?.ids);
+        names.iter().map(tokenise).collect()
+    }
+
+    fn tensor(&self, ids: &[Vec<i64>]) -> Tensor<2, Int> {
+        let tokens = ids.first().map_or(0, Vec::len);
+        let ids = TensorData::new(ids.concat(), [ids.len(), tokens]);
+        Tensor::from_data(ids, &self.device)
+    }
+}
+
+impl Projected {
+    /// Features of names, each of length 1.
+    ///
+    /// # Shapes
+    /// `tokens`: `[names, tokens]`; the answer: `[names, width]`.
+    pub fn features(&self, tokens: Tensor<2, Int>) -> Tensor<2> {
+        let tower = &self.text_model;
         let pooled = tower.pool(tower.forward(tokens.clone()), tokens);
-        let features = linear(&self.model.text_projection, pooled);
+        let features = linear(&self.text_projection, pooled);
         let length = features.clone().square().sum_dim(1).sqrt();
         features / length
     }
