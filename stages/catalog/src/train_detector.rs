@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::prelude::*;
-use ccsr_nn::Row;
+use ccsr_nn::{Parameter, Row};
 use ccsr_sampling::noise::Noise;
 use ccsr_stage::{
     Blobs, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, StageError, Value,
@@ -49,8 +49,9 @@ pub struct Params {
     pub absent: Vec<String>,
     /// Whether every other picture is seen in a mirror.
     pub mirror: bool,
-    /// Whether the text tower learns, too. If so, the model has one of its own, in `text_encoder`.
-    pub tune_texts: bool,
+    /// What the text tower gets of the learning rate. With 0 it stays as it is; otherwise the model has one of its own, in
+    /// `text_encoder`.
+    pub text_rate: f64,
 }
 
 impl Default for Params {
@@ -66,7 +67,7 @@ impl Default for Params {
             max_channels: 512,
             absent: vec![" ".to_owned()],
             mirror: true,
-            tune_texts: true,
+            text_rate: 0.3,
         }
     }
 }
@@ -97,6 +98,7 @@ pub(crate) struct Searcher {
     /// The files beside the text tower's weights.
     texts: Vec<(String, Digest)>,
     mirror: bool,
+    text_rate: f64,
     device: Device,
 }
 
@@ -120,6 +122,7 @@ impl Recipe for Params {
             let message = format!("`side: {}` is no multiple of 32", self.side);
             misfits.add(Misfit::new(["side"], message));
         }
+        misfits.add(within("text_rate", self.text_rate, &(0.0..=1000.0), ""));
         if misfits.is_empty()
             && let Err(message) = self.config(1, 1).check()
         {
@@ -170,7 +173,7 @@ impl Recipe for Params {
         let encoder = TextEncoder::load(clip.path(), device).map_err(failed)?;
         let config = self.config(labels.len(), encoder.width());
         let count = [labels.len(), words.len()];
-        let (words, tower) = if self.tune_texts {
+        let (words, tower) = if self.text_rate > 0.0 {
             let tokens = encoder.tokens(&words).map_err(failed)?;
             (SearchTexts::Tokens(tokens), Some(encoder.network().clone()))
         } else {
@@ -211,6 +214,7 @@ impl Recipe for Params {
             labels: count,
             texts: texts.collect(),
             mirror: self.mirror,
+            text_rate: self.text_rate,
             device: device.clone(),
         })
     }
@@ -287,6 +291,14 @@ impl Learner for Searcher {
     fn initial(&self, seed: u64) -> Result<Vec<f32>, StageError> {
         let source = |index| source("initial", seed, index as u64);
         Ok(self.trainer.initial(source))
+    }
+
+    fn share_of_rate(&self, parameter: &Parameter) -> f64 {
+        if parameter.name.starts_with("text_encoder.") {
+            self.text_rate
+        } else {
+            1.0
+        }
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
