@@ -1,7 +1,7 @@
 //! `train.detector`: a YOLO-World, from nothing, of pictures whose boxes are known.
 //!
-//! The text tower of a CLIP that is there already embeds the words, and goes on learning: to a CLIP of captions, which tell
-//! places and times apart as well, animals' bare names may be all but the same. Each step is searched for words of its own, some of
+//! The text tower of a CLIP that is there already embeds the words. To a CLIP of captions, which tell places and times apart
+//! as well, animals' bare names may be all but the same: its last layer is made anew so that they are not. Each step is searched for words of its own, some of
 //! which are to be seen in none of its pictures, and a box whose word is not among them is nothing to be found: so the
 //! detector learns to find what it is asked for.
 
@@ -14,7 +14,7 @@ use ccsr_stage::{
     Blobs, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, StageError, Value,
 };
 use ccsr_training::{DetectionBatch, DetectionTrainer, Gradient, LabelledBox, SearchTexts};
-use ccsr_yolo_world::{Letterbox, Scale, TextEncoder, YoloWorldConfig, written};
+use ccsr_yolo_world::{Letterbox, Projected, Scale, TextEncoder, YoloWorldConfig, written};
 use image::imageops;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,8 +49,7 @@ pub struct Params {
     pub absent: Vec<String>,
     /// Whether every other picture is seen in a mirror.
     pub mirror: bool,
-    /// What the text tower gets of the learning rate. With 0 it stays as it is; otherwise the model has one of its own, in
-    /// `text_encoder`.
+    /// What the text tower gets of the learning rate, once words have been spread.
     pub text_rate: f64,
 }
 
@@ -67,7 +66,7 @@ impl Default for Params {
             max_channels: 512,
             absent: vec![" ".to_owned()],
             mirror: true,
-            text_rate: 0.3,
+            text_rate: 0.0,
         }
     }
 }
@@ -95,6 +94,8 @@ pub(crate) struct Searcher {
     words: SearchTexts,
     /// How many words boxes have, and how many there are.
     labels: [usize; 2],
+    /// As it is in the beginning.
+    tower: Projected,
     /// The files beside the text tower's weights.
     texts: Vec<(String, Digest)>,
     mirror: bool,
@@ -173,12 +174,12 @@ impl Recipe for Params {
         let encoder = TextEncoder::load(clip.path(), device).map_err(failed)?;
         let config = self.config(labels.len(), encoder.width());
         let count = [labels.len(), words.len()];
-        let (words, tower) = if self.text_rate > 0.0 {
-            let tokens = encoder.tokens(&words).map_err(failed)?;
-            (SearchTexts::Tokens(tokens), Some(encoder.network().clone()))
+        let tokens = encoder.tokens(&words).map_err(failed)?;
+        let tower = encoder.network().clone().spread(tokens.clone());
+        let (words, learner) = if self.text_rate > 0.0 {
+            (SearchTexts::Tokens(tokens), Some(tower.clone()))
         } else {
-            let features = encoder.features(&words).map_err(failed)?;
-            (SearchTexts::Features(features), None)
+            (SearchTexts::Features(tower.features(tokens)), None)
         };
         let texts = clip.files().filter(|(name, _)| is_of_texts(name));
         let texts = texts.map(|(name, content)| (name.to_owned(), content));
@@ -206,12 +207,17 @@ impl Recipe for Params {
         let boxes = images.iter();
         let boxes = boxes.map(|image| by_image.get(image).cloned().unwrap_or_default());
         Ok(Searcher {
-            trainer: DetectionTrainer::new(config.init(device), tower, &device.clone().autodiff()),
+            trainer: DetectionTrainer::new(
+                config.init(device),
+                learner,
+                &device.clone().autodiff(),
+            ),
             config,
             boxes: boxes.collect(),
             pictures,
             words,
             labels: count,
+            tower,
             texts: texts.collect(),
             mirror: self.mirror,
             text_rate: self.text_rate,
@@ -322,13 +328,12 @@ impl Learner for Searcher {
             ("config.json".to_owned(), File::from(&config)),
             ("model.safetensors".to_owned(), File::from(weights)),
         ];
-        if let Some(tower) = tower {
-            let weights = Row::of(&tower).file(&Row::numbers(&tower), str::to_owned);
-            let named = |name: &str| format!("text_encoder/{name}");
-            files.push((named("model.safetensors"), File::from(weights)));
-            let others = self.texts.iter();
-            files.extend(others.map(|(name, content)| (named(name), File::Blob(*content))));
-        }
+        let tower = tower.unwrap_or_else(|| self.tower.clone());
+        let weights = Row::of(&tower).file(&Row::numbers(&tower), str::to_owned);
+        let named = |name: &str| format!("text_encoder/{name}");
+        files.push((named("model.safetensors"), File::from(weights)));
+        let others = self.texts.iter();
+        files.extend(others.map(|(name, content)| (named(name), File::Blob(*content))));
         Ok(files)
     }
 }
