@@ -1,19 +1,20 @@
 //! `train.detector`: a YOLO-World, from nothing, of pictures whose boxes are known.
 //!
-//! The text tower of a CLIP that is there already embeds the words. Each step is searched for words of its own, some of
+//! The text tower of a CLIP that is there already embeds the words. To a CLIP of captions, which tell places and times apart
+//! as well, animals' bare names may be all but the same: its last layer is made anew so that they are not. Each step is searched for words of its own, some of
 //! which are to be seen in none of its pictures, and a box whose word is not among them is nothing to be found: so the
 //! detector learns to find what it is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::prelude::*;
-use ccsr_nn::Row;
+use ccsr_nn::{Parameter, Row};
 use ccsr_sampling::noise::Noise;
 use ccsr_stage::{
     Blobs, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, StageError, Value,
 };
-use ccsr_training::{DetectionBatch, DetectionTrainer, Gradient, LabelledBox, initial};
-use ccsr_yolo_world::{Letterbox, Scale, TextEncoder, YoloWorldConfig, written};
+use ccsr_training::{DetectionBatch, DetectionTrainer, Gradient, LabelledBox, SearchTexts};
+use ccsr_yolo_world::{Letterbox, Projected, Scale, TextEncoder, YoloWorldConfig, written};
 use image::imageops;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,8 @@ pub struct Params {
     pub absent: Vec<String>,
     /// Whether every other picture is seen in a mirror.
     pub mirror: bool,
+    /// What the text tower gets of the learning rate, once words have been spread.
+    pub text_rate: f64,
 }
 
 impl Default for Params {
@@ -63,6 +66,7 @@ impl Default for Params {
             max_channels: 512,
             absent: vec![" ".to_owned()],
             mirror: true,
+            text_rate: 0.0,
         }
     }
 }
@@ -86,11 +90,16 @@ pub(crate) struct Searcher {
     pictures: Pictures,
     /// Of each picture.
     boxes: Vec<Vec<LabelledBox>>,
-    /// Of each word, those of boxes first.
-    features: Tensor<2>,
-    /// How many words boxes have.
-    labels: usize,
+    /// Those of boxes first.
+    words: SearchTexts,
+    /// How many words boxes have, and how many there are.
+    labels: [usize; 2],
+    /// As it is in the beginning.
+    tower: Projected,
+    /// The files beside the text tower's weights.
+    texts: Vec<(String, Digest)>,
     mirror: bool,
+    text_rate: f64,
     device: Device,
 }
 
@@ -114,6 +123,7 @@ impl Recipe for Params {
             let message = format!("`side: {}` is no multiple of 32", self.side);
             misfits.add(Misfit::new(["side"], message));
         }
+        misfits.add(within("text_rate", self.text_rate, &(0.0..=1000.0), ""));
         if misfits.is_empty()
             && let Err(message) = self.config(1, 1).check()
         {
@@ -162,8 +172,17 @@ impl Recipe for Params {
         words.extend(absent.filter(|word| !labels.contains(word)));
         let clip = LaidOut::new(part("clip"), blobs)?;
         let encoder = TextEncoder::load(clip.path(), device).map_err(failed)?;
-        let features = encoder.features(&words).map_err(failed)?;
         let config = self.config(labels.len(), encoder.width());
+        let count = [labels.len(), words.len()];
+        let tokens = encoder.tokens(&words).map_err(failed)?;
+        let tower = encoder.network().clone().spread(tokens.clone());
+        let (words, learner) = if self.text_rate > 0.0 {
+            (SearchTexts::Tokens(tokens), Some(tower.clone()))
+        } else {
+            (SearchTexts::Features(tower.features(tokens)), None)
+        };
+        let texts = clip.files().filter(|(name, _)| is_of_texts(name));
+        let texts = texts.map(|(name, content)| (name.to_owned(), content));
         let [width, height] = pictures.side().map(|side| side as usize);
         let letterbox = Letterbox::new([width, height], config.image_size);
         let mut by_image: BTreeMap<Digest, Vec<LabelledBox>> = BTreeMap::new();
@@ -188,13 +207,20 @@ impl Recipe for Params {
         let boxes = images.iter();
         let boxes = boxes.map(|image| by_image.get(image).cloned().unwrap_or_default());
         Ok(Searcher {
-            trainer: DetectionTrainer::new(config.init(device), &device.clone().autodiff()),
+            trainer: DetectionTrainer::new(
+                config.init(device),
+                learner,
+                &device.clone().autodiff(),
+            ),
             config,
             boxes: boxes.collect(),
             pictures,
-            features,
-            labels: labels.len(),
+            words,
+            labels: count,
+            tower,
+            texts: texts.collect(),
             mirror: self.mirror,
+            text_rate: self.text_rate,
             device: device.clone(),
         })
     }
@@ -203,7 +229,7 @@ impl Recipe for Params {
 impl Searcher {
     /// Words that a step is searched for, by their numbers: all, or some.
     fn words(&self, noise: &mut Noise) -> Vec<usize> {
-        let (labels, all) = (self.labels, self.features.dims()[0]);
+        let [labels, all] = self.labels;
         let mut words: Vec<usize> = (0..labels).collect();
         if noise.uniform() >= SHARES[0] {
             for last in (1..labels).rev() {
@@ -254,7 +280,10 @@ impl Searcher {
         let words = Tensor::<1, Int>::from_data(words.as_slice(), &self.device);
         DetectionBatch {
             pixels: Tensor::from_data(pixels, &self.device),
-            texts: self.features.clone().select(0, words),
+            texts: match &self.words {
+                SearchTexts::Features(all) => SearchTexts::Features(all.clone().select(0, words)),
+                SearchTexts::Tokens(all) => SearchTexts::Tokens(all.clone().select(0, words)),
+            },
             boxes,
         }
     }
@@ -267,7 +296,15 @@ impl Learner for Searcher {
 
     fn initial(&self, seed: u64) -> Result<Vec<f32>, StageError> {
         let source = |index| source("initial", seed, index as u64);
-        Ok(initial(self.row(), DetectionTrainer::initial, source))
+        Ok(self.trainer.initial(source))
+    }
+
+    fn share_of_rate(&self, parameter: &Parameter) -> f64 {
+        if parameter.name.starts_with("text_encoder.") {
+            self.text_rate
+        } else {
+            1.0
+        }
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
@@ -284,14 +321,26 @@ impl Learner for Searcher {
             let batch = self.batch(&step);
             (batch.pixels, batch.texts)
         });
-        let network = self.trainer.finished(numbers, batches);
+        let (network, tower) = self.trainer.finished(numbers, batches);
         let weights = Row::of(&network).file(&Row::numbers(&network), written);
         let config = serde_json::to_value(&self.config).map_err(failed)?;
-        Ok(vec![
+        let mut files = vec![
             ("config.json".to_owned(), File::from(&config)),
             ("model.safetensors".to_owned(), File::from(weights)),
-        ])
+        ];
+        let tower = tower.unwrap_or_else(|| self.tower.clone());
+        let weights = Row::of(&tower).file(&Row::numbers(&tower), str::to_owned);
+        let named = |name: &str| format!("text_encoder/{name}");
+        files.push((named("model.safetensors"), File::from(weights)));
+        let others = self.texts.iter();
+        files.extend(others.map(|(name, content)| (named(name), File::Blob(*content))));
+        Ok(files)
     }
+}
+
+/// Whether a file of a CLIP is its text tower's, beside the weights.
+fn is_of_texts(name: &str) -> bool {
+    !name.contains('/') && name != "model.safetensors" && name != "preprocessor_config.json"
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ mod witness;
 pub use autoencoder::{AutoencoderBatch, AutoencoderObjective, AutoencoderTrainer};
 pub use contrastive::{ContrastiveBatch, ContrastiveTrainer};
 pub use denoiser::{DenoiserBatch, DenoiserTrainer, DistillationBatch, DistillationTrainer};
-pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox};
+pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox, SearchTexts};
 pub use initial::{Initial, initial};
 pub use judge::{Asked, JudgeTrainer};
 pub use language::{LanguageTrainer, Lesson};

@@ -124,7 +124,16 @@ fn it_keeps_the_contract_of_a_stage() {
     let model = ran.table("model");
     assert_eq!(
         column(model, "file"),
-        json!(["config.json", "model.safetensors"])
+        json!([
+            "config.json",
+            "model.safetensors",
+            "text_encoder/config.json",
+            "text_encoder/merges.txt",
+            "text_encoder/model.safetensors",
+            "text_encoder/special_tokens_map.json",
+            "text_encoder/tokenizer_config.json",
+            "text_encoder/vocab.json"
+        ])
     );
     assert_eq!(column(ran.table("metrics"), "step"), json!([1, 2, 3]));
 }
@@ -134,9 +143,8 @@ fn it_keeps_the_contract_of_a_stage() {
 fn a_few_pictures_are_learnt() {
     let lab = Lab::new(1);
     let tables = scenes(&lab);
-    // In which words have become different things.
-    let clip = clip(&lab, &tables[0], 80);
-    let training = json!({"steps": 200, "batch": 4, "learning_rate": 0.005, "warmup": 10, "max_grad_norm": 10.0});
+    let clip = clip(&lab, &tables[0], 1);
+    let training = json!({"steps": 200, "batch": 4, "learning_rate": 0.002, "warmup": 10, "max_grad_norm": 10.0});
     let ran = train(&lab, &tables, &clip, &training);
     let losses = column(ran.table("metrics"), "loss");
     let mean = |steps: std::ops::Range<usize>| {
@@ -146,12 +154,13 @@ fn a_few_pictures_are_learnt() {
             .sum::<f64>()
             / count
     };
-    assert!(mean(190..200) < mean(0..10) / 3.0);
+    let (first, last) = (mean(0..10), mean(190..200));
+    assert!(last < first / 2.0, "{first} to {last}");
     let device = Device::flex();
-    let (detector, texts) = (folder(&lab, ran.table("model")), folder(&lab, &clip));
+    let detector = folder(&lab, ran.table("model"));
     let network = YoloWorld::load(detector.path(), &device).unwrap();
     assert_eq!(network.size(), 64);
-    let encoder = TextEncoder::load(texts.path(), &device).unwrap();
+    let encoder = TextEncoder::load(&detector.path().join("text_encoder"), &device).unwrap();
     let pictures: Vec<_> = tables[0]
         .rows()
         .map(|row| row.blob("image").unwrap())

@@ -14,7 +14,7 @@ use burn::prelude::*;
 use ccsr_nn::golden::Golden;
 use ccsr_nn::{Parameter, Row};
 use ccsr_training::detection::assign;
-use ccsr_training::{DetectionBatch, DetectionTrainer, LabelledBox};
+use ccsr_training::{DetectionBatch, DetectionTrainer, LabelledBox, SearchTexts};
 use ccsr_yolo_world::{Network, YoloWorldConfig, places, written};
 
 use self::numbers::{formula, parameter};
@@ -42,13 +42,18 @@ fn network() -> Network {
 }
 
 fn trainer() -> DetectionTrainer {
-    DetectionTrainer::new(network(), &Device::flex().autodiff())
+    DetectionTrainer::new(network(), None, &Device::flex().autodiff())
 }
 
 /// Numbers as files have them, where linear layers are `[outputs, inputs]`, into our order, or back.
 fn turned(numbers: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let row = |column| (0..rows).map(move |row| numbers[row * columns + column]);
     (0..columns).flat_map(row).collect()
+}
+
+/// What files call a parameter of the trainer's.
+fn filed(name: &str) -> String {
+    written(name.strip_prefix("network.").unwrap())
 }
 
 /// The network's numbers by the formula.
@@ -58,7 +63,7 @@ fn parameters(row: &Row) -> Vec<f32> {
         if of.is_linear {
             shape.reverse();
         }
-        let numbers = parameter(&written(&of.name), &shape);
+        let numbers = parameter(&filed(&of.name), &shape);
         if of.is_linear {
             turned(&numbers, shape[0], shape[1])
         } else {
@@ -105,7 +110,7 @@ fn batch() -> DetectionBatch {
     }
     DetectionBatch {
         pixels: pixels("pixels"),
-        texts: texts(),
+        texts: SearchTexts::Features(texts()),
         boxes,
     }
 }
@@ -141,7 +146,7 @@ fn every_gradient_is_that_of_ultralytics() {
         } else {
             own.to_vec()
         };
-        by_name.insert(written(&parameter.name), own);
+        by_name.insert(filed(&parameter.name), own);
     }
     let expected = golden("gradient");
     let (expected, _) = expected.as_chunks::<12>();
@@ -192,7 +197,7 @@ fn places_find_the_boxes_that_those_of_ultralytics_find() {
     let device = Device::flex();
     let network = Row::put(network().in_training(), &parameters(trainer.row()), &device);
     let batch = batch();
-    let vocabulary = network.vocabulary(&batch.texts);
+    let vocabulary = network.vocabulary(&texts());
     let predictions = network.forward(batch.pixels, &vocabulary);
     let numbers = |tensor: Tensor<3>| tensor.into_data().try_to_vec::<f32>().unwrap();
     let (boxes, scores) = (numbers(predictions.boxes), numbers(predictions.scores));
@@ -232,8 +237,8 @@ fn places_find_the_boxes_that_those_of_ultralytics_find() {
 fn statistics_are_means_over_batches() {
     let trainer = trainer();
     let numbers = parameters(trainer.row());
-    let batches = ["pixels", "others"].map(|name| (pixels(name), texts()));
-    let finished = trainer.finished(&numbers, batches);
+    let batches = ["pixels", "others"].map(|name| (pixels(name), SearchTexts::Features(texts())));
+    let (finished, _) = trainer.finished(&numbers, batches);
     let row = Row::of(&finished);
     let all = Row::numbers(&finished);
     let mut rest = all.as_slice();
