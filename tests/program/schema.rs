@@ -134,6 +134,7 @@ fn what_check_refuses_in_a_pipeline_the_schema_refuses() {
     wrong("/stages/prompts/with/classes/0", json!(7));
     wrong("/stages/answers/with", json!(null));
     wrong("/stages/prompts/batch", json!(0));
+    wrong("/stages/prompts/when", json!("yes"));
     wrong("/stages/prompts/retry", json!({"time": 2}));
     wrong("/stages/prompts/timeout", json!("soon"));
     wrong("/stages/prompts/slots", json!({"gpu": 1}));
@@ -180,11 +181,13 @@ fn the_schema_refuses_nothing_that_check_accepts() {
         "r": {"random": {"seed": {"int": [1, 9]}}, "trials": 3, "seed": 5},
     });
     file["vars"]["any"] = json!(1);
+    file["vars"]["wanted"] = json!(true);
     let stage = &mut file["stages"]["prompts"];
     stage["retry"] = json!({"times": 2, "wait": "10s"});
     stage["timeout"] = json!("1h 30m");
     stage["slots"] = json!({"cpu": 1, "memory": "2GB"});
     stage["batch"] = json!(4);
+    stage["when"] = json!("${vars.wanted}");
     project.write("pipelines/other.yaml", file.to_string());
     accepts(&project, "pipelines/other.yaml").unwrap();
     assert!(

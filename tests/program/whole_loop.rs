@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::project::{Project, Summary};
+use crate::project::{Project, SMALL, Summary};
 use crate::small_models::{self, LOOP, SUITE};
 
 const ABLATION: &str = "pipelines/elephant-ablation.yaml";
@@ -113,6 +113,16 @@ fn without_a_witness_the_truth_is_left_out() {
         .run(alone)
         .ends_with(2)
         .says("`sdxs_clip` reads `sdxs`, which is left out");
+}
+
+#[test]
+fn a_page_about_a_run_names_what_was_left_out() {
+    let project = small_models::project();
+    project.summary([LOOP, "--suite", "world", "pairs"].into_iter().chain(SMALL));
+    let page = project.run(["report"]);
+    let page = project.read(page.succeeded().stdout.trim());
+    assert!(page.contains("left out"), "no fact of that name");
+    assert!(page.contains("truth_shares, truth_wins"));
 }
 
 #[test]

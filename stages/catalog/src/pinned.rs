@@ -180,6 +180,7 @@ fn pinned() {
     });
     pin::<pretraining::Train<train_language::Params>>(&small, &lab, &[]);
     pin::<pretraining::Train<train_judge::Params>>(&json!({}), &lab, &[]);
+    pin::<pretraining::Train<train_clip::Params>>(&json!({}), &lab, &[]);
     pin::<pretraining::Train<train_autoencoder::Params>>(&json!({}), &lab, &[]);
     pin::<pretraining::Train<train_diffusion::Params>>(&json!({}), &lab, &[]);
     pin::<pretraining::Train<train_distillation::Params>>(&json!({}), &lab, &[]);
