@@ -1,9 +1,9 @@
 //! `train.detector`: a YOLO-World, from nothing, of pictures whose boxes are known.
 //!
 //! The text tower of a CLIP that is there already embeds the words. To a CLIP of captions, which tell places and times apart
-//! as well, animals' bare names may be all but the same: its last layer is made anew so that they are not. Each step is searched for words of its own, some of
-//! which are to be seen in none of its pictures, and a box whose word is not among them is nothing to be found: so the
-//! detector learns to find what it is asked for.
+//! as well, animals' bare names may be all but the same: its last layer is made anew so that they are not. Each step is
+//! searched for words of its own, some of which are to be seen in none of its pictures, and a box whose word is not among
+//! them is nothing to be found: so the detector learns to find what it is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
