@@ -123,6 +123,28 @@ fn features_are_those_of_transformers() {
 }
 
 #[test]
+fn names_that_are_spread_lie_like_the_corners_of_a_simplex() {
+    let folder = folder(CONFIG, str::to_owned);
+    let encoder = encoder(folder.path());
+    let names = ["elephant", "giraffe", "zebra", "lion", " "];
+    let tokens = encoder.tokens(&names).unwrap();
+    let spread = encoder.network().clone().spread(tokens.clone());
+    let features = spread.features(tokens.clone());
+    let cosines = features.clone().matmul(features.transpose());
+    let cosines = cosines.into_data().try_to_vec::<f32>().unwrap();
+    for (at, cosine) in cosines.iter().enumerate() {
+        let wanted = if at % 6 == 0 { 1.0 } else { -0.25 };
+        assert!((cosine - wanted).abs() < 0.02, "{cosine} at {at}");
+    }
+    // More names than a text's features have numbers.
+    let many: Vec<String> = (0..513).map(|number| format!("animal {number}")).collect();
+    let many = encoder.tokens(&many).unwrap();
+    let same = encoder.network().clone().spread(many);
+    let wanted = encoder.network().features(tokens.clone());
+    assert_eq!(same.features(tokens).into_data(), wanted.into_data());
+}
+
+#[test]
 fn encoders_are_found_in_folders_of_all_kinds() {
     let wanted = {
         let folder = folder(CONFIG, str::to_owned);
