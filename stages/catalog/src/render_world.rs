@@ -39,7 +39,7 @@ pub struct Params {
     /// Another seed gives other scenes. The pipeline's seed is not looked at.
     #[serde(default)]
     pub seed: u32,
-    /// What the scenes are about, in turn: every class of the world if left out.
+    /// What the scenes are about, in turn, and what else walks by: every class of the world if left out.
     #[serde(default)]
     pub classes: Vec<String>,
     /// The share of scenes that have a defect (a leg too many, no shadow, …), `0.0..=1.0`.
@@ -260,7 +260,7 @@ impl StageKind for RenderWorld {
     const SUMMARY: &'static str =
         "Renders captioned scenes of a simulated world, with boxes and questions, to train on.";
     const REVISION: u32 = 1;
-    const TABLE_REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 2;
     type Params = Params;
 
     fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {

@@ -29,7 +29,8 @@ pub struct Web {
     pub seed: u64,
     /// The part of all scenes and captions from which its own come.
     pub split: Split,
-    /// The classes that scenes are about, in turn; every class if there is none here.
+    /// The classes that scenes are about, in turn; every class if there is none here. Where animals of two classes stand
+    /// together, both are of these, if there are two.
     pub classes: Vec<Class>,
     /// The probability that a scene has a defect, `0.0..=1.0`.
     pub defects: f64,
@@ -72,7 +73,7 @@ impl Web {
     fn scene(&self, about: Class, ordinal: u64) -> Scene {
         let mut random = self.stream(b"scene", ordinal, about.name().as_bytes());
         loop {
-            let order = order(about, &mut random);
+            let order = order(about, &self.classes, &mut random);
             let scene = carry_out(&order, &random.seed(), self.defects);
             if Split::of_scene(&scene) == self.split {
                 return scene;
@@ -135,7 +136,7 @@ impl Web {
     }
 }
 
-fn order(about: Class, random: &mut Random) -> Order {
+fn order(about: Class, classes: &[Class], random: &mut Random) -> Order {
     let natural = !random.chance(ODD);
     let any_colour = random.chance(ANY_COLOUR);
     let pose = random.pick(Pose::ALL);
@@ -148,7 +149,10 @@ fn order(about: Class, random: &mut Random) -> Order {
     let weather = pick_where(random, Weather::ALL, |weather| {
         !natural || place.knows(weather)
     });
-    let stranger = other_class(about, random);
+    let mut stranger = other_class(about, random);
+    if !classes.contains(&stranger) && classes.iter().any(|class| *class != about) {
+        stranger = pick_where(random, classes, |class| class != about);
+    }
     Order {
         class: (!random.chance(LANDSCAPE)).then_some(about),
         count: random.pick(&[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4]),

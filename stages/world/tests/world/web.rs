@@ -133,6 +133,32 @@ fn the_web_is_as_good_as_its_rates_say() {
 }
 
 #[test]
+fn only_its_classes_are_to_be_seen() {
+    let classes = vec![Class::Elephant, Class::Giraffe, Class::Zebra];
+    let web = Web {
+        classes: classes.clone(),
+        ..web(Split::Train)
+    };
+    let mut mixed = 0;
+    for ordinal in 0..1500 {
+        let scene = web.example(ordinal).scene;
+        let seen: BTreeSet<Class> = scene.animals.iter().map(|a| a.class).collect();
+        assert!(seen.iter().all(|class| classes.contains(class)), "{seen:?}");
+        mixed += u32::from(seen.len() > 1);
+    }
+    assert!((90..150).contains(&mixed), "{mixed}");
+    // A single class has strangers all the same.
+    let alone = Web {
+        classes: vec![Class::Elephant],
+        ..web
+    };
+    let scenes = (0..500).map(|ordinal| alone.example(ordinal).scene);
+    let strange =
+        |scene: &ccsr_world::Scene| scene.animals.iter().any(|a| a.class != Class::Elephant);
+    assert!(scenes.filter(strange).count() > 20);
+}
+
+#[test]
 fn a_rate_changes_nothing_but_what_it_is_about() {
     let few = web(Split::Train);
     let many = Web {
