@@ -18,7 +18,7 @@ use schemars::{JsonSchema, Schema as JsonType, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::named_column::named_column;
+use crate::named_column::{named_column, numeric_column};
 use crate::number_label::number_label;
 use crate::statistics::{Bootstrap, misfits_of_bootstrap, sign_test};
 use crate::world::rounded;
@@ -27,14 +27,15 @@ mod pairing;
 
 use pairing::{Comparison, Verdict, compare, trimmed};
 
-/// What `differences` says of a pair besides what was paired.
-const PAIR: [&str; 6] = [
-    "variant",
-    "baseline",
-    "score",
-    "baseline_score",
-    "difference",
-    "result",
+/// What `differences` says of a pair besides what was paired, by what, and with what.
+const PAIR: [(&str, ColumnType); 7] = [
+    ("score", ColumnType::Float),
+    ("baseline_score", ColumnType::Float),
+    ("difference", ColumnType::Float),
+    ("result", ColumnType::Text),
+    ("is_win", ColumnType::Bool),
+    ("is_tie", ColumnType::Bool),
+    ("is_loss", ColumnType::Bool),
 ];
 
 /// Parameters of `eval.winrate`.
@@ -47,9 +48,13 @@ pub struct Params {
     /// The column that says what drew a row's image: a name, or a LoRA scale.
     #[serde(default = "variant")]
     pub variant: String,
-    /// The column of scores. More is better.
+    /// The column of scores: numbers, or true and false, which are 1 and 0. More is better.
     #[serde(default = "score")]
     pub score: String,
+    /// Several columns of scores in place of `score`, such as `[is_sound, class_right]`: the tables then say in `value` which
+    /// one a row is about.
+    #[serde(default)]
+    pub scores: Vec<String>,
     /// The columns that two rows must share to be a pair.
     #[serde(default = "pair_by")]
     pub pair_by: Vec<String>,
@@ -170,6 +175,33 @@ pub struct CompareWins {
     params: Params,
 }
 
+impl Params {
+    /// The parameter that names the columns of scores, and the columns.
+    const fn scores(&self) -> (&'static str, &[String]) {
+        match self.scores.as_slice() {
+            [] => ("score", std::slice::from_ref(&self.score)),
+            several => ("scores", several),
+        }
+    }
+
+    /// What tells comparisons apart: of what, with what, and by which score if there are several.
+    fn compared(&self, variant: ColumnType) -> Vec<(&'static str, ColumnType)> {
+        let mut columns = vec![("variant", variant), ("baseline", variant)];
+        if !self.scores.is_empty() {
+            columns.push(("value", ColumnType::Text));
+        }
+        columns
+    }
+
+    fn compared_values(&self, comparison: &Comparison<'_>) -> Vec<Value> {
+        let mut values = vec![comparison.variant.clone(), comparison.baseline.clone()];
+        if !self.scores.is_empty() {
+            values.push(Value::from(comparison.score));
+        }
+        values
+    }
+}
+
 impl CompareWins {
     /// The unit of a comparison's interval; none, if there is nothing to draw from.
     fn unit(&self, comparison: &Comparison<'_>) -> Option<Unit> {
@@ -203,9 +235,8 @@ impl CompareWins {
         let sum: f64 = comparison.clusters.iter().map(|(sum, _)| sum).sum();
         let mean = (pairs > 0).then(|| trimmed(sum / pairs as f64));
         let count = |number: u64| Value::Int(number as i64);
-        vec![
-            comparison.variant.clone(),
-            comparison.baseline.clone(),
+        let mut row = self.params.compared_values(comparison);
+        row.extend([
             count(pairs),
             count(comparison.clusters.len() as u64),
             count(comparison.unpaired),
@@ -220,7 +251,8 @@ impl CompareWins {
             Value::from(interval.map(|ends| trimmed(ends[0]))),
             Value::from(interval.map(|ends| trimmed(ends[1]))),
             Value::Float(sign_test(wins, losses)),
-        ]
+        ]);
+        row
     }
 
     /// Adds a comparison's pairs to the table of differences.
@@ -232,16 +264,19 @@ impl CompareWins {
         for pair in &comparison.pairs {
             let shared = self.params.pair_by.iter();
             let shared = shared.map(|name| pair.row.find(name).cloned().unwrap_or_default());
-            let result = pair.result(self.params.tie_band).name();
+            let result = pair.result(self.params.tie_band);
+            let is = |verdict| Value::Bool(result == verdict);
             let own = [
-                comparison.variant.clone(),
-                comparison.baseline.clone(),
                 Value::Float(pair.score),
                 Value::Float(pair.baseline),
                 Value::Float(pair.difference()),
-                Value::from(result),
+                Value::from(result.name()),
+                is(Verdict::Win),
+                is(Verdict::Tie),
+                is(Verdict::Loss),
             ];
-            table.push(shared.chain(own))?;
+            let compared = self.params.compared_values(comparison);
+            table.push(shared.chain(compared).chain(own))?;
         }
         Ok(())
     }
@@ -253,15 +288,19 @@ impl Stage for CompareWins {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        let score = [(self.params.score.clone(), ColumnType::Float)];
-        vec![InputPort::new("scores", score)]
+        let none: [(&str, ColumnType); 0] = [];
+        vec![InputPort::new("scores", none)]
     }
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
         let scores = inputs.get("scores").map(|schema| (**schema).clone());
         let scores = scores.unwrap_or_default();
         let variant = named_column("scores", &scores, "variant", &self.params.variant)?;
-        let levels = [("variant", variant), ("baseline", variant)];
+        let (parameter, names) = self.params.scores();
+        for name in names {
+            numeric_column("scores", &scores, parameter, name)?;
+        }
+        let compared = self.params.compared(variant);
         let counts = ["pairs", "clusters", "unpaired", "win", "tie", "loss"];
         let shares = [
             "win_rate",
@@ -275,7 +314,7 @@ impl Stage for CompareWins {
         ];
         let counts = counts.map(|name| (name, ColumnType::Int));
         let shares = shares.map(|name| (name, ColumnType::Float));
-        let winrate = Schema::new(levels.into_iter().chain(counts).chain(shares));
+        let winrate = Schema::new(compared.iter().copied().chain(counts).chain(shares));
         let mut differences = Schema::default();
         for name in &self.params.pair_by {
             differences = differences.with(
@@ -283,15 +322,8 @@ impl Stage for CompareWins {
                 named_column("scores", &scores, "pair_by", name)?,
             );
         }
-        for name in PAIR {
-            differences = differences.with(
-                name,
-                match name {
-                    "variant" | "baseline" => variant,
-                    "result" => ColumnType::Text,
-                    _ => ColumnType::Float,
-                },
-            );
+        for (name, kind) in compared.into_iter().chain(PAIR) {
+            differences = differences.with(name, kind);
         }
         Ok(vec![
             OutputPort::new("winrate", winrate),
@@ -301,7 +333,8 @@ impl Stage for CompareWins {
 
     fn bound(&self, rows: &RowCounts) -> Bound {
         let scores = rows.get("scores").copied().unwrap_or(0);
-        let most = scores.saturating_mul(self.params.baselines.len() as u64);
+        let values = self.params.scores().1.len() as u64;
+        let most = scores.saturating_mul(self.params.baselines.len() as u64 * values);
         Bound {
             units: most,
             rows: RowCounts::from([("winrate", most), ("differences", most)]),
@@ -372,7 +405,7 @@ impl StageKind for CompareWins {
     const NAME: &'static str = "eval.winrate";
     const SUMMARY: &'static str = "Counts how often a variant scores better than a baseline.";
     const REVISION: u32 = 1;
-    const TABLE_REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 2;
     type Params = Params;
 
     fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
@@ -386,17 +419,22 @@ impl StageKind for CompareWins {
         }
         let baselines = params.baselines.iter().map(|level| level.0.as_str());
         misfits.add(named("baselines", baselines));
+        if !params.scores.is_empty() {
+            misfits.add(named("scores", params.scores.iter().map(String::as_str)));
+        }
         misfits.add(named("pair_by", params.pair_by.iter().map(String::as_str)));
         misfits.add(named(
             "cluster_by",
             params.cluster_by.iter().map(String::as_str),
         ));
+        let compared = params.compared(ColumnType::Text).into_iter();
+        let differences: Vec<_> = compared.chain(PAIR).map(|(name, _)| name).collect();
         for (index, name) in params.pair_by.iter().enumerate() {
             let path = ["pair_by", &index.to_string()];
-            if [&params.variant, &params.score].contains(&name) {
+            if *name == params.variant || params.scores().1.contains(name) {
                 let message = format!("`{name}` differs within a pair: it is no column to pair by");
                 misfits.add(Misfit::new(path, message));
-            } else if PAIR.contains(&name.as_str()) {
+            } else if differences.contains(&name.as_str()) {
                 let message = format!(
                     "`{name}` is what a column of the table `differences` is called; give the \
                      column of the scores another name"

@@ -29,6 +29,7 @@ pub mod generate_prompts;
 pub mod import_images;
 pub mod import_table;
 pub mod judge_images;
+mod known_questions;
 mod latent_model;
 pub mod lay_out_sheets;
 pub mod llava_judge;

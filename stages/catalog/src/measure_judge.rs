@@ -28,6 +28,33 @@ const ALL: &str = "all";
 #[serde(default, deny_unknown_fields)]
 pub struct Params {}
 
+/// How many answers are right: all, and those that should be yes, and no. A judge that always says the same is as often
+/// right as that answer is the true one.
+#[derive(Clone, Copy, Default)]
+struct Shares {
+    all: Share,
+    yes: Share,
+    no: Share,
+}
+
+impl Shares {
+    fn count(&mut self, truth: Answer, is_right: bool) {
+        self.all.count(is_right);
+        match truth {
+            Answer::Yes => self.yes.count(is_right),
+            _ => self.no.count(is_right),
+        }
+    }
+
+    fn cells(self) -> impl Iterator<Item = Value> {
+        let by_answer = [self.yes, self.no].map(|share| {
+            let [accuracy, ..] = share.values();
+            accuracy
+        });
+        self.all.cells().chain(by_answer)
+    }
+}
+
 /// The stage.
 pub struct MeasureJudge {
     judge: Role<dyn Judge>,
@@ -79,6 +106,7 @@ impl Stage for MeasureJudge {
 
     fn outputs(&self, _: &Schemas) -> Result<Vec<OutputPort>, StageError> {
         let topics = [("about", ColumnType::Text)].into_iter();
+        let by_answer = ["of_yes", "of_no"].map(|name| (name, ColumnType::Float));
         let mut answers = Schema::new([("image", ColumnType::Image)]);
         for name in ["question", "about", "answer", "said"] {
             answers = answers.with(name, ColumnType::Text);
@@ -87,7 +115,10 @@ impl Stage for MeasureJudge {
             .with("margin", ColumnType::Float)
             .with("is_right", ColumnType::Bool);
         Ok(vec![
-            OutputPort::new("topics", Schema::new(topics.chain(Share::COLUMNS))),
+            OutputPort::new(
+                "topics",
+                Schema::new(topics.chain(Share::COLUMNS).chain(by_answer)),
+            ),
             OutputPort::new("answers", answers),
         ])
     }
@@ -143,17 +174,15 @@ impl Stage for MeasureJudge {
         let ports = self.outputs(&Schemas::new())?;
         let [mut topics, mut answers] =
             [0, 1].map(|port: usize| Table::builder(ports[port].schema.clone()));
-        let (mut all, mut shares) = (Share::default(), BTreeMap::<&str, Share>::new());
+        let (mut all, mut topic) = (Shares::default(), BTreeMap::<&str, Shares>::new());
         let asked = asked(inputs.table("questions")?)?;
         let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
         for ((row, truth), resolved) in asked.into_iter().zip(resolved) {
             let said = self.judge.object.verdict(&resolved.outcome);
             let is_right = said.answer == truth;
-            all.count(is_right);
-            shares
-                .entry(row.text("about")?)
-                .or_default()
-                .count(is_right);
+            all.count(truth, is_right);
+            let own = topic.entry(row.text("about")?).or_default();
+            own.count(truth, is_right);
             answers.push([
                 row.value("image")?.clone(),
                 row.value("question")?.clone(),
@@ -164,8 +193,8 @@ impl Stage for MeasureJudge {
                 Value::Bool(is_right),
             ])?;
         }
-        for (about, share) in [(ALL, all)].into_iter().chain(shares) {
-            topics.push([Value::from(about)].into_iter().chain(share.cells()))?;
+        for (about, shares) in [(ALL, all)].into_iter().chain(topic) {
+            topics.push([Value::from(about)].into_iter().chain(shares.cells()))?;
         }
         Ok(BTreeMap::from([
             ("topics", topics.finish()),
@@ -183,7 +212,7 @@ impl StageKind for MeasureJudge {
     const SUMMARY: &'static str =
         "Says how often the judge is right about questions whose answers are known.";
     const REVISION: u32 = 1;
-    const TABLE_REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 2;
     const ROLES: &'static [&'static str] = &["judge"];
     type Params = Params;
 

@@ -12,7 +12,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::named_column::named_column;
+use crate::named_column::{named_column, number_of, numeric_column};
 use crate::statistics::{Bootstrap, misfits_of_bootstrap};
 
 /// What is said of a group.
@@ -86,13 +86,7 @@ impl MeasureMeans {
         let params = &self.params;
         let (parameter, values) = self.values();
         for name in values {
-            let kind = named_column("rows", scores, parameter, name)?;
-            if !matches!(kind, ColumnType::Int | ColumnType::Float | ColumnType::Bool) {
-                let held = kind.described();
-                return Err(StageError::input(format!(
-                    "`{name}` holds {held}; expected numbers, or true or false"
-                )));
-            }
+            numeric_column("rows", scores, parameter, name)?;
         }
         for name in &params.cluster_by {
             named_column("rows", scores, "cluster_by", name)?;
@@ -173,9 +167,7 @@ impl Stage for MeasureMeans {
             };
             let cluster = Value::list(values(&self.params.cluster_by)).canonical();
             for name in self.values().1 {
-                let value = row.value(name)?;
-                let value = value.as_bool().map(f64::from).or_else(|| value.as_float());
-                let Some(value) = value.filter(|value| value.is_finite()) else {
+                let Some(value) = number_of(row.value(name)?) else {
                     return Err(StageError::input(format!(
                         "row {number} has no number in `{name}`"
                     )));

@@ -1,7 +1,7 @@
 //! Columns that parameters name.
 
 use ccsr_stage::params::nearest;
-use ccsr_stage::{ColumnType, Schema, StageError};
+use ccsr_stage::{ColumnType, Schema, StageError, Value};
 
 /// What the column holds that the parameter `parameter` names; `rows` is what people call the table's rows.
 ///
@@ -22,4 +22,30 @@ pub(crate) fn named_column(
             there.join(", ")
         ))
     })
+}
+
+/// Checks that a column that a parameter names holds numbers, or true and false, which count as 1 and 0.
+///
+/// # Errors
+/// If there is none, or it holds something else.
+pub(crate) fn numeric_column(
+    rows: &str,
+    schema: &Schema,
+    parameter: &str,
+    column: &str,
+) -> Result<(), StageError> {
+    match named_column(rows, schema, parameter, column)? {
+        ColumnType::Int | ColumnType::Float | ColumnType::Bool => Ok(()),
+        other => Err(StageError::input(format!(
+            "`{column}` holds {}; expected numbers, or true or false",
+            other.described()
+        ))),
+    }
+}
+
+/// The finite number that a cell of such a column holds.
+pub(crate) fn number_of(value: &Value) -> Option<f64> {
+    let number = value.as_bool().map(f64::from);
+    let number = number.or_else(|| value.as_float());
+    number.filter(|number| number.is_finite())
 }

@@ -28,6 +28,8 @@ use serde::de::DeserializeOwned;
 
 use self::chain::Workshop;
 pub(crate) use self::chain::unread;
+#[cfg(test)]
+pub(crate) use self::examples::listed;
 pub(crate) use self::examples::{Pictures, examples, list};
 pub(crate) use self::model_table::{LaidOut, model_port, model_value, part};
 pub(crate) use self::params::Training;
@@ -70,6 +72,12 @@ pub(crate) trait Recipe:
     /// keys hold its digest.
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError>;
 
+    /// What [`prepare`](Self::prepare) reads of the parameters, so that another value prepares anew; all else prepares
+    /// nothing again.
+    fn preparation(&self) -> Value {
+        Value::Null
+    }
+
     /// What is worked out once, before the first step, from the material. Blobs go into `outcome`, and the answer names
     /// them.
     fn prepare(
@@ -110,7 +118,7 @@ pub(crate) trait Learner: Send + Sync + 'static {
         1.0
     }
 
-    /// What is done to the numbers after each step: bounds that they keep.
+    /// What is done to the numbers after each step, and to their average: bounds that they keep.
     fn bound(&self, numbers: &mut [f32]) {
         let _ = numbers;
     }

@@ -6,19 +6,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ccsr_stage::params::Document;
 use ccsr_stage::{
     Batch, Bound, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort, Partition,
     PartitionOutcomes, Resolved, Roles, RowCounts, Schema, Schemas, Stage, StageError, StageKind,
     Table, Unit, Value,
 };
 use ccsr_world::questions::Question;
+use ccsr_world::truth::Witness;
 use ccsr_world::{Class, Example, Fact, MAX_ANIMALS, TrueBox, Web};
 use image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::known_questions;
 use crate::png;
+use crate::questions::QuestionSet;
 use crate::range::within;
 
 /// Pictures a batch: a second's work at 64 pixels.
@@ -51,6 +55,10 @@ pub struct Params {
     /// Questions a scene, at most 64.
     #[serde(default)]
     pub questions: u32,
+    /// Question sets, such as `questions/paper.yaml`: each of their questions is asked of each scene, in its exact words,
+    /// about its class and its caption. What each is about must be one of the ten things that the world knows the truth of.
+    #[serde(default)]
+    pub sets: Vec<Document<QuestionSet>>,
     /// Whether questions are chosen so that, over many scenes, as many are answered yes as no.
     #[serde(default = "balanced")]
     pub balanced: bool,
@@ -104,6 +112,24 @@ impl RenderWorld {
         };
         examples.par_iter().enumerate().map(of_example).collect()
     }
+
+    /// Words, topic and true answer of each question of the sets.
+    fn questions_of_sets(&self, example: &Example) -> Vec<[Value; 3]> {
+        let witness = Witness::of(&example.scene);
+        let questions = self.params.sets.iter().flat_map(|set| &set.0.questions);
+        let asked = questions.filter_map(|question| {
+            let about = known_questions::about(question)?;
+            let caption = &example.caption;
+            let words = known_questions::words(&question.text, example.class, &caption.text);
+            let answer = witness.truth(&caption.says, example.class, about);
+            Some([
+                Value::from(words),
+                Value::from(about.name()),
+                Value::from(answer.name()),
+            ])
+        });
+        asked.collect()
+    }
 }
 
 fn render(unit: &Unit) -> Result<Outcome, StageError> {
@@ -153,7 +179,12 @@ impl Stage for RenderWorld {
 
     fn bound(&self, _: &RowCounts) -> Bound {
         let count = u64::from(self.params.count);
-        let questions = count * u64::from(self.params.questions);
+        let of_sets = self
+            .params
+            .sets
+            .iter()
+            .map(|set| set.0.questions.len() as u64);
+        let questions = count * (u64::from(self.params.questions) + of_sets.sum::<u64>());
         Bound {
             units: count,
             rows: RowCounts::from([
@@ -241,6 +272,9 @@ impl Stage for RenderWorld {
                     Value::from(question.answer.name()),
                 ])?;
             }
+            for [text, about, answer] in self.questions_of_sets(example) {
+                questions.push([image.clone(), text, about, answer])?;
+            }
         }
         Ok(BTreeMap::from([
             ("scenes", scenes.finish()),
@@ -269,6 +303,10 @@ impl StageKind for RenderWorld {
         misfits.add(within("defects", params.defects, &(0.0..=1.0), ""));
         misfits.add(within("wrong", params.wrong, &(0.0..=1.0), ""));
         misfits.add(within("questions", params.questions, &(0..=64), ""));
+        for (index, Document(set)) in params.sets.iter().enumerate() {
+            let found = known_questions::misfits(set);
+            misfits.add(found.below(index.to_string()).below("sets"));
+        }
         let mut classes: Vec<Class> = Vec::new();
         for (index, name) in params.classes.iter().enumerate() {
             let path = ["classes", &index.to_string()];

@@ -114,7 +114,7 @@ impl Recipe for Params {
     }
 
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
-        examples(inputs.table("scenes")?, &["image"])
+        examples(inputs, "scenes", &["image"])
     }
 
     fn learner(

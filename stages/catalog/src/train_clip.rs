@@ -132,7 +132,11 @@ impl Recipe for Params {
     }
 
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
-        examples(inputs.table("scenes")?, &["prompt", "image"])
+        examples(inputs, "scenes", &["prompt", "image"])
+    }
+
+    fn preparation(&self) -> Value {
+        Value::Int(self.vocabulary.into())
     }
 
     fn prepare(
@@ -240,7 +244,7 @@ fn preprocessor(side: u32) -> PreprocessorConfig {
     }
 }
 
-/// How CLIP's numbers begin: as PyTorch's, but what adds to the residual stream is small, and the temperature is 1/0.07.
+/// How CLIP's numbers begin: as PyTorch's, and with a temperature of 1/0.07.
 fn begin(parameter: &Parameter) -> Initial {
     match parameter.name.as_str() {
         "logit_scale" => Initial::Constant(2.6592),

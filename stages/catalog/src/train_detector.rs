@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 use crate::failed;
 use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
-    model_value, source,
+    model_value, part, source,
 };
 use crate::range::within;
 
-/// Images that statistics are measured on, and how many are seen at once.
+/// Batches that statistics are measured on, and how many images are in each.
 const MEASURED: (u64, usize) = (64, 32);
 /// How often a step is searched for all words, and how often for a word that nothing shows where it is not.
 const SHARES: [f64; 2] = [0.5, 0.5];
@@ -88,7 +88,7 @@ pub(crate) struct Searcher {
     trainer: DetectionTrainer,
     config: YoloWorldConfig,
     pictures: Pictures,
-    /// Of each picture.
+    /// Of each picture, in its own pixels.
     boxes: Vec<Vec<LabelledBox>>,
     /// Those of boxes first.
     words: SearchTexts,
@@ -145,8 +145,8 @@ impl Recipe for Params {
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
         let boxed = ["image", "label", "x0", "y0", "x1", "y1"];
         Ok(Value::map([
-            ("scenes", examples(inputs.table("scenes")?, &["image"])?),
-            ("boxes", examples(inputs.table("boxes")?, &boxed)?),
+            ("scenes", examples(inputs, "scenes", &["image"])?),
+            ("boxes", examples(inputs, "boxes", &boxed)?),
             ("clip", model_value(inputs, "clip")?),
         ]))
     }
@@ -158,19 +158,19 @@ impl Recipe for Params {
         blobs: &dyn Blobs,
         device: &Device,
     ) -> Result<Searcher, StageError> {
-        let part = |name: &str| material.get(name).unwrap_or(&Value::Null);
-        let images = list(part("scenes"))?.iter();
+        let part = |name| part(material, name);
+        let images = list(part("scenes")?)?.iter();
         let images: Vec<Digest> = images
             .filter_map(|row| row.as_list()?.first()?.as_blob())
             .collect();
         let pictures = Pictures::read(&images, blobs)?;
-        let rows = list(part("boxes"))?.iter().map(Value::read::<Boxed>);
+        let rows = list(part("boxes")?)?.iter().map(Value::read::<Boxed>);
         let rows = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let labels: BTreeSet<&str> = rows.iter().map(|(_, label, ..)| label.as_str()).collect();
         let mut words: Vec<&str> = labels.iter().copied().collect();
         let absent = self.absent.iter().map(String::as_str);
         words.extend(absent.filter(|word| !labels.contains(word)));
-        let clip = LaidOut::new(part("clip"), blobs)?;
+        let clip = LaidOut::new(part("clip")?, blobs)?;
         let encoder = TextEncoder::load(clip.path(), device).map_err(failed)?;
         let config = self.config(labels.len(), encoder.width());
         let count = [labels.len(), words.len()];
@@ -183,8 +183,6 @@ impl Recipe for Params {
         };
         let texts = clip.files().filter(|(name, _)| is_of_texts(name));
         let texts = texts.map(|(name, content)| (name.to_owned(), content));
-        let [width, height] = pictures.side().map(|side| side as usize);
-        let letterbox = Letterbox::new([width, height], config.image_size);
         let mut by_image: BTreeMap<Digest, Vec<LabelledBox>> = BTreeMap::new();
         for (image, label, x0, y0, x1, y1) in &rows {
             let Some(image) = image.as_blob() else {
@@ -195,8 +193,8 @@ impl Recipe for Params {
                 class: labels
                     .iter()
                     .position(|known| known == label)
-                    .unwrap_or_default(),
-                bounds: letterbox.boxed(bounds),
+                    .expect("it is one of them"),
+                bounds,
             };
             let known = by_image.entry(image).or_default();
             // Pictures that are the same have the same boxes.
@@ -265,12 +263,13 @@ impl Searcher {
             let seen = self.boxes[*index].iter().filter_map(|found| {
                 let class = words.iter().position(|word| *word == found.class)?;
                 let [left, top, right, bottom] = found.bounds;
+                let side = sides[0] as f32;
                 let (left, right) = if is_turned {
-                    (width as f32 - right, width as f32 - left)
+                    (side - right, side - left)
                 } else {
                     (left, right)
                 };
-                let bounds = [left, top, right, bottom];
+                let bounds = letterbox.boxed([left, top, right, bottom]);
                 Some(LabelledBox { class, bounds })
             });
             boxes.push(seen.collect());

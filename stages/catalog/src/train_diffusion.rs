@@ -120,7 +120,7 @@ impl Recipe for Params {
         Ok(Value::map([
             (
                 "examples",
-                examples(inputs.table("scenes")?, &["prompt", "image"])?,
+                examples(inputs, "scenes", &["prompt", "image"])?,
             ),
             ("autoencoder", model_value(inputs, "autoencoder")?),
             ("clip", model_value(inputs, "clip")?),

@@ -113,9 +113,16 @@ impl Recipe for Params {
 
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
         Ok(Value::map([
-            ("examples", examples(inputs.table("prompts")?, &["prompt"])?),
+            ("examples", examples(inputs, "prompts", &["prompt"])?),
             ("teacher", model_value(inputs, "teacher")?),
         ]))
+    }
+
+    fn preparation(&self) -> Value {
+        let numbers = [self.pictures, self.teacher_steps, self.steps];
+        let numbers = numbers.map(|number| Value::Int(number.into())).into_iter();
+        let seed = Value::from(self.training.seed.to_string());
+        Value::list(numbers.chain([Value::Float(self.guidance), seed]))
     }
 
     fn prepare(

@@ -28,9 +28,10 @@ use serde::{Deserialize, Serialize};
 use self::exam::Exam;
 use self::files::Folder;
 use crate::failed;
+use crate::known_questions;
 use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
-    model_value, source,
+    model_value, part, source,
 };
 use crate::questions::QuestionSet;
 use crate::range::within;
@@ -104,7 +105,7 @@ impl Recipe for Params {
         misfits.add(within("vision_rate", self.vision_rate, &(0.0..=1000.0), ""));
         misfits.add(within("noise", self.noise, &(0.0..=255.0), ""));
         for (index, Document(set)) in self.sets.iter().enumerate() {
-            let found = exam::misfits(set);
+            let found = known_questions::misfits(set);
             misfits.add(found.below(index.to_string()).below("sets"));
         }
         if self.frozen() == ALL {
@@ -136,11 +137,11 @@ impl Recipe for Params {
         Ok(Value::map([
             (
                 "scenes",
-                examples(inputs.table("scenes")?, &["class", "image", "scene"])?,
+                examples(inputs, "scenes", &["class", "image", "scene"])?,
             ),
             (
                 "questions",
-                examples(inputs.table("questions")?, &["image", "question", "answer"])?,
+                examples(inputs, "questions", &["image", "question", "answer"])?,
             ),
             ("clip", model_value(inputs, "clip")?),
             ("language", model_value(inputs, "language")?),
@@ -154,15 +155,20 @@ impl Recipe for Params {
         blobs: &dyn Blobs,
         device: &Device,
     ) -> Result<Candidate, StageError> {
-        let part = |name: &str| {
-            let part = material.get(name);
-            part.ok_or_else(|| StageError::failed(format!("`{name}` of a training cannot be read")))
-        };
+        let part = |name| part(material, name);
         let folder = Folder::new(
             LaidOut::new(part("clip")?, blobs)?,
             LaidOut::new(part("language")?, blobs)?,
         )?;
-        let shown = shown(part("scenes")?, part("questions")?)?;
+        let mut shown = shown(part("scenes")?, part("questions")?)?;
+        if self.sets.is_empty() {
+            shown.retain(|shown| !shown.asked.is_empty());
+        }
+        if shown.is_empty() {
+            return Err(StageError::input(
+                "there is no question about any of the pictures: `questions` has none of them, and `sets` is empty",
+            ));
+        }
         let images: Vec<Digest> = shown.iter().map(|shown| shown.image).collect();
         let pictures = Pictures::read(&images, blobs)?;
         let config: LlavaConfig = serde_json::from_value(folder.config.clone()).map_err(failed)?;
@@ -352,11 +358,6 @@ impl Learner for Candidate {
             self.asked(index, number, step.seed)
         });
         let asked = asked.collect::<Result<Vec<_>, _>>()?;
-        if asked.iter().all(|asked| asked.questions.is_empty()) {
-            let message = "there is no question about the pictures of a step: `questions` has none of them, and `sets` is \
-                           empty";
-            return Err(StageError::input(message));
-        }
         Ok(self.trainer.gradient(numbers, &asked))
     }
 

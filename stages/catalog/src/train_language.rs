@@ -155,9 +155,20 @@ impl Recipe for Params {
 
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
         match inputs.tables.get("questions") {
-            Some(table) => examples(table, &["question", "answer"]),
+            Some(_) => examples(inputs, "questions", &["question", "answer"]),
             None => Ok(Value::list([])),
         }
+    }
+
+    fn preparation(&self) -> Value {
+        let Value::Map(map) = crate::identity_of(self) else {
+            return Value::Null;
+        };
+        let read = ["requests", "classes", "most", "vocabulary"];
+        let read = map.iter().filter(|(name, _)| read.contains(&&***name));
+        let read = read.map(|(name, value)| (name.to_string(), value.clone()));
+        let seed = Value::from(self.training.seed.to_string());
+        Value::map(read.chain([("seed".to_owned(), seed)]))
     }
 
     fn prepare(
@@ -316,7 +327,15 @@ impl Author {
         let asked = self
             .words
             .of_wording(&template.wording(class, count as u32)?)?;
-        Ok(Lesson::answer(&asked, &self.words.of_answer(&answer)?))
+        let answer = self.words.of_answer(&answer)?;
+        let tokens = asked.len() + answer.len();
+        if tokens > CONTEXT as usize {
+            return Err(StageError::input(format!(
+                "a conversation about {count} prompts has {tokens} tokens, more than the {CONTEXT} that the model reads; take \
+                 a smaller `most`, or a larger `vocabulary`"
+            )));
+        }
+        Ok(Lesson::answer(&asked, &answer))
     }
 }
 

@@ -121,7 +121,7 @@ impl Recipe for Params {
     }
 
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
-        examples(inputs.table("scenes")?, &["image", "scene"])
+        examples(inputs, "scenes", &["image", "scene"])
     }
 
     fn learner(

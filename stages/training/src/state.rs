@@ -126,6 +126,14 @@ impl State {
         norm
     }
 
+    /// Does something to the numbers, and the same to their average, if one is kept.
+    pub fn each(&mut self, change: impl Fn(&mut [f32])) {
+        change(&mut self.parameters);
+        if let Some(average) = &mut self.average {
+            change(average);
+        }
+    }
+
     /// The numbers to make an adapter or a network of: their average, if one is kept.
     pub fn result(&self) -> &[f32] {
         self.average.as_ref().unwrap_or(&self.parameters)

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ccsr_stage::{Row, StageError, Table, Value};
 
 use super::{Missing, Params};
+use crate::named_column::number_of;
 use crate::number_label::number_label;
 use crate::row_id::shortened;
 
@@ -12,9 +13,12 @@ use crate::row_id::shortened;
 type Key = Vec<String>;
 
 /// A variant beside a baseline.
+#[derive(Clone)]
 pub(super) struct Comparison<'a> {
     pub(super) variant: &'a Value,
     pub(super) baseline: &'a Value,
+    /// The column of the scores.
+    pub(super) score: &'a str,
     pub(super) pairs: Vec<Pair<'a>>,
     /// How many scores of either had no counterpart and were left out.
     pub(super) unpaired: u64,
@@ -23,6 +27,7 @@ pub(super) struct Comparison<'a> {
 }
 
 /// A score of the variant and the baseline's for the same prompt and seed.
+#[derive(Clone)]
 pub(super) struct Pair<'a> {
     pub(super) row: Row<'a>,
     pub(super) score: f64,
@@ -77,13 +82,23 @@ impl Group<'_> {
     }
 }
 
-/// Every variant beside every baseline: baselines as the parameters name them, variants in order of
+/// Every variant beside every baseline, score by score: baselines as the parameters name them, variants in order of
 /// first appearance.
 pub(super) fn compare<'a>(
-    params: &Params,
+    params: &'a Params,
     table: &'a Table,
 ) -> Result<Vec<Comparison<'a>>, StageError> {
-    let groups = groups(params, table)?;
+    let scores = params.scores().1.iter();
+    let compared = scores.map(|score| compare_by(params, table, score));
+    Ok(compared.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+fn compare_by<'a>(
+    params: &Params,
+    table: &'a Table,
+    score: &'a str,
+) -> Result<Vec<Comparison<'a>>, StageError> {
+    let groups = groups(params, table, score)?;
     let is_baseline = |group: &&Group<'_>| params.baselines.iter().any(|b| b.0 == group.label);
     let variants: Vec<_> = groups.iter().filter(|g| !is_baseline(g)).collect();
     if variants.is_empty() && !table.is_empty() {
@@ -109,14 +124,18 @@ pub(super) fn compare<'a>(
             )));
         };
         for variant in &variants {
-            comparisons.push(comparison(params, variant, found)?);
+            comparisons.push(comparison(params, score, variant, found)?);
         }
     }
     Ok(comparisons)
 }
 
 /// The rows by their variant.
-fn groups<'a>(params: &Params, table: &'a Table) -> Result<Vec<Group<'a>>, StageError> {
+fn groups<'a>(
+    params: &Params,
+    table: &'a Table,
+    score: &str,
+) -> Result<Vec<Group<'a>>, StageError> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for row in table.rows() {
@@ -136,15 +155,14 @@ fn groups<'a>(params: &Params, table: &'a Table) -> Result<Vec<Group<'a>>, Stage
             .iter()
             .map(|name| cell(row, name))
             .collect::<Result<_, _>>()?;
-        let score = row.float(&params.score)?;
         let group = &mut groups[at];
-        if !score.is_finite() {
+        let Some(score) = number_of(row.value(score)?) else {
             return Err(StageError::input(format!(
                 "{}: the score of `{}` is not a number",
                 described(params, &key),
                 group.label
             )));
-        }
+        };
         if group
             .positions
             .insert(key.clone(), group.scores.len())
@@ -163,6 +181,7 @@ fn groups<'a>(params: &Params, table: &'a Table) -> Result<Vec<Group<'a>>, Stage
 
 fn comparison<'a>(
     params: &Params,
+    score: &'a str,
     variant: &Group<'a>,
     baseline: &Group<'a>,
 ) -> Result<Comparison<'a>, StageError> {
@@ -210,6 +229,7 @@ fn comparison<'a>(
     Ok(Comparison {
         variant: variant.value,
         baseline: baseline.value,
+        score,
         unpaired: (variant.scores.len() + baseline.scores.len() - 2 * pairs.len()) as u64,
         pairs,
         clusters,

@@ -40,6 +40,13 @@ fn pairs_are_won_lost_and_tied() {
     let results = column(ran.table("differences"), "result");
     // 0.32 beats 0.31 by no more than 0.01, whatever binary makes of it.
     assert_eq!(results, json!(["win", "tie", "loss", "tie"]));
+    for (name, expected) in [
+        ("is_win", [true, false, false, false]),
+        ("is_tie", [false, true, false, true]),
+        ("is_loss", [false, false, true, false]),
+    ] {
+        assert_eq!(column(ran.table("differences"), name), json!(expected));
+    }
     let row = rows(ran.table("winrate")).remove(0);
     let counts = ["pairs", "clusters", "unpaired", "win", "tie", "loss"];
     assert_eq!(
@@ -68,6 +75,43 @@ fn pairs_are_won_lost_and_tied() {
     assert_eq!(
         (&first["score"], &first["baseline_score"]),
         (&json!(0.35), &json!(0.31))
+    );
+}
+
+#[test]
+fn shares_are_compared_as_scores_are() {
+    let mut columns = COLUMNS;
+    columns[3].1 = ColumnType::Bool;
+    let cell = |prompt: &str, variant: &str, score: bool| json!({"prompt": prompt, "seed": 1, "variant": variant, "score": score});
+    let table = [
+        cell("a lion", "base", false),
+        cell("a cat", "base", true),
+        cell("a lion", "lora", true),
+        cell("a cat", "lora", true),
+    ];
+    let ran = ran(&base(&json!({})), &samples::table(&columns, &table));
+    let results = column(ran.table("differences"), "result");
+    assert_eq!(results, json!(["win", "tie"]));
+    let mean = column(ran.table("winrate"), "mean_difference");
+    assert_eq!(mean, json!([0.5]));
+    // Several at a time.
+    let with = json!({"baselines": ["base"], "scores": ["score", "seed"], "pair_by": ["prompt"]});
+    let both = check::<CompareWins>(
+        &with,
+        &Lab::new(1),
+        &[("scores", &samples::table(&columns, &table))],
+    );
+    let winrate = both.table("winrate");
+    assert_eq!(column(winrate, "value"), json!(["score", "seed"]));
+    assert_eq!(column(winrate, "mean_difference"), json!([0.5, 0.0]));
+    columns[3].1 = ColumnType::Text;
+    let texts = samples::table(
+        &columns,
+        &[json!({"prompt": "a", "seed": 1, "variant": "base", "score": "good"})],
+    );
+    assert_eq!(
+        fails(&base(&json!({})), &texts),
+        "`score` holds text; expected numbers, or true or false"
     );
 }
 

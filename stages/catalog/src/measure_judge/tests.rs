@@ -50,6 +50,9 @@ fn the_judge_is_right_topic_by_topic() {
         .collect();
     assert_eq!(of, [("all", 4, 3), ("legs", 1, 1), ("time", 3, 2)]);
     assert_eq!(topics[0]["accuracy"], json!(0.75));
+    let by_answer = |row: usize| (&topics[row]["of_yes"], &topics[row]["of_no"]);
+    assert_eq!(by_answer(0), (&json!(1.0), &json!(0.5)));
+    assert_eq!(by_answer(1), (&Json::Null, &json!(1.0)));
     // As statsmodels' `proportion_confint(3, 4, method="wilson")` has it.
     assert_eq!(
         (&topics[0]["low"], &topics[0]["high"]),

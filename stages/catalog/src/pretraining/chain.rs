@@ -1,12 +1,13 @@
 //! The units of a training: one after the other.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use burn::prelude::Device;
 use ccsr_stage::{Batch, Digest, Inputs, Outcome, Resolved, Resource, StageError, Unit, Value};
 use ccsr_training::{Gradient, State};
+use half::f16;
 
 use super::{File, Learner, Recipe, Step};
 use crate::failed;
@@ -30,7 +31,8 @@ pub(super) fn next<R: Recipe>(
         let material = recipe.material(inputs)?;
         // As text: it names no blob yet.
         let digest = Value::from(material.digest().to_string());
-        let input = vec![("recipe", own(recipe)), ("material", digest)];
+        let preparation = recipe.preparation();
+        let input = vec![("preparation", preparation), ("material", digest)];
         return Ok(unit(input).map(|unit| unit.with_hint(material)));
     };
     let training = recipe.training();
@@ -103,9 +105,18 @@ impl<L: Learner> Workshop<L> {
         };
         let learner = self.learner(recipe, prepared, batch)?;
         match unit.input.get("state").and_then(Value::as_blob) {
-            Some(state) => write(&*learner, unit, &state, batch),
+            Some(state) => {
+                let written = write(&*learner, unit, &state, batch);
+                // Nothing follows that needs the examples.
+                *self.made() = None;
+                written
+            }
             None => train(recipe, &*learner, unit, batch),
         }
+    }
+
+    fn made(&self) -> MutexGuard<'_, Option<(Digest, Arc<L>)>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn prepare<R: Recipe<Learner = L>>(
@@ -127,7 +138,7 @@ impl<L: Learner> Workshop<L> {
         prepared: &Value,
         batch: &Batch<'_>,
     ) -> Result<Arc<L>, StageError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made();
         let digest = prepared.digest();
         if let Some((_, learner)) = made.as_ref().filter(|(known, _)| *known == digest) {
             return Ok(learner.clone());
@@ -179,9 +190,10 @@ fn train<R: Recipe>(
         let rate = rate.at(state.steps);
         let shares = shares.iter().map(|(count, share)| (*count, share * rate));
         let norm = state.step_by_parts(numbers, &optimizer, shares, average);
-        learner.bound(&mut state.parameters);
+        state.each(|numbers| learner.bound(numbers));
         if !(loss.is_finite() && norm.is_finite()) {
-            return Err(diverged(&state, loss, norm, rate, first));
+            let what = format!("loss {loss}, gradient norm {norm}, learning rate {rate:e}");
+            return Err(diverged(state.steps, &what, first));
         }
         metrics.push(Value::list([
             Value::Int(state.steps as i64),
@@ -212,6 +224,15 @@ fn write(
     let bytes = batch.blobs.read(state)?;
     let state = State::from_bytes(&bytes, learner.row(), averaged.unwrap_or_default());
     let state = state.map_err(failed)?;
+    let is_number = |number: &f32| number.abs() <= f16::MAX.to_f32();
+    let mut parameters = learner.row().parameters().iter();
+    if let Some(broken) = parameters.find(|one| {
+        let numbers = learner.row().range(&one.name);
+        numbers.is_some_and(|range| !state.result()[range].iter().all(is_number))
+    }) {
+        let what = format!("`{}` has numbers that half precision has not", broken.name);
+        return Err(diverged(state.steps, &what, state.steps));
+    }
     let mut outcome = Outcome::default();
     let mut files = learner.files(state.result())?;
     files.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -227,10 +248,13 @@ fn write(
 }
 
 /// Training that has come to nothing.
-fn diverged(state: &State, loss: f64, norm: f64, rate: f64, kept: u64) -> StageError {
+fn diverged(step: u64, what: &str, kept: u64) -> StageError {
+    let kept = match kept {
+        0 => "nothing is kept".to_owned(),
+        kept => format!("what was trained in {kept} steps is kept"),
+    };
     StageError::failed(format!(
-        "training diverged in step {}: loss {loss}, gradient norm {norm}, learning rate {rate:e}; what was trained in {kept} \
-         steps is kept; try a smaller `learning_rate`, more `warmup`, or a smaller `max_grad_norm`",
-        state.steps
+        "training diverged in step {step}: {what}; {kept}; try a smaller `learning_rate`, more `warmup`, or \
+         `max_grad_norm: 1`"
     ))
 }

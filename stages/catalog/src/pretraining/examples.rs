@@ -1,17 +1,32 @@
 //! What is learnt from: rows of tables, and their pictures.
 
 use burn::prelude::*;
-use ccsr_stage::{Blobs, Digest, StageError, Table, Value};
+use ccsr_stage::{Blobs, Digest, Inputs, Row, StageError, Table, Value};
 use image::RgbImage;
 use rayon::prelude::*;
 
 use super::chain::unread;
 use crate::png;
 
-/// Some columns of a table, a list a row.
-pub(crate) fn examples(table: &Table, columns: &[&str]) -> Result<Value, StageError> {
-    let example = |row: ccsr_stage::Row<'_>| {
-        let cells = columns.iter().map(|column| row.value(column).cloned());
+/// Some columns of a port's table, a list a row, in which nothing is missing.
+pub(crate) fn examples(
+    inputs: &Inputs<'_>,
+    port: &'static str,
+    columns: &[&str],
+) -> Result<Value, StageError> {
+    listed(inputs.table(port)?, port, columns)
+}
+
+/// The same of a table; `name` is what people know it by.
+pub(crate) fn listed(table: &Table, name: &str, columns: &[&str]) -> Result<Value, StageError> {
+    let example = |row: Row<'_>| {
+        let cells = columns.iter().map(|column| match row.value(column)? {
+            Value::Null => Err(StageError::input(format!(
+                "row {} of `{name}` has nothing in `{column}`; expected something to learn from in each",
+                row.index() + 1
+            ))),
+            cell => Ok(cell.clone()),
+        });
         Ok(Value::list(cells.collect::<Result<Vec<_>, _>>()?))
     };
     let rows = table
@@ -19,9 +34,9 @@ pub(crate) fn examples(table: &Table, columns: &[&str]) -> Result<Value, StageEr
         .map(example)
         .collect::<Result<Vec<_>, StageError>>()?;
     if rows.is_empty() {
-        return Err(StageError::input(
-            "there is nothing to learn from: the table has no rows",
-        ));
+        return Err(StageError::input(format!(
+            "there is nothing to learn from: `{name}` has no rows"
+        )));
     }
     Ok(Value::list(rows))
 }

@@ -52,6 +52,45 @@ fn pictures_come_with_captions_boxes_and_questions_that_are_true() {
 }
 
 #[test]
+fn questions_of_sets_are_asked_in_their_own_words() {
+    let lab = Lab::new(1);
+    let question =
+        |id: &str, about: &str, text: &str| json!({"id": id, "about": about, "text": text});
+    let set = json!({"questions": [
+        question("q1", "class-visible", "Is there a {class}?"),
+        question("q2", "prompt-respected", "Is it \"{prompt}\"?"),
+    ]});
+    let with = json!({"split": "test", "count": 20, "size": 16, "wrong": 0.5, "sets": [set]});
+    check::<RenderWorld>(&with, &lab, &[]);
+    let ran = samples::run(&lab, "world.render", &with, &[]).unwrap();
+    let (scenes, questions) = (rows(ran.table("scenes")), rows(ran.table("questions")));
+    assert_eq!(questions.len(), 40);
+    for (scene, asked) in scenes.iter().zip(questions.chunks(2)) {
+        let prompt = scene["prompt"].as_str().unwrap();
+        let class = scene["class"].as_str().unwrap();
+        assert_eq!(asked[0]["question"], format!("Is there a {class}?"));
+        assert_eq!(asked[1]["question"], format!("Is it \"{prompt}\"?"));
+        assert_eq!(asked[1]["about"], "prompt-respected");
+        let respected = if scene["is_true"] == true {
+            "yes"
+        } else {
+            "no"
+        };
+        assert_eq!(asked[1]["answer"], respected);
+    }
+    let unknown = json!({"questions": [question("q1", "taste", "Is it {nice}?")]});
+    let found = misfits::<RenderWorld>(&json!({"split": "test", "count": 1, "sets": [unknown]}));
+    assert!(
+        found[0].starts_with("sets.0.questions.0.about: "),
+        "{found:?}"
+    );
+    assert!(
+        found[1].starts_with("sets.0.questions.0.text: "),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn more_scenes_keep_the_earlier_ones() {
     let lab = Lab::new(1);
     let few = samples::run(&lab, "world.render", &small(6), &[]).unwrap();

@@ -1,14 +1,13 @@
 //! Questions of question sets, in their exact words, with the true answers about a scene.
 
 use ccsr_sampling::noise::Noise;
-use ccsr_stage::{Misfit, Misfits};
 use ccsr_world::truth::Witness;
 use ccsr_world::{About, Answer, Class, Style, captions};
 
 use super::Shown;
+use crate::known_questions::{about, words};
 use crate::pretraining::{below, source};
 use crate::questions::QuestionSet;
-use crate::template;
 
 /// How often a class is asked after that is most likely not there.
 const ABSENT: f64 = 0.08;
@@ -33,38 +32,13 @@ struct Item {
     kept: [f64; 3],
 }
 
-/// What of a set the world does not know the truth of.
-pub(super) fn misfits(set: &QuestionSet) -> Misfits {
-    let mut misfits = Misfits::new();
-    for (index, question) in set.questions.iter().enumerate() {
-        let index = index.to_string();
-        let known = question.about.as_deref().map(str::parse::<About>);
-        let message = match known {
-            Some(Ok(_)) => None,
-            Some(Err(error)) => Some(error.to_string()),
-            None => Some(format!(
-                "the question `{}` does not say what it is `about`, so that its true answer is not known",
-                question.id
-            )),
-        };
-        if let Some(message) = message {
-            misfits.add(Misfit::new(["questions", &index, "about"], message));
-        }
-        if let Err(message) = template::check(&question.text, &["class", "prompt"]) {
-            misfits.add(Misfit::new(["questions", &index, "text"], message));
-        }
-    }
-    misfits
-}
-
 impl Exam {
     /// The questions of sets, to be asked about pictures such as these.
     pub(super) fn new<'a>(sets: impl Iterator<Item = &'a QuestionSet>, shown: &[Shown]) -> Self {
         let items = sets.flat_map(|set| &set.questions).filter_map(|question| {
-            let about = question.about.as_deref()?.parse().ok()?;
             Some(Item {
                 text: question.text.clone(),
-                about,
+                about: about(question)?,
                 kept: [1.0; 3],
             })
         });
@@ -142,14 +116,6 @@ impl Item {
             wish.class.unwrap_or(shown.class)
         };
         let answer = witness.truth(&wish, class, self.about);
-        let filled = |name: &str| {
-            Ok(if name == "class" {
-                class.name()
-            } else {
-                prompt.as_str()
-            })
-        };
-        let text = template::render(&self.text, filled);
-        (text.unwrap_or_else(|_| self.text.clone()), answer)
+        (words(&self.text, class, &prompt), answer)
     }
 }

@@ -9,7 +9,8 @@ use ccsr_world::{About, Answer};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::pretraining::Train;
+use crate::known_questions;
+use crate::pretraining::{Train, listed};
 use crate::samples::{column, files, rows, run};
 use crate::train_language::tests::laid_out;
 
@@ -150,7 +151,7 @@ fn answers_are_true_and_as_many_are_yes_as_are_no() {
     let rendered =
         json!({"split": "train", "count": 300, "size": 16, "questions": 1, "defects": 0.5});
     let rendered = run(&lab, "world.render", &rendered, &[]).unwrap();
-    let listed = |name, columns: &[&str]| examples(rendered.table(name), columns).unwrap();
+    let listed = |name, columns: &[&str]| listed(rendered.table(name), name, columns).unwrap();
     let shown = shown(
         &listed("scenes", &["class", "image", "scene"]),
         &listed("questions", &["image", "question", "answer"]),
@@ -163,7 +164,7 @@ fn answers_are_true_and_as_many_are_yes_as_are_no() {
     )
     .unwrap();
     let paper: QuestionSet = serde_json::from_value(crate::pipelines::yaml::read(&paper)).unwrap();
-    assert!(exam::misfits(&paper).is_empty());
+    assert!(known_questions::misfits(&paper).is_empty());
     let exam = Exam::new([&paper].into_iter(), &shown);
     let mut counts: HashMap<String, [u32; 3]> = HashMap::new();
     for (number, shown) in (0..).zip(shown.iter().cycle().take(4000)) {

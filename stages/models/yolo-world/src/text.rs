@@ -130,7 +130,7 @@ impl TextEncoder {
 impl Projected {
     /// The same tower with another last layer, so that these names lie as far apart as they can: their features are at right
     /// angles but for what all have in common, which is taken away. If there are more names than a text's features have
-    /// numbers, it stays as it is.
+    /// numbers, or one alone, it stays as it is.
     ///
     /// # Shapes
     /// `tokens`: `[names, tokens]`.
@@ -157,7 +157,12 @@ impl Projected {
             let pairs = name.iter().zip(&means);
             pairs.map(|(number, mean)| number - mean).collect()
         });
-        let solved = ridge(&centred.collect::<Vec<Vec<f64>>>());
+        let centred: Vec<Vec<f64>> = centred.collect();
+        // One name, or the same several times: there is nothing to be told apart.
+        if centred.iter().flatten().all(|number| *number == 0.0) {
+            return self;
+        }
+        let solved = ridge(&centred);
         for (number, mean) in numbers[shift].iter_mut().zip(&means) {
             *number = half(f64::from(*number) - mean);
         }
