@@ -13,7 +13,7 @@ const TRUTH: [&str; 7] = [
     "drawn_by_all",
     "truth",
     "truth_shares",
-    "truth_wins",
+    "truth_gains",
 ];
 
 fn tiny<'a>(args: &[&'a str]) -> Vec<&'a str> {
@@ -53,7 +53,8 @@ fn it_goes_from_prompts_to_win_rates_and_to_what_is_true() {
         wins.iter()
             .all(|row| row["pairs"] == 8 && row["clusters"] == 4)
     );
-    assert_eq!(rows(&project, "truth_wins").len(), 2);
+    assert_eq!(rows(&project, "truth_gains").len(), 2 * 5);
+    assert_eq!(rows(&project, "win_shares").len(), 2 * 3);
     let shares = rows(&project, "truth_shares");
     assert_eq!(
         shares.len(),
@@ -122,7 +123,7 @@ fn a_page_about_a_run_names_what_was_left_out() {
     let page = project.run(["report"]);
     let page = project.read(page.succeeded().stdout.trim());
     assert!(page.contains("left out"), "no fact of that name");
-    assert!(page.contains("truth_shares, truth_wins"));
+    assert!(page.contains("truth_gains, truth_shares"));
 }
 
 #[test]
