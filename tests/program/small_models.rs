@@ -34,7 +34,7 @@ vars:
   candidates: 3
   size: 32
   steps: 2
-  min_confidence: 0.05
+  min_confidence: 0.01
   rank: 2
   epochs: 4
   checkpoint_every: 2
@@ -42,6 +42,7 @@ vars:
   learning_rate: 0.002
   precision: f32
   validation_prompts: 2
+  measured_prompts: 2
   seeds: [0, 1]
   scales: [0, 0.5]
 ";

@@ -221,8 +221,9 @@ fn the_ablation_draws_candidates_and_the_base_once() {
     let header = table.lines().next().unwrap();
     for number in [
         "the chosen.is_right.mean",
-        "lora 0.win_rate",
+        "lora 0.is_win.mean",
         "lora 0.5.is_right.mean",
+        "lora 0.is_sound.low",
     ] {
         assert!(header.contains(number), "{header}");
     }
