@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ccsr_stage::params::FolderPath;
+use ccsr_stage::params::{FolderPath, ResolvedPath};
 use ccsr_stage::{Inputs, Source, StageError, Value};
 
 /// What loaders read: configurations and tokenizers, tokenizers' lists, weights, chat templates.
@@ -16,6 +16,8 @@ pub(crate) struct ModelFolder {
     /// How people write it.
     pub(crate) display: String,
     parts: &'static [&'static str],
+    /// Parts that lie elsewhere.
+    elsewhere: Vec<(&'static str, ResolvedPath)>,
     /// Whether the one part is the folder itself.
     is_whole: bool,
     /// The one file that is read; all that loaders read, if none.
@@ -30,9 +32,23 @@ impl ModelFolder {
             path: found.path,
             display: found.display,
             parts,
+            elsewhere: Vec::new(),
             is_whole: false,
             file: None,
         }
+    }
+
+    /// The same with one of its parts from another folder, if there is one.
+    pub(crate) fn with_part(mut self, part: &'static str, folder: Option<FolderPath>) -> Self {
+        let found = folder.map(|FolderPath(found)| (part, found));
+        self.elsewhere.extend(found);
+        self
+    }
+
+    /// Where a part lies.
+    pub(crate) fn part(&self, part: &str) -> PathBuf {
+        let elsewhere = self.elsewhere.iter().find(|(name, _)| *name == part);
+        elsewhere.map_or_else(|| self.path.join(part), |(_, found)| found.path.clone())
     }
 
     /// A folder that has the model in itself, which the engine is told under one name.
@@ -58,7 +74,11 @@ impl ModelFolder {
                 Some(file) => Some(file.as_str()),
                 None => (!self.is_whole).then_some(name),
             };
+            let elsewhere = self.elsewhere.iter().find(|(part, _)| *part == name);
             let (path, display) = match below {
+                _ if let Some((_, found)) = elsewhere => {
+                    (found.path.clone(), found.display.clone())
+                }
                 Some(below) => (self.path.join(below), format!("{}/{below}", self.display)),
                 None => (self.path.clone(), self.display.clone()),
             };
@@ -98,7 +118,9 @@ impl ModelFolder {
 
     /// What tells the network in memory from others.
     pub(crate) fn identity(&self, name: &str) -> Value {
-        let path = self.path.to_string_lossy();
-        Value::list([Value::from(name), Value::from(&*path)])
+        let elsewhere = self.elsewhere.iter().map(|(_, found)| &found.path);
+        let paths = [&self.path].into_iter().chain(elsewhere);
+        let paths = paths.map(|path| Value::from(&*path.to_string_lossy()));
+        Value::list([Value::from(name)].into_iter().chain(paths))
     }
 }

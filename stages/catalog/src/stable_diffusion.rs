@@ -37,6 +37,12 @@ pub struct Params {
     /// The model's folder, as the hub lays it out: `scheduler`, `text_encoder`, `tokenizer`, `unet` and
     /// `vae`, with weights as safetensors.
     pub weights: FolderPath,
+    /// An autoencoder in place of the folder's own: the folder with its `config.json`.
+    #[serde(default)]
+    pub vae: Option<FolderPath>,
+    /// A text encoder in place of the folder's own: the folder with its `config.json`, which may be that of a whole CLIP.
+    #[serde(default)]
+    pub text_encoder: Option<FolderPath>,
     /// In which precision the UNet computes: `f32`, `f16` or `bf16`.
     #[serde(default)]
     pub precision: Precision,
@@ -133,11 +139,11 @@ impl RoleKind for StableDiffusion {
     }
 
     fn new(params: Params, _: &Value) -> Result<Self::Object, Misfits> {
-        let (folder, precision) = (
-            ModelFolder::of_parts(params.weights, PARTS),
-            params.precision,
-        );
-        let part = |part: &str| folder.path.join(part);
+        let folder = ModelFolder::of_parts(params.weights, PARTS)
+            .with_part("vae", params.vae)
+            .with_part("text_encoder", params.text_encoder);
+        let precision = params.precision;
+        let part = |part: &str| folder.part(part);
         let misfit = |message: String| Misfits::from(Misfit::new(["weights"], message));
         if let Some(missing) = PARTS.iter().find(|name| !part(name).is_dir()) {
             let display = &folder.display;
@@ -200,7 +206,7 @@ impl Network for StableDiffusion {
 
     fn load(&self, environment: &Environment) -> Result<Arc<dyn Resource>, StageError> {
         let device = crate::device::device(&environment.device)?;
-        let (folder, precision) = (&self.folder.path, self.precision.dtype());
+        let (folder, precision) = (&self.folder, self.precision.dtype());
         let adapter = self.adapter.as_ref();
         let adapter = adapter.map(|adapter| (adapter.folder.path.as_path(), adapter.scale));
         let model = Model::load(folder, adapter, &self.scheduler, precision, device)?;

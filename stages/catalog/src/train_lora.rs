@@ -19,7 +19,7 @@ mod work;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ccsr_clip::TextConfig;
+use ccsr_clip::text_config;
 use ccsr_nn::read_config;
 use ccsr_stable_diffusion::UNetConfig;
 use ccsr_stage::{
@@ -178,9 +178,9 @@ impl Stage for TrainLora {
     ) -> Result<Arc<dyn Resource>, StageError> {
         let devices = crate::device::devices(&environment.device, self.params.devices)?;
         let device = devices[0].clone();
-        let folder = &self.trainee.folder.path;
+        let folder = &self.trainee.folder;
         Ok(match resource {
-            AUTOENCODER => Arc::new(ImageEncoder::load(&folder.join("vae"), device)?),
+            AUTOENCODER => Arc::new(ImageEncoder::load(&folder.part("vae"), device)?),
             TEXT_ENCODER => Arc::new(TextEncoder::load(folder, device)?),
             _ => {
                 let cuts = resource == UNET_AND_AUTOENCODER;
@@ -295,13 +295,13 @@ impl StageKind for TrainLora {
 /// That the model has the layers, and that they take the rank. No weight is read for it.
 fn check_layers(params: &Params, trainee: &Trainee) -> Result<(), Misfits> {
     let device = burn::prelude::Device::flex();
-    let part = |part: &str| trainee.folder.path.join(part).join("config.json");
+    let part = |part: &str| trainee.folder.part(part).join("config.json");
     let unreadable = |error: ccsr_nn::ConfigError| Misfits::from(error.to_string());
     let config: UNetConfig = read_config(&part("unet")).map_err(unreadable)?;
     if let Some(problem) = config.problem() {
         return Err(problem.into());
     }
-    if is_tiny(&trainee.folder.path.join("vae")).map_err(unreadable)? {
+    if is_tiny(&trainee.folder.part("vae")).map_err(unreadable)? {
         let display = &trainee.folder.display;
         return Err(format!(
             "`{display}` has a tiny autoencoder, which says of images where they lie and not how far around; training \
@@ -312,7 +312,7 @@ fn check_layers(params: &Params, trainee: &Trainee) -> Result<(), Misfits> {
     let mut unet = config.init(&device);
     let mut text = None;
     if params.adapts_text_encoder() {
-        let config: TextConfig = read_config(&part("text_encoder")).map_err(unreadable)?;
+        let config = text_config(&trainee.folder.part("text_encoder")).map_err(unreadable)?;
         text = Some(config.init(&device));
     }
     match Layers::of(

@@ -25,6 +25,7 @@ use serde::Deserialize;
 
 use super::failed;
 use crate::device::bytes_of;
+use crate::model_folder::ModelFolder;
 use crate::prompt_length::note_of_cut;
 
 /// Tokens of a text.
@@ -107,13 +108,13 @@ pub(super) struct Wish<'a> {
 impl Model {
     /// Reads a model from its folder.
     pub(super) fn load(
-        folder: &Path,
+        folder: &ModelFolder,
         adapter: Option<(&Path, f64)>,
         scheduler: &SchedulerConfig,
         precision: DType,
         device: Device,
     ) -> Result<Self, StageError> {
-        let part = |part: &str| folder.join(part);
+        let part = |part: &str| folder.part(part);
         let (mut text, _) = load_text(&part("text_encoder"), &device).map_err(failed)?;
         let (mut unet, config) = load_unet(&part("unet"), &device).map_err(failed)?;
         if let Some((folder, scale)) = adapter {

@@ -33,9 +33,19 @@ fn model() -> Model {
     model_in(Precision::F32)
 }
 
+fn path_of(path: PathBuf) -> FolderPath {
+    let display = path.to_string_lossy().into_owned();
+    FolderPath(ccsr_stage::params::ResolvedPath { path, display })
+}
+
+/// The checkpoint with all of its parts.
+fn whole() -> ModelFolder {
+    ModelFolder::of_parts(path_of(checkpoint()), PARTS)
+}
+
 fn model_in(precision: Precision) -> Model {
     let device = Device::flex();
-    Model::load(&checkpoint(), None, &scheduler(), precision.dtype(), device).unwrap()
+    Model::load(&whole(), None, &scheduler(), precision.dtype(), device).unwrap()
 }
 
 fn wish(sampler: SamplerKind, steps: usize, guidance: Option<(f64, &str)>) -> Wish<'_> {
@@ -118,7 +128,7 @@ fn images_with_an_adapter_are_those_of_diffusers() {
     let wish = wish(SamplerKind::Pndm, 6, Some((7.5, "rain!")));
     let draw = |adapter: Option<(&Path, f64)>| {
         let (device, single) = (Device::flex(), DType::F32);
-        let model = Model::load(&checkpoint(), adapter, &scheduler(), single, device).unwrap();
+        let model = Model::load(&whole(), adapter, &scheduler(), single, device).unwrap();
         let mut sampler = wish.sampler.build(&scheduler(), wish.steps).unwrap();
         let noise = golden.tensor::<4>("noise", &Device::flex()).slice(0..1);
         let latents = model
@@ -162,13 +172,7 @@ fn adapters_that_do_not_fit_are_named() {
     };
     let says = || {
         let adapter = Some((folder.path(), 1.0));
-        let loaded = Model::load(
-            &checkpoint(),
-            adapter,
-            &scheduler(),
-            DType::F32,
-            Device::flex(),
-        );
+        let loaded = Model::load(&whole(), adapter, &scheduler(), DType::F32, Device::flex());
         loaded.err().unwrap().to_string()
     };
     let layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q";
@@ -304,13 +308,51 @@ fn a_folder_that_is_no_model_is_refused_by_what_it_lacks() {
 }
 
 #[test]
+fn parts_may_lie_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["scheduler", "tokenizer", "unet"] {
+        fs::create_dir(folder.path().join(part)).unwrap();
+        for file in fs::read_dir(checkpoint().join(part)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), folder.path().join(part).join(file.file_name())).unwrap();
+        }
+    }
+    let error = bound(folder.path()).unwrap_err();
+    assert!(error.contains("has no folder `text_encoder`"), "{error}");
+    let of = |text_encoder: PathBuf| {
+        ModelFolder::of_parts(path_of(folder.path().to_owned()), PARTS)
+            .with_part("vae", Some(path_of(checkpoint().join("vae"))))
+            .with_part("text_encoder", Some(path_of(text_encoder)))
+    };
+    let drawn = |folder: &ModelFolder| {
+        let model = Model::load(folder, None, &scheduler(), DType::F32, Device::flex()).unwrap();
+        let noises = vec![Noise::new([1; 32])];
+        let wish = wish(SamplerKind::Euler, 2, None);
+        model.draw(&wish, noises, &Lab::new(1)).unwrap().remove(0)
+    };
+    let whole = drawn(&self::whole());
+    assert_eq!(drawn(&of(checkpoint().join("text_encoder"))), whole);
+    // A whole CLIP has a text encoder, too; it is another.
+    let other = of(checkpoint().join("../clip"));
+    assert_ne!(drawn(&other), whole);
+    assert_ne!(other.identity("model"), of(checkpoint()).identity("model"));
+    let with = json!({"weights": folder.path(), "vae": checkpoint().join("vae"),
+        "text_encoder": checkpoint().join("text_encoder")});
+    bind(
+        &crate::registry(),
+        &[("drawer", StableDiffusion::NAME, with)],
+    )
+    .unwrap();
+}
+
+#[test]
 fn what_it_cannot_draw_is_said_before_anything_runs() {
-    let weights = FolderPath(ccsr_stage::params::ResolvedPath {
-        path: checkpoint(),
-        display: "checkpoint".to_owned(),
-    });
-    let precision = Precision::F32;
-    let params = Params { weights, precision };
+    let params = Params {
+        weights: path_of(checkpoint()),
+        vae: None,
+        text_encoder: None,
+        precision: Precision::F32,
+    };
     let drawer = StableDiffusion::new(params, &Value::Null).unwrap();
     let sampling = |steps| Sampling {
         sampler: Some(SamplerName::Pndm),

@@ -15,6 +15,7 @@ use image::RgbImage;
 use super::framing::{Framing, cut, cut_middle};
 use crate::device::bytes_of;
 use crate::failed;
+use crate::model_folder::ModelFolder;
 use crate::png;
 use crate::prompt_length::note_of_cut;
 
@@ -153,10 +154,10 @@ pub(super) fn shown(
 
 impl TextEncoder {
     /// `folder` is that of the whole model.
-    pub(super) fn load(folder: &Path, device: Device) -> Result<Self, StageError> {
-        let (model, _) = load_text(&folder.join("text_encoder"), &device).map_err(failed)?;
+    pub(super) fn load(folder: &ModelFolder, device: Device) -> Result<Self, StageError> {
+        let (model, _) = load_text(&folder.part("text_encoder"), &device).map_err(failed)?;
         Ok(Self {
-            tokenizer: Tokenizer::open(&folder.join("tokenizer"), TOKENS).map_err(failed)?,
+            tokenizer: Tokenizer::open(&folder.part("tokenizer"), TOKENS).map_err(failed)?,
             model,
             device,
         })

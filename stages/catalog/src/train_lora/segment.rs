@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -21,6 +20,7 @@ use super::params::Params;
 use super::sample::{Image, Sample};
 use crate::device::bytes_of;
 use crate::failed;
+use crate::model_folder::ModelFolder;
 use crate::png;
 
 /// Bytes of latents and texts that are kept in memory between steps.
@@ -72,14 +72,14 @@ impl Training {
     /// Reads the networks of a model from its folder.
     /// With the autoencoder, if chance has a say in what is cut out of images.
     pub(super) fn load(
-        folder: &Path,
+        folder: &ModelFolder,
         params: &Params,
         scheduler: &SchedulerConfig,
         cuts_images: bool,
         devices: &[Device],
     ) -> Result<Self, StageError> {
         let device = devices.first().cloned().unwrap_or_else(Device::flex);
-        let part = |part: &str| folder.join(part);
+        let part = |part: &str| folder.part(part);
         let (mut unet, _) = load_unet(&part("unet"), &device).map_err(failed)?;
         let text = params
             .adapts_text_encoder()

@@ -26,4 +26,6 @@ pub use resize::{Filter, resize};
 pub use text::TextModel;
 pub use tokenizer::{Cleaning, Padding, TokenizeError, Tokenizer, Tokens};
 pub use vision::{VisionModel, VisionOutput};
-pub use weights::{LoadError, adapt_text, load_clip, load_text, load_text_tower, load_vision};
+pub use weights::{
+    LoadError, adapt_text, load_clip, load_text, load_text_tower, load_vision, text_config,
+};

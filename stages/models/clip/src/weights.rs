@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::prelude::*;
 use ccsr_nn::{Adapter, Checkpoint, Component, ConfigError, WeightError, read_config};
+use serde::Deserialize;
 
 use crate::{Clip, ClipConfig, TextConfig, TextModel, VisionModel};
 
@@ -35,13 +36,31 @@ pub fn load_clip(folder: &Path, device: &Device) -> Result<(Clip, ClipConfig), L
     Ok((weights.load(config.init(device))?, config))
 }
 
-/// Loads a text tower from a folder: a text encoder of its own, as in Stable Diffusion.
+/// The configuration of a text tower, of a text encoder of its own or of a whole CLIP.
+pub fn text_config(folder: &Path) -> Result<TextConfig, ConfigError> {
+    #[derive(Deserialize)]
+    struct Towers {
+        text_config: Option<TextConfig>,
+    }
+    let path = folder.join("config.json");
+    let towers: Towers = read_config(&path)?;
+    towers.text_config.map_or_else(|| read_config(&path), Ok)
+}
+
+/// Loads a text tower from a folder: a text encoder of its own, as in Stable Diffusion, or a whole CLIP's.
 pub fn load_text(folder: &Path, device: &Device) -> Result<(TextModel, TextConfig), LoadError> {
-    let config: TextConfig = read_config(&folder.join("config.json"))?;
+    let config = text_config(folder)?;
     let weights = Checkpoint::open(folder, &STEMS)?.rename(|name| {
         let own = name.strip_prefix("text_model.").unwrap_or(name);
-        // A projection is no part of what Stable Diffusion uses.
-        renamed(own).filter(|name| name != "text_projection.weight")
+        let others = [
+            "text_projection.",
+            "vision_model.",
+            "visual_projection.",
+            "logit_scale",
+        ];
+        // What is no part of what Stable Diffusion uses.
+        let is_own = |name: &String| !others.iter().any(|other| name.starts_with(other));
+        renamed(own).filter(is_own)
     })?;
     Ok((weights.load(config.init(device))?, config))
 }

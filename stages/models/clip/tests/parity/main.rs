@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use burn::prelude::*;
 use ccsr_clip::{
     Cleaning, ClipConfig, Padding, Preprocessor, PreprocessorConfig, TextConfig, Tokenizer,
-    load_clip, load_text, load_vision,
+    load_clip, load_text, load_text_tower, load_vision,
 };
 use ccsr_nn::golden::{Golden, error};
 use ccsr_nn::keys_of;
@@ -47,6 +47,17 @@ fn text_towers_are_those_of_transformers() {
         let pooled = model.pool(hidden, tokens.clone());
         near(&pooled, &expected, &format!("{name}.pooled"));
     }
+}
+
+#[test]
+fn the_text_tower_of_a_whole_clip_is_a_text_encoder() {
+    let (device, expected) = (Device::flex(), expected());
+    let tokens = expected.whole::<2>("clip.tokens", &device);
+    let (encoder, config) = load_text(&path("clip"), &device).unwrap();
+    let (tower, towers) = load_text_tower(&path("clip"), &device).unwrap();
+    assert_eq!(config.hidden_size, towers.text_config.hidden_size);
+    let (found, wanted) = (encoder.forward(tokens.clone()), tower.forward(tokens));
+    assert_eq!(found.into_data(), wanted.into_data());
 }
 
 #[test]
