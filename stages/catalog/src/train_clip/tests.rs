@@ -104,6 +104,37 @@ fn more_steps_train_on_and_end_where_one_training_of_all_ends() {
     );
 }
 
+#[test]
+fn the_model_is_made_of_the_average() {
+    let (lab, digest) = (Lab::new(1), |ran: &Ran| ran.table("model").digest());
+    let scenes = scenes(&lab);
+    let trained = |ema: Json| {
+        let training = json!({"steps": 6, "batch": 3, "warmup": 0, "ema": ema});
+        digest(&train(&lab, &scenes, &training))
+    };
+    let last = trained(Json::Null);
+    assert_ne!(trained(json!(0.9)), last);
+    // One that forgets all is the last numbers.
+    assert_eq!(trained(json!(0.0)), last);
+}
+
+#[test]
+fn a_row_without_a_picture_is_named() {
+    let lab = Lab::new(1);
+    let columns = [("prompt", ColumnType::Text), ("image", ColumnType::Image)];
+    let rows = [json!({"prompt": "a thing", "image": null})];
+    let kind = crate::registry().kind("train.clip").unwrap().build;
+    let with = ccsr_stage::testing::node(&with(&json!({"steps": 1})));
+    let stage = kind(Some(&with), &files(), &Roles::default());
+    let stage = stage.map_err(ccsr_stage::testing::messages).unwrap();
+    let error = lab.run(stage.as_ref(), &[("scenes", &table(&columns, &rows))]);
+    let error = error.err().unwrap().to_string();
+    assert!(
+        error.contains("row 1 of `scenes` has nothing in `image`"),
+        "{error}"
+    );
+}
+
 /// What was trained tells colours apart, as its loader reads it.
 #[test]
 fn captions_find_their_pictures() {

@@ -145,6 +145,45 @@ fn it_answers_as_it_was_taught() {
     );
 }
 
+/// The numbers of a model's file, by the ends of their names.
+fn weights(lab: &Lab, model: &Table) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let folder = laid_out(lab, model);
+    let bytes = std::fs::read(folder.path().join("model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = file.tensors().into_iter();
+    tensors
+        .map(|(name, tensor)| (name, tensor.data().to_vec()))
+        .collect()
+}
+
+#[test]
+fn what_is_frozen_stays_as_it_was() {
+    let lab = Lab::new(1);
+    let tables = tables(&lab);
+    let clip = weights(&lab, &tables[2].1);
+    let changed = |frozen: Json| {
+        let training = json!({"steps": 2, "batch": 2, "warmup": 0, "weight_decay": 1.0});
+        let mut with = with(&training);
+        with["frozen"] = frozen;
+        let ran = run(&lab, "train.judge", &with, &bound(&tables)).unwrap();
+        let judge = weights(&lab, ran.table("model"));
+        let own = clip
+            .iter()
+            .filter(|(name, _)| name.starts_with("vision_model.encoder."));
+        let own: Vec<_> = own.collect();
+        let differs = own.iter().filter(|(name, numbers)| {
+            let same = judge
+                .iter()
+                .find(|(other, _)| other.ends_with(name.as_str()));
+            same.unwrap_or_else(|| panic!("there is no {name}")).1 != *numbers
+        });
+        (differs.count(), own.len())
+    };
+    assert_eq!(changed(json!(["vision"])).0, 0);
+    let (differ, all) = changed(json!(["language"]));
+    assert!(differ > all / 2, "{differ} of {all} were trained");
+}
+
 #[test]
 fn answers_are_true_and_as_many_are_yes_as_are_no() {
     let lab = Lab::new(1);
