@@ -19,6 +19,7 @@ mod letterbox;
 mod network;
 mod normalisation;
 mod resize;
+mod spread;
 mod suppress;
 mod text;
 mod vocabulary;
