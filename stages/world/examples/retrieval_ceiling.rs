@@ -4,7 +4,10 @@
 //! ```text
 //! cargo run --release -p ccsr-world --example retrieval_ceiling -- elephant giraffe zebra lion horse bird
 //! ```
-#![expect(clippy::print_stdout, reason = "the numbers are what the example is for")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the numbers are what the example is for"
+)]
 
 use ccsr_world::{About, Answer, Class, Example, Split, Web, truth};
 
