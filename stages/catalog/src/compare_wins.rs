@@ -18,7 +18,7 @@ use schemars::{JsonSchema, Schema as JsonType, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::named_column::{named_column, numeric_column};
+use crate::named_column::{named_column, numeric_column, one_or_several};
 use crate::number_label::number_label;
 use crate::statistics::{Bootstrap, misfits_of_bootstrap, sign_test};
 use crate::world::rounded;
@@ -178,10 +178,7 @@ pub struct CompareWins {
 impl Params {
     /// The parameter that names the columns of scores, and the columns.
     const fn scores(&self) -> (&'static str, &[String]) {
-        match self.scores.as_slice() {
-            [] => ("score", std::slice::from_ref(&self.score)),
-            several => ("scores", several),
-        }
+        one_or_several(("score", &self.score), ("scores", self.scores.as_slice()))
     }
 
     /// What tells comparisons apart: of what, with what, and by which score if there are several.

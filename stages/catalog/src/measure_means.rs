@@ -12,7 +12,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::named_column::{named_column, number_of, numeric_column};
+use crate::named_column::{named_column, number_of, numeric_column, one_or_several};
 use crate::statistics::{Bootstrap, misfits_of_bootstrap};
 
 /// What is said of a group.
@@ -76,10 +76,8 @@ struct Group {
 impl MeasureMeans {
     /// The columns whose means are taken, and the parameter that names them.
     fn values(&self) -> (&'static str, &[String]) {
-        match self.params.values.as_slice() {
-            [] => ("value", std::slice::from_ref(&self.params.value)),
-            several => ("values", several),
-        }
+        let params = &self.params;
+        one_or_several(("value", &params.value), ("values", &params.values))
     }
 
     fn schema(&self, scores: &Schema) -> Result<Schema, StageError> {

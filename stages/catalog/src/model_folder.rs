@@ -47,8 +47,13 @@ impl ModelFolder {
 
     /// Where a part lies.
     pub(crate) fn part(&self, part: &str) -> PathBuf {
-        let elsewhere = self.elsewhere.iter().find(|(name, _)| *name == part);
-        elsewhere.map_or_else(|| self.path.join(part), |(_, found)| found.path.clone())
+        let elsewhere = self.elsewhere(part);
+        elsewhere.map_or_else(|| self.path.join(part), |found| found.path.clone())
+    }
+
+    fn elsewhere(&self, part: &str) -> Option<&ResolvedPath> {
+        let mut elsewhere = self.elsewhere.iter();
+        elsewhere.find_map(|(name, found)| (*name == part).then_some(found))
     }
 
     /// A folder that has the model in itself, which the engine is told under one name.
@@ -74,13 +79,10 @@ impl ModelFolder {
                 Some(file) => Some(file.as_str()),
                 None => (!self.is_whole).then_some(name),
             };
-            let elsewhere = self.elsewhere.iter().find(|(part, _)| *part == name);
-            let (path, display) = match below {
-                _ if let Some((_, found)) = elsewhere => {
-                    (found.path.clone(), found.display.clone())
-                }
-                Some(below) => (self.path.join(below), format!("{}/{below}", self.display)),
-                None => (self.path.clone(), self.display.clone()),
+            let (path, display) = match (self.elsewhere(name), below) {
+                (Some(found), _) => (found.path.clone(), found.display.clone()),
+                (None, Some(below)) => (self.path.join(below), format!("{}/{below}", self.display)),
+                (None, None) => (self.path.clone(), self.display.clone()),
             };
             Source {
                 name,

@@ -24,6 +24,18 @@ pub(crate) fn named_column(
     })
 }
 
+/// The columns that one of two parameters names, with its name: that of several if it names any, else that of one.
+pub(crate) const fn one_or_several<'a>(
+    (one, column): (&'static str, &'a String),
+    (several, columns): (&'static str, &'a [String]),
+) -> (&'static str, &'a [String]) {
+    if columns.is_empty() {
+        (one, std::slice::from_ref(column))
+    } else {
+        (several, columns)
+    }
+}
+
 /// Checks that a column that a parameter names holds numbers, or true and false, which count as 1 and 0.
 ///
 /// # Errors

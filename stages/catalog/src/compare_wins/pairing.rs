@@ -13,7 +13,6 @@ use crate::row_id::shortened;
 type Key = Vec<String>;
 
 /// A variant beside a baseline.
-#[derive(Clone)]
 pub(super) struct Comparison<'a> {
     pub(super) variant: &'a Value,
     pub(super) baseline: &'a Value,
@@ -27,7 +26,6 @@ pub(super) struct Comparison<'a> {
 }
 
 /// A score of the variant and the baseline's for the same prompt and seed.
-#[derive(Clone)]
 pub(super) struct Pair<'a> {
     pub(super) row: Row<'a>,
     pub(super) score: f64,
@@ -88,9 +86,11 @@ pub(super) fn compare<'a>(
     params: &'a Params,
     table: &'a Table,
 ) -> Result<Vec<Comparison<'a>>, StageError> {
-    let scores = params.scores().1.iter();
-    let compared = scores.map(|score| compare_by(params, table, score));
-    Ok(compared.collect::<Result<Vec<_>, _>>()?.concat())
+    let mut comparisons = Vec::new();
+    for score in params.scores().1 {
+        comparisons.extend(compare_by(params, table, score)?);
+    }
+    Ok(comparisons)
 }
 
 fn compare_by<'a>(

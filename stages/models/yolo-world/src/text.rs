@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
-use ccsr_clip::{Cleaning, Padding, TextConfig, TextModel, TokenizeError, Tokenizer};
+use ccsr_clip::{Cleaning, Padding, TextModel, TokenizeError, Tokenizer, text_config};
 use ccsr_nn::ops::linear;
 use ccsr_nn::{Checkpoint, read_config};
 use serde::Deserialize;
@@ -26,10 +26,9 @@ pub enum TextError {
     Tokenize(#[from] TokenizeError),
 }
 
-/// `config.json`: of a text tower, or of both towers.
+/// What `config.json` says beside the text tower's configuration.
 #[derive(Deserialize)]
 struct Towers {
-    text_config: Option<TextConfig>,
     projection_dim: Option<usize>,
 }
 
@@ -53,10 +52,7 @@ impl TextEncoder {
     pub fn load(folder: &Path, device: &Device) -> Result<Self, TextError> {
         let path = folder.join("config.json");
         let towers: Towers = read_config(&path).map_err(LoadError::from)?;
-        let config = match towers.text_config {
-            Some(config) => config,
-            None => read_config(&path).map_err(LoadError::from)?,
-        };
+        let config = text_config(folder).map_err(LoadError::from)?;
         let width = towers.projection_dim.unwrap_or(config.projection_dim);
         let tokenizer = Tokenizer::open(folder, config.max_position_embeddings)?;
         let weights = Checkpoint::open(folder, &STEMS).and_then(|weights| weights.rename(renamed));
