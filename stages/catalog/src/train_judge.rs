@@ -14,12 +14,13 @@ use burn::prelude::Device;
 use ccsr_clip::{Preprocessor, PreprocessorConfig};
 use ccsr_llava::{ImageSize, Llava, LlavaConfig, Parts, Prepared};
 use ccsr_nn::{Parameter, Row, read_config};
+use ccsr_sampling::noise::Noise;
 use ccsr_stage::params::Document;
 use ccsr_stage::{
     Blobs, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, StageError, Value,
 };
 use ccsr_training::{Asked, Gradient, Initial, JudgeTrainer, Lesson, initial};
-use ccsr_world::{Class, Scene};
+use ccsr_world::{Class, Scene, Style, captions};
 use image::imageops::flip_horizontal;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use self::exam::Exam;
 use self::files::Folder;
+use crate::describe_images;
 use crate::failed;
 use crate::known_questions;
 use crate::pretraining::{
@@ -41,6 +43,8 @@ use crate::words::Words;
 const TOWER: &str = "encoder.vision_tower.";
 /// What it calls those of the language model.
 const LANGUAGE: &str = "language.";
+/// How it is told to write a prompt.
+const PROMPT: &str = "Write a prompt for this image.";
 
 /// Parameters of `train.judge`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +59,10 @@ pub struct Params {
     pub sets: Vec<Document<QuestionSet>>,
     /// The share of questions of the sets, `0.0..=1.0`; the others are those of the table.
     pub share: f64,
+    /// Whether it also writes down what a picture shows, twice: thing by thing when it is told to in the words of
+    /// `image.caption`, and as a prompt. A text says in one go what many answers of a word say, so that eyes and language
+    /// find each other sooner (the first stage of LLaVA's training).
+    pub descriptions: bool,
     /// Parts that stay as they are: `vision`, `projector`, `language`.
     pub frozen: Vec<Part>,
     /// What the vision tower gets of the learning rate: above 1, it learns faster than the rest.
@@ -82,6 +90,7 @@ impl Default for Params {
             questions: 8,
             sets: Vec::new(),
             share: 0.5,
+            descriptions: true,
             frozen: Vec::new(),
             vision_rate: 1.0,
             noise: 4.0,
@@ -246,6 +255,21 @@ fn shown(scenes: &Value, questions: &Value) -> Result<Vec<Shown>, StageError> {
     shown.collect()
 }
 
+/// What it is told about a picture, and what it is to write.
+fn descriptions(scene: &Scene, chance: &mut Noise) -> [[String; 2]; 2] {
+    let seed = below(chance, 1 << 40) as u64;
+    let prompt = if chance.uniform() < 0.5 {
+        captions::caption(scene, seed).text
+    } else {
+        captions::facts(scene).to_prompt(Style::Plain, seed)
+    };
+    let told = describe_images::Params::default().prompt;
+    [
+        [told, captions::inventory(scene)],
+        [PROMPT.to_owned(), prompt],
+    ]
+}
+
 /// What is trained.
 pub(crate) struct Candidate {
     trainer: JudgeTrainer,
@@ -261,21 +285,31 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// A picture with questions about it.
+    /// A question about a picture, and its answer; none where nothing is known to ask.
+    fn question(&self, shown: &Shown, chance: &mut Noise) -> Option<[String; 2]> {
+        let of_sets = chance.uniform() < self.params.share;
+        if (of_sets || shown.asked.is_empty()) && !self.exam.is_empty() {
+            Some(self.exam.ask(shown, chance))
+        } else if shown.asked.is_empty() {
+            None
+        } else {
+            Some(shown.asked[below(chance, shown.asked.len())].clone())
+        }
+    }
+
+    /// A picture with what is asked about it.
     fn asked(&self, index: usize, number: u64, seed: u64) -> Result<Asked, StageError> {
         let mut chance = source("questions", seed, number);
         let shown = &self.shown[index];
-        let (mut beginning, mut questions) = (Vec::new(), Vec::new());
+        let mut asked = Vec::new();
+        if self.params.descriptions {
+            asked.extend(descriptions(&shown.scene, &mut chance));
+        }
         for _ in 0..self.params.questions {
-            let of_sets = chance.uniform() < self.params.share;
-            let [question, answer] = if (of_sets || shown.asked.is_empty()) && !self.exam.is_empty()
-            {
-                self.exam.ask(shown, &mut chance)
-            } else if shown.asked.is_empty() {
-                continue;
-            } else {
-                shown.asked[below(&mut chance, shown.asked.len())].clone()
-            };
+            asked.extend(self.question(shown, &mut chance));
+        }
+        let (mut beginning, mut questions) = (Vec::new(), Vec::new());
+        for [question, answer] in asked {
             let (before, tokens) = self.words.of_image(&question, self.image_token)?;
             let answer = self.words.of_answer(&answer)?;
             questions.push(Lesson::answer(&tokens, &answer));

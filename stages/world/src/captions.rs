@@ -119,6 +119,45 @@ pub fn facts(scene: &Scene) -> Wish {
     Captioner::of(scene).facts
 }
 
+/// All that is to be seen, thing by thing and always in the same words: how many animals, each of them, the nearest first,
+/// with what is wrong with it, and what is around them.
+///
+/// ```
+/// use ccsr_world::{Rates, Wish, captions, draw};
+///
+/// let wish = Wish::parse("two grey elephants walking in the savanna at sunset");
+/// let scene = draw(&wish, &[1; 32], &Rates::default());
+/// let elephant = "elephant, grey, walking";
+/// let inventory = captions::inventory(&scene);
+/// assert!(inventory.starts_with(&format!("2 animals. {elephant}. {elephant}. savanna, ")));
+/// ```
+pub fn inventory(scene: &Scene) -> String {
+    let mut seen = seen(scene);
+    seen.sort_by(|a, b| a.depth.total_cmp(&b.depth));
+    let animals = seen.iter().map(|animal| {
+        let looks = [
+            animal.class.words(),
+            animal.colour.words(),
+            animal.pose.words(),
+        ];
+        let defects = animal.defects.iter().map(|defect| defect.words());
+        looks.into_iter().chain(defects).collect::<Vec<_>>()
+    });
+    let of_scene = scene.defects().into_iter();
+    let of_scene = of_scene.filter(|defect| defect.is_of_scene());
+    let around = [
+        scene.place.words(),
+        scene.background.words(),
+        scene.time.words(),
+        scene.weather.words(),
+    ];
+    let around = around.into_iter().chain(of_scene.map(DefectKind::words));
+    let mut parts = vec![format!("{} animals", seen.len())];
+    parts.extend(animals.map(|animal| animal.join(", ")));
+    parts.push(around.collect::<Vec<_>>().join(", "));
+    parts.join(". ")
+}
+
 /// A true caption of a scene; the seed chooses what is said, and how.
 pub fn caption(scene: &Scene, seed: u64) -> Caption {
     Captioner::of(scene).caption(seed)

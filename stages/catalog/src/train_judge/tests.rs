@@ -104,6 +104,7 @@ fn it_answers_as_it_was_taught() {
         "steps": 150, "batch": 8, "learning_rate": 0.004, "warmup": 10, "checkpoint_every": 150
     }));
     with["share"] = json!(1.0);
+    with["descriptions"] = json!(false);
     let ran = run(&lab, "train.judge", &with, &bound(&tables)).unwrap();
     let losses = column(ran.table("metrics"), "loss");
     let loss = |step: usize| losses[step].as_f64().unwrap();
@@ -143,6 +144,33 @@ fn it_answers_as_it_was_taught() {
         right >= 14,
         "{right} of {all} answers are right: {judged:#?}"
     );
+}
+
+/// What was trained writes down what it was shown when `image.caption` tells it to.
+#[test]
+fn it_writes_down_what_it_sees() {
+    let lab = Lab::new(1);
+    let tables = tables(&lab);
+    let mut with = with(&json!({
+        "steps": 150, "batch": 8, "learning_rate": 0.004, "warmup": 10, "checkpoint_every": 150
+    }));
+    with["questions"] = json!(1);
+    let ran = run(&lab, "train.judge", &with, &bound(&tables)).unwrap();
+    let folder = laid_out(&lab, ran.table("model"));
+    let weights = json!({"weights": folder.path()});
+    let roles = bind(&crate::registry(), &[("judge", "llava", weights)]).unwrap();
+    let kind = crate::registry().kind("image.caption").unwrap().build;
+    let told = kind(Some(&node(&json!({}))), &files(), &roles);
+    let told = told.map_err(messages).unwrap();
+    let told = lab.run(told.as_ref(), &[("images", &tables[0].1)]).unwrap();
+    let told = rows(told.table("captions"));
+    // How many there are, and what the nearest one is.
+    let beginning = |text: &str| text.split(',').next().unwrap().to_owned();
+    let found = tables[0].1.rows().zip(&told).filter(|(scene, told)| {
+        let scene = Scene::from_text(scene.text("scene").unwrap()).unwrap();
+        beginning(told["caption"].as_str().unwrap()) == beginning(&captions::inventory(&scene))
+    });
+    assert!(found.count() >= 6, "{told:#?}");
 }
 
 /// The numbers of a model's file, by the ends of their names.
