@@ -5,7 +5,6 @@
 //! which file. How images and metadata are joined: `folder.rs`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
 use ccsr_stage::params::FolderPath;
@@ -51,16 +50,23 @@ struct Found {
 }
 
 /// The files below a folder, as the engine will find them: hidden ones are left out.
-fn names(folder: &Path) -> Result<Vec<String>, walkdir::Error> {
+pub(crate) fn names(folder: &FolderPath) -> Result<Vec<String>, Misfit> {
+    let (root, display) = (&folder.0.path, &folder.0.display);
+    let unread = |error: walkdir::Error| {
+        let error = error
+            .io_error()
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        Misfit::new(["path"], format!("cannot look at `{display}`: {error}"))
+    };
     let hidden = |entry: &walkdir::DirEntry| {
         entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
     };
-    let entries = walkdir::WalkDir::new(folder).follow_links(true).into_iter();
+    let entries = walkdir::WalkDir::new(root).follow_links(true).into_iter();
     let mut names = Vec::new();
     for entry in entries.filter_entry(|entry| !hidden(entry)) {
-        let entry = entry?;
+        let entry = entry.map_err(unread)?;
         if entry.file_type().is_file() {
-            let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+            let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
             let parts = below.components();
             let parts: Vec<_> = parts
                 .map(|part| part.as_os_str().to_string_lossy())
@@ -107,8 +113,19 @@ fn by_name(files: &[SourceFile]) -> HashMap<&str, &SourceFile> {
     named.collect()
 }
 
+/// The unit that reads a file.
+pub(crate) fn unit_of(file: &SourceFile) -> Unit {
+    let hint = [
+        ("name", Value::from(file.name.as_str())),
+        ("path", Value::from(file.path.to_string_lossy().as_ref())),
+    ];
+    // The digest as text: the file is no blob of the cache's.
+    let input = Value::map([("file", Value::from(file.digest.to_string()))]);
+    Unit::new(input).with_hint(Value::map(hint))
+}
+
 /// The file that a unit is about, with the digest that its content must have.
-fn source_file(unit: &Unit) -> Result<SourceFile, StageError> {
+pub(crate) fn source_file(unit: &Unit) -> Result<SourceFile, StageError> {
     let text = |of: &Value, name| of.get(name).and_then(Value::as_text).map(str::to_owned);
     let whole = || {
         let digest: Digest = text(&unit.input, "file")?.parse().ok()?;
@@ -160,16 +177,7 @@ impl Stage for ImportImages {
             return Ok(Vec::new());
         }
         let files = by_name(inputs.source("path")?);
-        let unit = |(name, _): &(&str, _)| {
-            let file = files[name];
-            let hint = [
-                ("name", Value::from(*name)),
-                ("path", Value::from(file.path.to_string_lossy().as_ref())),
-            ];
-            // The digest as text: the file is no blob of the cache's.
-            let input = Value::map([("file", Value::from(file.digest.to_string()))]);
-            Unit::new(input).with_hint(Value::map(hint))
-        };
+        let unit = |(name, _): &(&str, _)| unit_of(files[name]);
         Ok(self.images(inputs)?.entries.iter().map(unit).collect())
     }
 
@@ -221,15 +229,9 @@ impl StageKind for ImportImages {
 
     /// Looks at the folder and its metadata, so that their mistakes are known before anything runs.
     fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {
-        let (root, display) = (&params.path.0.path, &params.path.0.display);
-        let names = names(root).map_err(|error| {
-            let error = error
-                .io_error()
-                .map_or_else(|| error.to_string(), ToString::to_string);
-            Misfit::new(["path"], format!("cannot look at `{display}`: {error}"))
-        })?;
+        let names = names(&params.path)?;
         let read = |name: &str| {
-            let bytes = std::fs::read(root.join(name));
+            let bytes = std::fs::read(params.path.0.path.join(name));
             bytes.map_err(|error| format!("cannot read `{name}`: {error}"))
         };
         let folder = params.folder(names.iter().map(String::as_str));

@@ -27,6 +27,7 @@ mod file_name;
 pub mod generate_images;
 pub mod generate_prompts;
 pub mod import_images;
+pub mod import_model;
 pub mod import_table;
 pub mod judge_images;
 mod known_questions;
@@ -96,6 +97,7 @@ pub fn registry() -> Registry {
         // Bringing in what exists.
         .with::<import_table::ImportTable>()
         .with::<import_images::ImportImages>()
+        .with::<import_model::ImportModel>()
         .with::<concat_tables::ConcatTables>()
         // Prompts.
         .with::<template_prompts::TemplatePrompts>()
@@ -228,6 +230,7 @@ mod tests {
                 "image.import",
                 "image.judge",
                 "image.truth",
+                "model.import",
                 "prompt.generate",
                 "prompt.template",
                 "score.answers",

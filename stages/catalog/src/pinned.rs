@@ -84,9 +84,13 @@ fn pinned() {
         png::encode(&image::RgbImage::new(2, 2)),
     )
     .unwrap();
+    let weights = folder.path().join("weights");
+    std::fs::create_dir(&weights).unwrap();
+    std::fs::write(weights.join("model.safetensors"), "none").unwrap();
 
     pin::<import_table::ImportTable>(&json!({"path": file}), &lab, &[]);
     pin::<import_images::ImportImages>(&json!({"path": pictures}), &lab, &[]);
+    pin::<import_model::ImportModel>(&json!({"path": weights}), &lab, &[]);
     pin::<template_prompts::TemplatePrompts>(&json!({"template": "{class}"}), &lab, &[]);
     pin::<generate_prompts::GeneratePrompts>(&json!({}), &lab, &[]);
     pin::<judge_images::JudgeImages>(&with_questions, &lab, &[("images", &images)]);

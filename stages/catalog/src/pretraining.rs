@@ -13,6 +13,7 @@ mod params;
 mod step;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use ccsr_nn::{Parameter, Row};
@@ -31,12 +32,15 @@ pub(crate) use self::chain::unread;
 #[cfg(test)]
 pub(crate) use self::examples::listed;
 pub(crate) use self::examples::{Pictures, examples, list};
-pub(crate) use self::model_table::{LaidOut, model_port, model_value, part};
+pub(crate) use self::model_table::{LaidOut, model_port, model_value, part, put_network};
 pub(crate) use self::params::Training;
 pub(crate) use self::step::{Step, below, source};
 
 /// The columns of a `model` table: a file of its folder a row.
-const MODEL: [(&str, ColumnType); 2] = [("file", ColumnType::Text), ("content", ColumnType::Blob)];
+pub(crate) const MODEL: [(&str, ColumnType); 2] =
+    [("file", ColumnType::Text), ("content", ColumnType::Blob)];
+/// The port of a model to go on from.
+pub(crate) const INITIAL: &str = "initial";
 /// The columns of a step's row.
 const METRICS: [(&str, ColumnType); 4] = [
     ("step", ColumnType::Int),
@@ -55,6 +59,9 @@ pub(crate) trait Recipe:
     const SUMMARY: &'static str;
     /// Bump it when the same steps lead elsewhere.
     const REVISION: u32;
+
+    /// Whether training can go on from a model that is there: the optional port [`INITIAL`].
+    const GOES_ON: bool = true;
 
     /// What is trained.
     type Learner: Learner;
@@ -109,6 +116,17 @@ pub(crate) trait Learner: Send + Sync + 'static {
     /// The numbers to begin with.
     fn initial(&self, seed: u64) -> Result<Vec<f32>, StageError>;
 
+    /// The same with those of a model, as [`files`](Self::files) wrote it: what is in none of its files stays as it was.
+    fn put(
+        &self,
+        numbers: &mut [f32],
+        folder: &Path,
+        device: &burn::prelude::Device,
+    ) -> Result<(), StageError> {
+        let _ = (numbers, folder, device);
+        Err(StageError::failed("this training begins from nothing"))
+    }
+
     /// The loss of a step's examples at these numbers, and its gradient.
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError>;
 
@@ -158,7 +176,11 @@ impl<R: Recipe> Stage for Train<R> {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        self.0.inputs()
+        let mut ports = self.0.inputs();
+        if R::GOES_ON {
+            ports.push(model_port(INITIAL).optional());
+        }
+        ports
     }
 
     fn outputs(&self, _: &Schemas) -> Result<Vec<OutputPort>, StageError> {

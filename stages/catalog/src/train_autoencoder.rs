@@ -2,10 +2,12 @@
 //!
 //! How far latents are to be scaled, so that their standard deviation is 1, is measured when its files are written.
 
+use std::path::Path;
+
 use burn::prelude::*;
 use ccsr_nn::Row;
 use ccsr_sampling::noise::Noise;
-use ccsr_stable_diffusion::{Autoencoder, AutoencoderConfig, autoencoder_name};
+use ccsr_stable_diffusion::{Autoencoder, AutoencoderConfig, autoencoder_name, load_autoencoder};
 use ccsr_stage::{Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, StageError, Value};
 use ccsr_training::{
     AutoencoderBatch, AutoencoderObjective, AutoencoderTrainer, Gradient, Initial, initial,
@@ -15,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::failed;
-use crate::pretraining::{File, Learner, Pictures, Recipe, Step, Training, examples, list, source};
+use crate::pretraining::{
+    File, Learner, Pictures, Recipe, Step, Training, examples, list, put_network, source,
+};
 use crate::range::within;
 
 /// Channels that a norm treats alike.
@@ -210,6 +214,11 @@ impl Learner for Compressor {
         Ok(initial(self.row(), Initial::of, |index| {
             source("initial", seed, index as u64)
         }))
+    }
+
+    fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
+        let network = load_autoencoder(folder, device).map_err(failed)?.0;
+        put_network(&network, "", self.row(), numbers)
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {

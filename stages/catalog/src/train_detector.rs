@@ -111,6 +111,8 @@ impl Recipe for Params {
     const SUMMARY: &'static str =
         "Trains a YOLO-World on pictures whose boxes are known, with a CLIP's words.";
     const REVISION: u32 = 1;
+    // A detector is written with the statistics of all pictures, which training has none of.
+    const GOES_ON: bool = false;
     type Learner = Searcher;
 
     fn training(&self) -> &Training {

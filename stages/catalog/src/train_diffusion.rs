@@ -5,11 +5,13 @@
 
 mod latents;
 
+use std::path::Path;
+
 use burn::prelude::*;
 use ccsr_clip::{ClipConfig, Tokenizer, load_text_tower};
 use ccsr_nn::Row;
 use ccsr_sampling::{BetaSchedule, NoiseSchedule, Prediction, SchedulerConfig};
-use ccsr_stable_diffusion::{UNetConfig, load_autoencoder, unet_name};
+use ccsr_stable_diffusion::{UNetConfig, load_autoencoder, load_unet, unet_name};
 use ccsr_stage::{Blobs, ColumnType, InputPort, Inputs, Misfits, Outcome, StageError, Value};
 use ccsr_training::{DenoiserBatch, DenoiserTrainer, Gradient, Objective, initial};
 use schemars::JsonSchema;
@@ -22,7 +24,7 @@ use crate::latent_model::{
 };
 use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
-    model_value, part, source,
+    model_value, part, put_network, source,
 };
 use crate::range::within;
 
@@ -223,6 +225,11 @@ impl Learner for Denoiser {
         Ok(initial(self.row(), begin, |index| {
             source("initial", seed, index as u64)
         }))
+    }
+
+    fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
+        let network = load_unet(&folder.join("unet"), device).map_err(failed)?.0;
+        put_network(&network, "", self.row(), numbers)
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {

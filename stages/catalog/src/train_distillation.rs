@@ -5,6 +5,8 @@
 
 mod ways;
 
+use std::path::Path;
+
 use burn::prelude::*;
 use ccsr_clip::{Tokenizer, load_text};
 use ccsr_nn::{Row, read_config};
@@ -24,7 +26,7 @@ use crate::latent_model::{
 };
 use crate::pretraining::{
     File, LaidOut, Learner, Recipe, Step, Training, below, examples, list, model_port, model_value,
-    part, source,
+    part, put_network, source,
 };
 use crate::range::within;
 
@@ -221,6 +223,11 @@ impl Learner for Student {
         Ok(initial(self.row(), begin, |index| {
             source("initial", seed, index as u64)
         }))
+    }
+
+    fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
+        let network = load_unet(&folder.join("unet"), device).map_err(failed)?.0;
+        put_network(&network, "", self.row(), numbers)
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {

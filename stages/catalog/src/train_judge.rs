@@ -9,6 +9,7 @@ mod exam;
 mod files;
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use burn::prelude::Device;
 use ccsr_clip::{Preprocessor, PreprocessorConfig};
@@ -33,7 +34,7 @@ use crate::failed;
 use crate::known_questions;
 use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
-    model_value, part, source,
+    model_value, part, put_network, source,
 };
 use crate::questions::QuestionSet;
 use crate::range::within;
@@ -351,24 +352,10 @@ impl Learner for Candidate {
         let mut numbers = initial(row, Initial::of, |index| {
             source("initial", seed, index as u64)
         });
-        let mut put = |below: &str, own: &Row, own_numbers: Vec<f32>| {
-            let mut rest = own_numbers.as_slice();
-            for parameter in own.parameters() {
-                let (found, after) = rest.split_at(parameter.len());
-                rest = after;
-                let name = format!("{below}{}", parameter.name);
-                let range = row.range(&name).filter(|range| range.len() == found.len());
-                let range = range.ok_or_else(|| {
-                    StageError::failed(format!("the judge has no parameter `{name}` of that size"))
-                })?;
-                numbers[range].copy_from_slice(found);
-            }
-            Ok::<_, StageError>(())
-        };
-        let (own, found) = self.folder.vision(&self.device)?;
-        put(&format!("{TOWER}vision_model."), &own, found)?;
-        let (own, found) = self.folder.language(&self.device)?;
-        put(LANGUAGE, &own, found)?;
+        let vision = self.folder.vision(&self.device)?;
+        put_network(&vision, &format!("{TOWER}vision_model."), row, &mut numbers)?;
+        let language = self.folder.language(&self.device)?;
+        put_network(&language, LANGUAGE, row, &mut numbers)?;
         Ok(numbers)
     }
 
@@ -382,6 +369,11 @@ impl Learner for Candidate {
             (frozen.projector, 1.0)
         };
         if is_frozen { 0.0 } else { share }
+    }
+
+    fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
+        let network = Llava::load(folder, device).map_err(failed)?;
+        put_network(&network, "", self.row(), numbers)
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {

@@ -7,6 +7,7 @@
 mod files;
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use burn::prelude::Device;
 use ccsr_mistral::{Mistral, MistralConfig, Packing};
@@ -27,7 +28,7 @@ pub(crate) use self::files::{CHAT_TEMPLATE, generation_config, tokenizer_config}
 use crate::failed;
 use crate::generate_prompts::PromptTemplate;
 use crate::pretraining::{
-    File, LaidOut, Learner, Recipe, Step, Training, below, examples, list, source,
+    File, LaidOut, Learner, Recipe, Step, Training, below, examples, list, put_network, source,
 };
 use crate::prompt_rules::normalised;
 use crate::range::within;
@@ -348,6 +349,11 @@ impl Learner for Author {
         Ok(initial(self.row(), Initial::of, |index| {
             source("initial", seed, index as u64)
         }))
+    }
+
+    fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
+        let network = ccsr_mistral::load(folder, device).map_err(failed)?;
+        put_network(&network, "", self.row(), numbers)
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {

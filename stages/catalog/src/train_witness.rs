@@ -6,11 +6,13 @@
 
 mod augment;
 
+use std::path::Path;
+
 use burn::prelude::*;
 use ccsr_nn::Row;
 use ccsr_stage::{Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, StageError, Value};
 use ccsr_training::{Gradient, Initial, WitnessBatch, WitnessTrainer, initial};
-use ccsr_witness::{WitnessConfig, pixels};
+use ccsr_witness::{WitnessConfig, load_witness, pixels};
 use ccsr_world::Scene;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -20,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use self::augment::augmented;
 use crate::facts::Fact;
 use crate::failed;
-use crate::pretraining::{File, Learner, Pictures, Recipe, Step, Training, examples, list, source};
+use crate::pretraining::{
+    File, Learner, Pictures, Recipe, Step, Training, examples, list, put_network, source,
+};
 use crate::range::within;
 use crate::trained_witness::facts;
 
@@ -176,6 +180,11 @@ impl Learner for Apprentice {
         Ok(initial(self.row(), Initial::of, |index| {
             source("initial", seed, index as u64)
         }))
+    }
+
+    fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
+        let network = load_witness(folder, device).map_err(failed)?.0;
+        put_network(&network, "", self.row(), numbers)
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {

@@ -9,7 +9,7 @@ use ccsr_stage::{Batch, Digest, Inputs, Outcome, Resolved, Resource, StageError,
 use ccsr_training::{Gradient, State};
 use half::f16;
 
-use super::{File, Learner, Recipe, Step};
+use super::{File, INITIAL, LaidOut, Learner, Recipe, Step, model_value};
 use crate::failed;
 
 /// The resource of every unit.
@@ -61,6 +61,8 @@ pub(super) fn next<R: Recipe>(
     input.push(("end_step", Value::Int(end as i64)));
     if let Some(before) = segments.last() {
         input.push(("before", state(before)?));
+    } else if inputs.tables.contains_key(INITIAL) {
+        input.push((INITIAL, model_value(inputs, INITIAL)?));
     }
     Ok(unit(input))
 }
@@ -111,7 +113,7 @@ impl<L: Learner> Workshop<L> {
                 *self.made() = None;
                 written
             }
-            None => train(recipe, &*learner, unit, batch),
+            None => train(recipe, &*learner, unit, batch, &self.device),
         }
     }
 
@@ -162,13 +164,21 @@ fn train<R: Recipe>(
     learner: &R::Learner,
     unit: &Unit,
     batch: &Batch<'_>,
+    device: &Device,
 ) -> Result<Outcome, StageError> {
     let number = |name: &str| unit.input.get(name).and_then(Value::as_int);
     let end = number("end_step").ok_or_else(|| unread("end_step"))? as u64;
     let (training, row) = (recipe.training(), learner.row());
     let average = training.average();
     let mut state = match unit.input.get("before").and_then(Value::as_blob) {
-        None => State::new(learner.initial(training.seed)?, average.is_some()),
+        None => {
+            let mut numbers = learner.initial(training.seed)?;
+            if let Some(model) = unit.input.get(INITIAL) {
+                let folder = LaidOut::new(model, batch.blobs)?;
+                learner.put(&mut numbers, folder.path(), device)?;
+            }
+            State::new(numbers, average.is_some())
+        }
         Some(before) => {
             let bytes = batch.blobs.read(&before)?;
             State::from_bytes(&bytes, row, average.is_some()).map_err(failed)?

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use ccsr_stage::{Blobs, ColumnType, Digest, InputPort, Inputs, StageError, Value};
+use burn::module::Module;
+use ccsr_nn::Row;
+use ccsr_stage::{Blobs, Digest, InputPort, Inputs, StageError, Value};
 use tempfile::TempDir;
 
 use super::chain::unread;
 
 /// A port that takes a `model` table.
 pub(crate) fn model_port(name: &'static str) -> InputPort {
-    InputPort::new(
-        name,
-        [("file", ColumnType::Text), ("content", ColumnType::Blob)],
-    )
+    InputPort::new(name, super::MODEL)
 }
 
 /// The files of a port's model, by their paths.
@@ -30,6 +29,39 @@ pub(crate) fn model_value(inputs: &Inputs<'_>, port: &'static str) -> Result<Val
 /// A part of what is learnt from.
 pub(crate) fn part<'a>(material: &'a Value, name: &str) -> Result<&'a Value, StageError> {
     material.get(name).ok_or_else(|| unread(name))
+}
+
+/// Puts a loaded network's numbers in a row's, of which it has to be a part: its parameters come one after the other
+/// there, with `below` before their names.
+pub(crate) fn put_network<M: Module>(
+    network: &M,
+    below: &str,
+    row: &Row,
+    numbers: &mut [f32],
+) -> Result<(), StageError> {
+    let found = Row::numbers(network);
+    let mut rest = found.as_slice();
+    for parameter in Row::of(network).parameters() {
+        let (own, after) = rest.split_at(parameter.len());
+        rest = after;
+        let name = format!("{below}{}", parameter.name);
+        let known = row.parameters().iter().find(|known| known.name == name);
+        let place = known
+            .filter(|known| known.shape == parameter.shape)
+            .and_then(|_| row.range(&name));
+        let place = place.ok_or_else(|| {
+            let wanted = known.map_or_else(
+                || "there is none of that name".to_owned(),
+                |known| format!("{:?} is trained", known.shape),
+            );
+            StageError::input(format!(
+                "the model to begin with is of another make: its `{name}` is {:?}, and {wanted}",
+                parameter.shape
+            ))
+        })?;
+        numbers[place].copy_from_slice(own);
+    }
+    Ok(())
 }
 
 /// A model's folder, laid out for a loader to read, for as long as it lives.

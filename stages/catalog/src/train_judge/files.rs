@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use burn::prelude::Device;
-use ccsr_clip::load_vision;
-use ccsr_nn::{Row, read_config};
+use ccsr_clip::{VisionModel, load_vision};
+use ccsr_mistral::Mistral;
+use ccsr_nn::read_config;
 use ccsr_stage::StageError;
 use serde_json::{Value as Json, json};
 
@@ -68,16 +69,15 @@ impl Folder {
         words_of(&self.language)
     }
 
-    /// The vision tower's numbers.
-    pub(super) fn vision(&self, device: &Device) -> Result<(Row, Vec<f32>), StageError> {
+    /// The vision tower.
+    pub(super) fn vision(&self, device: &Device) -> Result<VisionModel, StageError> {
         let (vision, _) = load_vision(self.clip.path(), device).map_err(failed)?;
-        Ok((Row::of(&vision), Row::numbers(&vision)))
+        Ok(vision)
     }
 
-    /// The language model's numbers.
-    pub(super) fn language(&self, device: &Device) -> Result<(Row, Vec<f32>), StageError> {
-        let language = ccsr_mistral::load(self.language.path(), device).map_err(failed)?;
-        Ok((Row::of(&language), Row::numbers(&language)))
+    /// The language model.
+    pub(super) fn language(&self, device: &Device) -> Result<Mistral, StageError> {
+        ccsr_mistral::load(self.language.path(), device).map_err(failed)
     }
 
     /// All files but the weights.
