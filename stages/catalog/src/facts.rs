@@ -80,13 +80,13 @@ impl Fact {
 }
 
 /// Where one of a kind stands in the list of all.
-fn place<T: PartialEq + Copy>(all: &[T], one: T) -> usize {
+pub(crate) fn place<T: PartialEq + Copy>(all: &[T], one: T) -> usize {
     let found = all.iter().position(|other| *other == one);
     found.expect("the list has all of the kind")
 }
 
 /// What all have in common, as the number of a value: the one after the last for none of them, the next if they differ.
-fn shared<T: PartialEq + Copy>(all: &[T], mut found: impl Iterator<Item = T>) -> usize {
+pub(crate) fn shared<T: PartialEq + Copy>(all: &[T], mut found: impl Iterator<Item = T>) -> usize {
     match found.next() {
         None => all.len(),
         Some(first) if found.all(|other| other == first) => place(all, first),

@@ -1,30 +1,39 @@
 //! `train.clip`: a CLIP of captioned pictures, from nothing.
 //!
 //! Its vocabulary is learnt from the captions, too. What comes out is a folder as the hub lays it out: the scorer's, and the
-//! text encoder of what draws, and the eyes of what judges.
+//! text encoder of what draws, and the eyes of what judges. Captions say little of what is wrong in a picture; with `truth`
+//! the eyes are taught that, too.
+
+mod truth;
+
+use std::path::Path;
 
 use burn::prelude::*;
 use ccsr_clip::{
     ClipConfig, Padding, Preprocessor, PreprocessorConfig, TextConfig, Tokenizer, VisionConfig,
-    learn_vocabulary,
+    learn_vocabulary, load_clip,
 };
 use ccsr_nn::{Parameter, Row};
 use ccsr_stage::{
     Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, StageError, Value,
 };
-use ccsr_training::{ContrastiveBatch, ContrastiveTrainer, Gradient, Initial, initial};
+use ccsr_training::{ContrastiveBatch, ContrastiveTrainer, Facts, Gradient, Initial, initial};
+use ccsr_world::Scene;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::failed;
 use crate::pretraining::{
-    File, LaidOut, Learner, Pictures, Recipe, Step, Training, examples, list, source,
+    File, LaidOut, Learner, Pictures, Recipe, Step, Training, examples, list, put_network, source,
 };
 use crate::range::within;
 
 /// Tokens a text, as everything has it that encodes texts as Stable Diffusion does.
 const TOKENS: usize = 77;
+/// What the row calls the logarithm of the temperature.
+const TEMPERATURE: &str = "clip.logit_scale";
 /// The largest logarithm of the temperature, 100, as OpenAI had it.
 const HOTTEST: f32 = 4.605_17;
 
@@ -44,6 +53,23 @@ pub struct Params {
     pub vision: Tower,
     /// Pixels of the side of a patch, which the pictures' side is a multiple of.
     pub patch: u32,
+    /// How much it counts, beside the captions, that the eyes see what is true of a scene: what it shows, and what is wrong
+    /// with it. A readout of their patches is taught along, and left out of what is written. At 0, captions are all that
+    /// pictures need.
+    pub truth: f64,
+    /// Towers that stay as they are, projections apart: `text`, `vision`. So what was made of a tower keeps fitting
+    /// ([LiT](https://arxiv.org/abs/2111.07991)).
+    pub frozen: Vec<Frozen>,
+}
+
+/// A tower, without its projection to the space of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Frozen {
+    /// The text tower.
+    Text,
+    /// The vision tower.
+    Vision,
 }
 
 /// The size of a transformer.
@@ -75,6 +101,8 @@ impl Default for Params {
                 heads: 6,
             },
             patch: 8,
+            truth: 0.0,
+            frozen: Vec::new(),
         }
     }
 }
@@ -98,12 +126,17 @@ impl Tower {
 /// What is trained.
 pub(crate) struct Towers {
     trainer: ContrastiveTrainer,
+    /// CLIP's own numbers, without the readout's.
+    own: Row,
     config: ClipConfig,
     preprocessor: PreprocessorConfig,
     pictures: Pictures,
     /// Each caption's, with start and end.
     tokens: Vec<Vec<i64>>,
+    /// The values that each scene's facts have; empty if nobody wants to know.
+    truth: Vec<Vec<usize>>,
     tokenizer: Value,
+    frozen: Vec<Frozen>,
     device: Device,
 }
 
@@ -121,6 +154,7 @@ impl Recipe for Params {
         let mut misfits = within("vocabulary", self.vocabulary, &(514..=1_000_000), " tokens");
         misfits.add(within("space", self.space, &(1..=4096), ""));
         misfits.add(within("patch", self.patch, &(1..=256), " pixels"));
+        misfits.add(within("truth", self.truth, &(0.0..=1000.0), ""));
         misfits.add(self.text.misfits().below("text"));
         misfits.add(self.vision.misfits().below("vision"));
         misfits
@@ -128,11 +162,14 @@ impl Recipe for Params {
 
     fn inputs(&self) -> Vec<InputPort> {
         let columns = [("prompt", ColumnType::Text), ("image", ColumnType::Image)];
-        vec![InputPort::new("scenes", columns)]
+        let scene = (self.truth > 0.0).then_some(("scene", ColumnType::Text));
+        vec![InputPort::new("scenes", columns.into_iter().chain(scene))]
     }
 
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
-        examples(inputs, "scenes", &["prompt", "image"])
+        let columns = ["prompt", "image", "scene"];
+        let known = if self.truth > 0.0 { 3 } else { 2 };
+        examples(inputs, "scenes", &columns[..known])
     }
 
     fn preparation(&self) -> Value {
@@ -165,17 +202,34 @@ impl Recipe for Params {
         blobs: &dyn Blobs,
         device: &Device,
     ) -> Result<Towers, StageError> {
-        let rows = list(material)?.iter().map(Value::read::<(String, Value)>);
-        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        let images: Vec<_> = rows
-            .iter()
-            .filter_map(|(_, image)| image.as_blob())
-            .collect();
+        let rows = list(material)?;
+        let texts = |column: usize| {
+            let texts = rows
+                .iter()
+                .map(move |row| row.as_list()?.get(column)?.as_text());
+            texts.collect::<Option<Vec<_>>>()
+        };
+        let incomplete = || StageError::failed("an example is incomplete");
+        let captions = texts(0).ok_or_else(incomplete)?;
+        let images = rows.iter().map(|row| row.as_list()?.get(1)?.as_blob());
+        let images = images.collect::<Option<Vec<_>>>().ok_or_else(incomplete)?;
+        let truth = if self.truth > 0.0 {
+            let scenes = texts(2).ok_or_else(incomplete)?;
+            let truth = scenes.into_par_iter().map(|scene| {
+                let scene = Scene::from_text(scene);
+                let unread =
+                    |error| StageError::input(format!("a `scene` cannot be read: {error}"));
+                Ok(truth::of(&scene.map_err(unread)?))
+            });
+            truth.collect::<Result<Vec<_>, StageError>>()?
+        } else {
+            Vec::new()
+        };
         let pictures = Pictures::read(&images, blobs)?;
         let tokenizer =
             Tokenizer::open(LaidOut::new(prepared, blobs)?.path(), TOKENS).map_err(failed)?;
         let end = tokenizer.vocabulary().len() as i64 - 1;
-        let tokens = rows.iter().map(|(caption, _)| {
+        let tokens = captions.into_iter().map(|caption| {
             let ids = tokenizer
                 .tokenise(caption, Padding::Checkpoint)
                 .map_err(failed)?
@@ -193,13 +247,22 @@ impl Recipe for Params {
         }
         let config = self.config(width, end);
         let graph = device.clone().autodiff();
+        let network = config.init(device);
+        let facts = (self.truth > 0.0).then(|| Facts {
+            width: config.vision_config.hidden_size,
+            values: truth::widths(),
+            weight: self.truth,
+        });
         Ok(Towers {
-            trainer: ContrastiveTrainer::new(config.init(device), &graph),
+            own: Row::of(&network),
+            trainer: ContrastiveTrainer::new(network, facts, &graph),
+            truth,
             preprocessor: preprocessor(width),
             config,
             pictures,
             tokens,
             tokenizer: prepared.clone(),
+            frozen: self.frozen.clone(),
             device: device.clone(),
         })
     }
@@ -247,7 +310,7 @@ fn preprocessor(side: u32) -> PreprocessorConfig {
 /// How CLIP's numbers begin: as PyTorch's, and with a temperature of 1/0.07.
 fn begin(parameter: &Parameter) -> Initial {
     match parameter.name.as_str() {
-        "logit_scale" => Initial::Constant(2.6592),
+        TEMPERATURE => Initial::Constant(2.6592),
         _ => Initial::of(parameter),
     }
 }
@@ -261,6 +324,11 @@ impl Learner for Towers {
         Ok(initial(self.row(), begin, |index| {
             source("initial", seed, index as u64)
         }))
+    }
+
+    fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
+        let (network, _) = load_clip(folder, device).map_err(failed)?;
+        put_network(&network, "clip.", self.row(), numbers)
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
@@ -284,14 +352,25 @@ impl Learner for Towers {
         let batch = ContrastiveBatch {
             pixels: preprocessor.normalised(&pictures, &self.device),
             tokens: Tensor::from_data(ids, &self.device),
+            values: truth::by_fact(examples.iter().filter_map(|index| self.truth.get(*index))),
         };
         Ok(self.trainer.gradient(numbers, batch))
+    }
+
+    fn share_of_rate(&self, parameter: &Parameter) -> f64 {
+        let is_frozen = self.frozen.iter().any(|tower| {
+            parameter.name.starts_with(match tower {
+                Frozen::Text => "clip.text_model.",
+                Frozen::Vision => "clip.vision_model.",
+            })
+        });
+        if is_frozen { 0.0 } else { 1.0 }
     }
 
     fn bound(&self, numbers: &mut [f32]) {
         if let Some(temperature) = self
             .row()
-            .range("logit_scale")
+            .range(TEMPERATURE)
             .and_then(|range| numbers.get_mut(range))
         {
             temperature[0] = temperature[0].min(HOTTEST);
@@ -324,7 +403,7 @@ impl Learner for Towers {
             "rescale_factor": 1.0 / 255.0,
             "size": {"shortest_edge": side},
         });
-        let weights = self.row().file(numbers, str::to_owned);
+        let weights = self.own.file(&numbers[..self.own.len()], str::to_owned);
         let mut files = tokenizer_files(&self.tokenizer)?;
         files.extend([
             ("config.json".to_owned(), File::from(&config)),

@@ -53,23 +53,26 @@ impl WitnessTrainer {
         let logits = network.forward(pixels);
         assert_eq!(logits.len(), batch.values.len(), "facts without values");
         let losses = logits.into_iter().zip(&batch.values);
-        let losses = losses.map(|(logits, values)| self.cross_entropy(logits, values));
+        let losses = losses.map(|(logits, values)| cross_entropy(logits, values, self.smoothing));
         let loss = losses.reduce(|sum, loss| sum + loss);
         let loss = loss.expect("a witness speaks of something");
         Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))
     }
+}
 
-    /// # Shapes
-    /// `logits`: `[batch, values]`.
-    fn cross_entropy(&self, logits: Tensor<2>, values: &[usize]) -> Tensor<1> {
-        let [count, width] = logits.dims();
-        assert_eq!(values.len(), count, "images without a value");
-        let spread = self.smoothing as f32 / width as f32;
-        let mut wanted = vec![spread; count * width];
-        for (row, value) in wanted.chunks_mut(width).zip(values) {
-            row[*value] += 1.0 - self.smoothing as f32;
-        }
-        let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [count, width]), &self.device);
-        (log_softmax(logits, 1) * wanted).sum() * (-1.0 / count as f64)
+/// How far logits are from values, a mean over the batch; a share of certainty is spread over all values.
+///
+/// # Shapes
+/// `logits`: `[batch, values]`.
+pub(crate) fn cross_entropy(logits: Tensor<2>, values: &[usize], smoothing: f64) -> Tensor<1> {
+    let [count, width] = logits.dims();
+    assert_eq!(values.len(), count, "images without a value");
+    let spread = smoothing as f32 / width as f32;
+    let mut wanted = vec![spread; count * width];
+    for (row, value) in wanted.chunks_mut(width).zip(values) {
+        row[*value] += 1.0 - smoothing as f32;
     }
+    let wanted = TensorData::new(wanted, [count, width]);
+    let wanted = Tensor::<2>::from_data(wanted, &logits.device());
+    (log_softmax(logits, 1) * wanted).sum() * (-1.0 / count as f64)
 }

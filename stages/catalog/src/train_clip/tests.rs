@@ -20,18 +20,25 @@ const COLOURS: [(&str, [u8; 3]); 4] = [
     ("grey", [120, 120, 120]),
 ];
 
-/// Pictures of one colour each, which their captions name.
+/// Pictures of one colour each, which their captions name; those of the last two show an elephant with a leg too many.
 fn scenes(lab: &Lab) -> Arc<Table> {
-    let columns = [("prompt", ColumnType::Text), ("image", ColumnType::Image)];
-    let row = |(name, colour): &(&str, [u8; 3])| {
-        let image = lab.add_blob(png::encode(&RgbImage::from_pixel(
-            16,
-            16,
-            image::Rgb(*colour),
-        )));
-        json!({"prompt": format!("a {name} thing"), "image": {"$blob": image.to_string()}})
+    let columns = [
+        ("prompt", ColumnType::Text),
+        ("image", ColumnType::Image),
+        ("scene", ColumnType::Text),
+    ];
+    let row = |(index, (name, colour)): (usize, &(&str, [u8; 3]))| {
+        let picture = RgbImage::from_pixel(16, 16, image::Rgb(*colour));
+        let image = lab.add_blob(png::encode(&picture));
+        let defects = if index < 2 {
+            json!([])
+        } else {
+            json!(["extra-leg"])
+        };
+        let scene = truth::samples::elephant(&defects).to_string();
+        json!({"prompt": format!("a {name} thing"), "image": {"$blob": image.to_string()}, "scene": scene})
     };
-    let rows: Vec<Json> = COLOURS.iter().map(row).collect();
+    let rows: Vec<Json> = COLOURS.iter().enumerate().map(row).collect();
     table(&columns, &rows)
 }
 
@@ -46,10 +53,24 @@ fn with(training: &Json) -> Json {
 }
 
 fn train(lab: &Lab, scenes: &Arc<Table>, training: &Json) -> Ran {
-    let node = ccsr_stage::testing::node(&with(training));
+    train_with(lab, scenes, &with(training))
+}
+
+fn train_with(lab: &Lab, scenes: &Arc<Table>, with: &Json) -> Ran {
+    let node = ccsr_stage::testing::node(with);
     let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
     let stage = <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default()).unwrap();
     lab.run(&stage, &[("scenes", scenes)]).unwrap()
+}
+
+/// The folder of what was trained.
+fn laid_out(lab: &Lab, ran: &Ran) -> LaidOut {
+    let rows = ran.table("model").rows();
+    let model = Value::map(rows.map(|row| {
+        let content = Value::Blob(row.blob("content").unwrap());
+        (row.text("file").unwrap().to_owned(), content)
+    }));
+    LaidOut::new(&model, lab).unwrap()
 }
 
 #[test]
@@ -135,6 +156,133 @@ fn a_row_without_a_picture_is_named() {
     );
 }
 
+/// Of what is true, two readings are learnt: which pictures have a leg too many, and which have not.
+#[test]
+fn eyes_are_taught_what_is_true() {
+    let lab = Lab::new(1);
+    let scenes = scenes(&lab);
+    let mut with =
+        with(&json!({"steps": 120, "batch": 4, "learning_rate": 0.01, "warmup": 10, "ema": 0.0}));
+    let captions = train_with(&lab, &scenes, &with);
+    with["truth"] = json!(10);
+    let both = train_with(&lab, &scenes, &with);
+    let loss = |ran: &Ran, step: usize| {
+        let losses = column(ran.table("metrics"), "loss");
+        losses[step].as_f64().unwrap()
+    };
+    let (first, last) = (loss(&both, 0), loss(&both, 119));
+    assert!(
+        first > loss(&captions, 0) + 5.0 && last < 0.2,
+        "{first} to {last}"
+    );
+    // The same files; the readout is in none of them.
+    let size = |ran: &Ran| {
+        let rows = ran.table("model").rows();
+        let mut weights = rows.filter(|row| row.text("file").unwrap() == "model.safetensors");
+        let blob = weights.next().unwrap().blob("content").unwrap();
+        lab.read(&blob).unwrap().len()
+    };
+    assert_eq!(size(&both), size(&captions));
+    assert_ne!(
+        both.table("model").digest(),
+        captions.table("model").digest()
+    );
+}
+
+#[test]
+fn training_goes_on_from_a_model() {
+    let lab = Lab::new(1);
+    let scenes = scenes(&lab);
+    let first = train(
+        &lab,
+        &scenes,
+        &json!({"steps": 60, "batch": 4, "learning_rate": 0.01, "warmup": 0}),
+    );
+    let model = first.table("model").clone();
+    // A readout, which is in no file, begins from nothing; all else goes on.
+    let go_on = |with: &Json| {
+        let node = ccsr_stage::testing::node(with);
+        let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
+        let stage =
+            <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default()).unwrap();
+        lab.run(&stage, &[("scenes", &scenes), ("initial", &model)])
+    };
+    let loss = |ran: &Ran, step: usize| {
+        let losses = column(ran.table("metrics"), "loss");
+        losses[step].as_f64().unwrap()
+    };
+    let mut with = with(&json!({"steps": 2, "batch": 4, "warmup": 0}));
+    let on = go_on(&with).unwrap();
+    let from_nothing = train_with(&lab, &scenes, &with);
+    let last = loss(&first, 59);
+    assert!(
+        (loss(&on, 0) - last).abs() < 0.1,
+        "{last}, {}",
+        loss(&on, 0)
+    );
+    assert!(loss(&from_nothing, 0) > last + 0.5);
+    with["truth"] = json!(1);
+    let taught = go_on(&with).unwrap();
+    assert!(loss(&taught, 0) > loss(&on, 0) + 0.5);
+
+    let mut other = with;
+    other["vision"] = json!({"width": 8, "layers": 1, "heads": 2});
+    let error = go_on(&other).err().unwrap().to_string();
+    assert!(
+        error.contains("the model to begin with is of another make: its `clip.vision_model."),
+        "{error}"
+    );
+    assert!(error.contains("[8] is trained"), "{error}");
+}
+
+#[test]
+fn a_frozen_tower_stays_as_it_is() {
+    let lab = Lab::new(1);
+    let scenes = scenes(&lab);
+    let weights = |frozen: Json| {
+        let mut with = with(&json!({"steps": 3, "batch": 3, "warmup": 0}));
+        with["frozen"] = frozen;
+        let ran = train_with(&lab, &scenes, &with);
+        let folder = laid_out(&lab, &ran);
+        let (clip, _) = load_clip(folder.path(), &Device::flex()).unwrap();
+        let (row, numbers) = (Row::of(&clip), Row::numbers(&clip));
+        ["text_model.", "vision_model.", "text_projection"].map(|part| {
+            let parameters = row.parameters().iter();
+            let own = parameters.filter(|it| it.name.starts_with(part));
+            let own = own.flat_map(|it| numbers[row.range(&it.name).unwrap()].to_vec());
+            own.collect::<Vec<f32>>()
+        })
+    };
+    let [text, vision, projection] = weights(json!(["text"]));
+    let [other_text, other_vision, other_projection] = weights(json!(["vision"]));
+    let none = weights(json!(["text", "vision"]));
+    assert_eq!((&none[0], &none[1]), (&text, &other_vision));
+    assert_ne!(text, other_text);
+    assert_ne!(vision, other_vision);
+    assert!(projection != none[2] && other_projection != projection);
+}
+
+#[test]
+fn a_scene_that_cannot_be_read_is_reported() {
+    let lab = Lab::new(1);
+    let mut rows: Vec<Json> = Vec::new();
+    let image = lab.add_blob(png::encode(&RgbImage::new(16, 16)));
+    rows.push(json!({"prompt": "a thing", "image": {"$blob": image.to_string()}, "scene": "{}"}));
+    let columns = [
+        ("prompt", ColumnType::Text),
+        ("image", ColumnType::Image),
+        ("scene", ColumnType::Text),
+    ];
+    let mut with = with(&json!({"steps": 1}));
+    with["truth"] = json!(1);
+    let node = ccsr_stage::testing::node(&with);
+    let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
+    let stage = <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default()).unwrap();
+    let error = lab.run(&stage, &[("scenes", &table(&columns, &rows))]);
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("a `scene` cannot be read"), "{error}");
+}
+
 /// What was trained tells colours apart, as its loader reads it.
 #[test]
 fn captions_find_their_pictures() {
@@ -153,12 +301,7 @@ fn captions_find_their_pictures() {
         loss(0),
         loss(119)
     );
-    let rows = ran.table("model").rows();
-    let model = Value::map(rows.map(|row| {
-        let content = Value::Blob(row.blob("content").unwrap());
-        (row.text("file").unwrap().to_owned(), content)
-    }));
-    let folder = LaidOut::new(&model, &lab).unwrap();
+    let folder = laid_out(&lab, &ran);
     let device = Device::flex();
     let (clip, _) = load_clip(folder.path(), &device).unwrap();
     let tokenizer = Tokenizer::open(folder.path(), TOKENS).unwrap();

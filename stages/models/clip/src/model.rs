@@ -6,7 +6,7 @@ use burn::prelude::*;
 use ccsr_nn::ops::linear;
 
 use crate::config::ClipConfig;
-use crate::{TextModel, VisionModel};
+use crate::{TextModel, VisionModel, VisionOutput};
 
 /// The temperature's logarithm at the beginning of training, 1/0.07.
 const LOGIT_SCALE: f64 = 2.6592;
@@ -55,7 +55,16 @@ impl Clip {
     /// # Shapes
     /// `pixels`: `[batch, 3, height, width]`; the answer: `[batch, space]`.
     pub fn image_features(&self, pixels: Tensor<4>) -> Tensor<2> {
-        let pooled = self.vision_model.forward(pixels).pooled;
+        self.place(self.look(pixels).pooled)
+    }
+
+    /// What the vision tower says of images: see [`VisionModel::forward`].
+    pub fn look(&self, pixels: Tensor<4>) -> VisionOutput {
+        self.vision_model.forward(pixels)
+    }
+
+    /// Where images lie of which the vision tower says this: its `pooled`.
+    fn place(&self, pooled: Tensor<2>) -> Tensor<2> {
         normalised(linear(&self.visual_projection, pooled))
     }
 
@@ -64,9 +73,13 @@ impl Clip {
     /// # Shapes
     /// `pixels`: `[images, 3, height, width]`, `tokens`: `[texts, tokens]`; the answer: `[images, texts]`.
     pub fn logits(&self, pixels: Tensor<4>, tokens: Tensor<2, Int>) -> Tensor<2> {
-        let cosines = self
-            .image_features(pixels)
-            .matmul(self.text_features(tokens).transpose());
+        self.compare(self.look(pixels), tokens)
+    }
+
+    /// [`logits`](Self::logits) of images at which the vision tower has looked.
+    pub fn compare(&self, seen: VisionOutput, tokens: Tensor<2, Int>) -> Tensor<2> {
+        let texts = self.text_features(tokens);
+        let cosines = self.place(seen.pooled).matmul(texts.transpose());
         cosines * self.logit_scale.val().exp().reshape([1, 1])
     }
 
