@@ -63,6 +63,10 @@ pub(crate) trait Recipe:
     /// Whether training can go on from a model that is there: the optional port [`INITIAL`].
     const GOES_ON: bool = true;
 
+    /// What [`prepare`](Self::prepare) works out that a model to go on from has already, file by file, since its numbers fit
+    /// nothing else: its vocabulary.
+    const KEPT: &'static [&'static str] = &[];
+
     /// What is trained.
     type Learner: Learner;
 

@@ -144,6 +144,7 @@ impl Recipe for Params {
     const NAME: &'static str = "train.clip";
     const SUMMARY: &'static str = "Trains a CLIP on captioned pictures, from nothing.";
     const REVISION: u32 = 1;
+    const KEPT: &'static [&'static str] = &["vocab.json", "merges.txt"];
     type Learner = Towers;
 
     fn training(&self) -> &Training {
@@ -188,8 +189,7 @@ impl Recipe for Params {
             .iter()
             .filter_map(|row| row.as_list()?.first()?.as_text());
         let files = learn_vocabulary(captions, self.vocabulary as usize).map_err(failed)?;
-        let names = ["vocab.json", "merges.txt"].into_iter();
-        let tokenizer = names.zip(files);
+        let tokenizer = Self::KEPT.iter().copied().zip(files);
         Ok(Value::map(tokenizer.map(|(name, file)| {
             (name, Value::Blob(outcome.add_blob(file)))
         })))
@@ -432,7 +432,7 @@ fn tokenizer_files(vocabulary: &Value) -> Result<Vec<(String, File)>, StageError
         ("special_tokens_map.json".to_owned(), File::from(&special)),
         ("tokenizer_config.json".to_owned(), File::from(&config)),
     ];
-    for name in ["vocab.json", "merges.txt"] {
+    for name in Params::KEPT.iter().copied() {
         let content = vocabulary.get(name).and_then(Value::as_blob);
         let content =
             content.ok_or_else(|| StageError::failed("a tokenizer's files are missing"))?;

@@ -372,6 +372,7 @@ impl Learner for Candidate {
     }
 
     fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
+        self.folder.has_words_of(folder)?;
         let network = Llava::load(folder, device).map_err(failed)?;
         put_network(&network, "", self.row(), numbers)
     }

@@ -101,6 +101,7 @@ impl Recipe for Params {
     const SUMMARY: &'static str =
         "Trains a language model to write prompts about the world's animals, from nothing.";
     const REVISION: u32 = 1;
+    const KEPT: &'static [&'static str] = &["tokenizer.json", "tokenizer_config.json"];
     type Learner = Author;
 
     fn training(&self) -> &Training {
@@ -192,13 +193,10 @@ impl Recipe for Params {
         let File::Bytes(config) = File::from(&tokenizer_config(true)) else {
             return Err(StageError::failed("a configuration is no text"));
         };
-        Ok(Value::map([
-            ("tokenizer.json", Value::Blob(outcome.add_blob(tokenizer))),
-            (
-                "tokenizer_config.json",
-                Value::Blob(outcome.add_blob(config)),
-            ),
-        ]))
+        let files = Self::KEPT.iter().copied().zip([tokenizer, config]);
+        Ok(Value::map(files.map(|(name, file)| {
+            (name, Value::Blob(outcome.add_blob(file)))
+        })))
     }
 
     fn learner(

@@ -32,7 +32,10 @@ pub(super) fn next<R: Recipe>(
         // As text: it names no blob yet.
         let digest = Value::from(material.digest().to_string());
         let preparation = recipe.preparation();
-        let input = vec![("preparation", preparation), ("material", digest)];
+        let mut input = vec![("preparation", preparation), ("material", digest)];
+        if !R::KEPT.is_empty() && inputs.tables.contains_key(INITIAL) {
+            input.push((INITIAL, model_value(inputs, INITIAL)?));
+        }
         return Ok(unit(input).map(|unit| unit.with_hint(material)));
     };
     let training = recipe.training();
@@ -103,7 +106,7 @@ impl<L: Learner> Workshop<L> {
         batch: &Batch<'_>,
     ) -> Result<Outcome, StageError> {
         let Some(prepared) = unit.input.get("prepared") else {
-            return self.prepare(recipe, &unit.hint, batch);
+            return self.prepare(recipe, unit, batch);
         };
         let learner = self.learner(recipe, prepared, batch)?;
         match unit.input.get("state").and_then(Value::as_blob) {
@@ -124,11 +127,14 @@ impl<L: Learner> Workshop<L> {
     fn prepare<R: Recipe<Learner = L>>(
         &self,
         recipe: &R,
-        material: &Value,
+        unit: &Unit,
         batch: &Batch<'_>,
     ) -> Result<Outcome, StageError> {
-        let mut outcome = Outcome::default();
-        let prepared = recipe.prepare(material, batch.blobs, &self.device, &mut outcome)?;
+        let (mut outcome, material) = (Outcome::default(), &unit.hint);
+        let prepared = match unit.input.get(INITIAL) {
+            Some(model) => kept::<R>(model)?,
+            None => recipe.prepare(material, batch.blobs, &self.device, &mut outcome)?,
+        };
         let material = Value::Blob(outcome.add_blob(material.canonical()));
         let value = [("material", material), ("prepared", prepared)];
         Ok(outcome.with_value(Value::map(value)))
@@ -156,6 +162,16 @@ impl<L: Learner> Workshop<L> {
         *made = Some((digest, learner.clone()));
         Ok(learner)
     }
+}
+
+/// What a model to go on from has of what would be prepared.
+fn kept<R: Recipe>(model: &Value) -> Result<Value, StageError> {
+    let file = |name: &'static str| {
+        let missing = || StageError::input(format!("the model to begin with has no `{name}`"));
+        Ok((name, model.get(name).ok_or_else(missing)?.clone()))
+    };
+    let files = R::KEPT.iter().copied().map(file);
+    Ok(Value::map(files.collect::<Result<Vec<_>, StageError>>()?))
 }
 
 /// Trains from one checkpoint to the next.

@@ -22,6 +22,10 @@ const COLOURS: [(&str, [u8; 3]); 4] = [
 
 /// Pictures of one colour each, which their captions name; those of the last two show an elephant with a leg too many.
 fn scenes(lab: &Lab) -> Arc<Table> {
+    scenes_named(lab, "thing")
+}
+
+fn scenes_named(lab: &Lab, thing: &str) -> Arc<Table> {
     let columns = [
         ("prompt", ColumnType::Text),
         ("image", ColumnType::Image),
@@ -36,7 +40,7 @@ fn scenes(lab: &Lab) -> Arc<Table> {
             json!(["extra-leg"])
         };
         let scene = truth::samples::elephant(&defects).to_string();
-        json!({"prompt": format!("a {name} thing"), "image": {"$blob": image.to_string()}, "scene": scene})
+        json!({"prompt": format!("a {name} {thing}"), "image": {"$blob": image.to_string()}, "scene": scene})
     };
     let rows: Vec<Json> = COLOURS.iter().enumerate().map(row).collect();
     table(&columns, &rows)
@@ -200,19 +204,19 @@ fn training_goes_on_from_a_model() {
     );
     let model = first.table("model").clone();
     // A readout, which is in no file, begins from nothing; all else goes on.
-    let go_on = |with: &Json| {
+    let go_on = |with: &Json, scenes: &Arc<Table>| {
         let node = ccsr_stage::testing::node(with);
         let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
         let stage =
             <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default()).unwrap();
-        lab.run(&stage, &[("scenes", &scenes), ("initial", &model)])
+        lab.run(&stage, &[("scenes", scenes), ("initial", &model)])
     };
     let loss = |ran: &Ran, step: usize| {
         let losses = column(ran.table("metrics"), "loss");
         losses[step].as_f64().unwrap()
     };
     let mut with = with(&json!({"steps": 2, "batch": 4, "warmup": 0}));
-    let on = go_on(&with).unwrap();
+    let on = go_on(&with, &scenes).unwrap();
     let from_nothing = train_with(&lab, &scenes, &with);
     let last = loss(&first, 59);
     assert!(
@@ -222,12 +226,28 @@ fn training_goes_on_from_a_model() {
     );
     assert!(loss(&from_nothing, 0) > last + 0.5);
     with["truth"] = json!(1);
-    let taught = go_on(&with).unwrap();
+    let taught = go_on(&with, &scenes).unwrap();
     assert!(loss(&taught, 0) > loss(&on, 0) + 0.5);
+
+    // Other captions, in the same words.
+    let others = scenes_named(&lab, "painting, framed and hung");
+    let vocabulary = |ran: &Ran| {
+        let mut rows = ran.table("model").rows();
+        let vocabulary = rows.find(|row| row.text("file").unwrap() == "vocab.json");
+        vocabulary.unwrap().blob("content").unwrap()
+    };
+    assert_eq!(
+        vocabulary(&go_on(&with, &others).unwrap()),
+        vocabulary(&first)
+    );
+    assert_ne!(
+        vocabulary(&train_with(&lab, &others, &with)),
+        vocabulary(&first)
+    );
 
     let mut other = with;
     other["vision"] = json!({"width": 8, "layers": 1, "heads": 2});
-    let error = go_on(&other).err().unwrap().to_string();
+    let error = go_on(&other, &scenes).err().unwrap().to_string();
     assert!(
         error.contains("the model to begin with is of another make: its `clip.vision_model."),
         "{error}"

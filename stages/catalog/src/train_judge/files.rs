@@ -80,6 +80,17 @@ impl Folder {
         ccsr_mistral::load(self.language.path(), device).map_err(failed)
     }
 
+    /// That a judge to go on from was taught in the words of the language model.
+    pub(super) fn has_words_of(&self, judge: &Path) -> Result<(), StageError> {
+        let read = |folder: &Path| std::fs::read(folder.join("tokenizer.json")).map_err(failed);
+        if read(judge)? == read(self.language.path())? {
+            return Ok(());
+        }
+        Err(StageError::input(
+            "the judge to begin with has other words than the language model: another `tokenizer.json`",
+        ))
+    }
+
     /// All files but the weights.
     pub(super) fn files(&self) -> Result<Vec<(String, File)>, StageError> {
         let taken = |from: &LaidOut, name: &str| {
