@@ -58,7 +58,7 @@ pub struct Params {
     /// pictures need.
     pub truth: f64,
     /// Towers that stay as they are, projections apart: `text`, `vision`. So what was made of a tower keeps fitting
-    /// ([LiT](https://arxiv.org/abs/2111.07991)).
+    /// (LiT, Zhai et al., 2022).
     pub frozen: Vec<Frozen>,
 }
 

@@ -15,10 +15,10 @@ fn every_file_of_the_folder_is_a_row() {
     write("unet/model.safetensors", "numbers");
     write("config.json", "{}");
     write("copy.json", "{}");
-    write(".hidden", "nothing");
     let lab = Lab::new(1);
     let with = json!({"path": folder.path()});
-    let ran = check::<ImportModel>(&with, &lab, &[]);
+    check::<ImportModel>(&with, &lab, &[]);
+    let ran = samples::run(&lab, "model.import", &with, &[]).unwrap();
     let table = ran.table("model");
     assert_eq!(
         samples::column(table, "file"),
