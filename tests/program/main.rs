@@ -36,6 +36,7 @@ mod imports;
 mod init;
 mod kills;
 mod logs;
+mod mini_suite;
 mod promises;
 mod questions;
 mod references;

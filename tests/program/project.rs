@@ -12,6 +12,8 @@ use tempfile::TempDir;
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ccsr-flow");
 /// The pipelines that the repository brings along.
 pub(crate) const PIPELINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines");
+/// Those of the suite `mini`.
+const WEIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/suites/mini");
 pub(crate) const SELECTION: &str = "pipelines/selection.yaml";
 pub(crate) const TABLE1: &str = "pipelines/table1.yaml";
 
@@ -332,12 +334,13 @@ impl Drop for Running {
     }
 }
 
-/// Copies a folder; the cache's objects, which nobody ever changes, are linked.
+/// Copies a folder; what nobody ever changes is linked: the cache's objects, and weights.
 pub(crate) fn copy(from: &Path, to: &Path) {
     walk(from, &mut |path| {
         let target = to.join(path.strip_prefix(from).unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
-        let linked = path.components().any(|part| part.as_os_str() == "objects");
+        let is_object = path.components().any(|part| part.as_os_str() == "objects");
+        let linked = is_object || path.starts_with(WEIGHTS);
         if !(linked && fs::hard_link(path, &target).is_ok()) {
             fs::copy(path, target).unwrap();
         }

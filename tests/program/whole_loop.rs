@@ -175,7 +175,7 @@ fn the_suites_weights_are_named_when_they_are_missing() {
     }
     paper.says("paper/yolov8x-worldv2");
 
-    let _ = std::fs::remove_dir_all(project.path("pipelines/suites/mini"));
+    std::fs::remove_dir_all(project.path("pipelines/suites/mini")).unwrap();
     let mini = check("mini");
     mini.ends_with(2);
     for folder in [
