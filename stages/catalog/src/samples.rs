@@ -64,6 +64,33 @@ pub(crate) fn run(
         .map_err(|error| error.to_string())
 }
 
+/// What training goes on from is what `with` left: with a learning rate of 0, it ends where that ended.
+#[track_caller]
+pub(crate) fn check_goes_on(
+    kind: &str,
+    with: &Json,
+    lab: &Lab,
+    tables: &[(&'static str, &Arc<Table>)],
+) {
+    let weights = |ran: &Ran| {
+        let files = ran.table("model").rows();
+        let weights = files.filter(|row| row.text("file").unwrap().ends_with(".safetensors"));
+        weights
+            .map(|row| row.blob("content").unwrap())
+            .collect::<Vec<_>>()
+    };
+    let first = run(lab, kind, with, tables).unwrap();
+    let mut still = with.clone();
+    still["training"] =
+        json!({"steps": 1, "batch": 1, "learning_rate": 0.0, "warmup": 0, "seed": 7});
+    let mut on = tables.to_vec();
+    on.push(("initial", first.table("model")));
+    let on = run(lab, kind, &still, &on).unwrap();
+    assert_eq!(weights(&on), weights(&first));
+    let from_nothing = run(lab, kind, &still, tables).unwrap();
+    assert_ne!(weights(&from_nothing), weights(&first));
+}
+
 /// The checks of every stage kind.
 pub(crate) fn check<K: StageKind>(
     with: &Json,

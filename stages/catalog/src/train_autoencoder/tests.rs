@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::pretraining::Train;
-use crate::samples::{COLOURS, colours, column, files, laid_out, run};
+use crate::samples::{COLOURS, check_goes_on, colours, column, files, laid_out, run};
 
 fn with(training: &Json) -> Json {
     json!({"training": training, "channels": [24, 24, 24]})
@@ -26,6 +26,7 @@ fn it_keeps_the_contract_of_a_stage() {
         column(ran.table("model"), "file"),
         json!(["config.json", "diffusion_pytorch_model.safetensors"])
     );
+    check_goes_on("train.autoencoder", &with, &lab, &tables);
 }
 
 /// Pictures come back from it, as its loader reads it, and latents are as large as diffusion wants them.

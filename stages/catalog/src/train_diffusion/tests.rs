@@ -9,7 +9,9 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::pretraining::Train;
-use crate::samples::{self, COLOURS, captions, colours, column, files, laid_out, run};
+use crate::samples::{
+    self, COLOURS, captions, check_goes_on, colours, column, files, laid_out, run,
+};
 use crate::{png, registry};
 
 /// The small CLIP of the examples, which knows nothing.
@@ -81,6 +83,7 @@ fn it_keeps_the_contract_of_a_stage() {
             "vae/diffusion_pytorch_model.safetensors",
         ])
     );
+    check_goes_on("train.diffusion", &with, &lab, &tables);
 }
 
 /// What was trained draws, in its role, what it was shown.

@@ -7,7 +7,9 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::pretraining::Train;
 use crate::registry;
-use crate::samples::{captions, column, files, laid_out, model, run, stable_diffusion};
+use crate::samples::{
+    captions, check_goes_on, column, files, laid_out, model, run, stable_diffusion,
+};
 
 fn with(training: &Json) -> Json {
     json!({
@@ -37,6 +39,7 @@ fn it_keeps_the_contract_of_a_stage() {
     ] {
         assert!(names.contains(name), "{names}");
     }
+    check_goes_on("train.distillation", &with, &lab, &tables);
 }
 
 /// What was trained has learnt the teacher's pictures, and draws in the baseline's role in one step and in two.

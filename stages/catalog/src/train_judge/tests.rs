@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::known_questions;
 use crate::pretraining::{Train, listed};
-use crate::samples::{column, files, rows, run};
+use crate::samples::{check_goes_on, column, files, rows, run};
 use crate::train_language::tests::laid_out;
 
 /// Two questions, in words of their own.
@@ -93,6 +93,7 @@ fn it_keeps_the_contract_of_a_stage() {
             "tokenizer_config.json"
         ])
     );
+    check_goes_on("train.judge", &with(&training), &lab, &bound(&tables));
 }
 
 /// What was trained answers when `image.judge` asks it, in the words of a set.

@@ -7,7 +7,7 @@ use ccsr_stage::{Roles, Table};
 use super::*;
 use crate::pretraining::Train;
 use crate::prompt_rules::mentions;
-use crate::samples::{column, files, rows, table};
+use crate::samples::{check_goes_on, column, files, rows, table};
 
 /// A short request.
 const TEMPLATE: &str = "{count} of: {class}";
@@ -82,6 +82,12 @@ fn it_keeps_the_contract_of_a_stage() {
     for word in ["Ġelephant", "Ġyes", "Ġno", "Ġnan", "<image>"] {
         assert!(words.tokenizer.token_to_id(word).is_some(), "{word}");
     }
+    check_goes_on(
+        "train.language",
+        &with(&training),
+        &lab,
+        &[("questions", &questions)],
+    );
 }
 
 /// What was trained writes prompts when `prompt.generate` asks it.

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::pretraining::{LaidOut, Train};
-use crate::samples::{column, files, rows, run, table};
+use crate::samples::{check_goes_on, column, files, rows, run, table};
 
 fn scenes(lab: &Lab, count: u32) -> Arc<Table> {
     let with =
@@ -40,6 +40,7 @@ fn it_keeps_the_contract_of_a_stage() {
         column(ran.table("model"), "file"),
         json!(["config.json", "model.safetensors"])
     );
+    check_goes_on("train.witness", &with, &lab, &tables);
 }
 
 /// What was trained takes the role of the witness, and has learnt what it was shown.
