@@ -2,6 +2,7 @@
 //!
 //! An animal counts if a person would notice it, as for the true answers to a judge's questions.
 
+use ccsr_stage::StageError;
 use ccsr_world::{Class, Colour, DefectKind, MAX_ANIMALS, Scene, Wish};
 
 /// The value of class and colour where there is no animal.
@@ -77,6 +78,12 @@ impl Fact {
             Some(1),
         ]
     }
+}
+
+/// A scene, as a column `scene` has it.
+pub(crate) fn read_scene(text: &str) -> Result<Scene, StageError> {
+    Scene::from_text(text)
+        .map_err(|error| StageError::input(format!("a `scene` cannot be read: {error}")))
 }
 
 /// Where one of a kind stands in the list of all.

@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use ccsr_stage::params::FolderPath;
 use ccsr_stage::{
-    Batch, Bound, Digest, InputPort, Inputs, Misfit, Misfits, Outcome, OutputPort, Partition,
-    PartitionOutcomes, Resolved, Roles, RowCounts, Schema, Schemas, Source, SourceFile, Stage,
-    StageError, StageKind, Table, Unit, Value,
+    Batch, Bound, InputPort, Inputs, Misfits, Outcome, OutputPort, Partition, PartitionOutcomes,
+    Resolved, Roles, RowCounts, Schema, Schemas, Source, SourceFile, Stage, StageError, StageKind,
+    Table, Unit, Value,
 };
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::png;
+use crate::source_folder::{Read, names, source, source_file, unit_of};
 
 pub mod folder;
 
@@ -47,34 +48,6 @@ pub struct ImportImages {
 struct Found {
     schema: Schema,
     rows: u64,
-}
-
-/// The files below a folder, as the engine will find them: hidden ones are left out.
-pub(crate) fn names(folder: &FolderPath) -> Result<Vec<String>, Misfit> {
-    let (root, display) = (&folder.0.path, &folder.0.display);
-    let unread = |error: walkdir::Error| {
-        let error = error
-            .io_error()
-            .map_or_else(|| error.to_string(), ToString::to_string);
-        Misfit::new(["path"], format!("cannot look at `{display}`: {error}"))
-    };
-    let hidden = |entry: &walkdir::DirEntry| {
-        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
-    };
-    let entries = walkdir::WalkDir::new(root).follow_links(true).into_iter();
-    let mut names = Vec::new();
-    for entry in entries.filter_entry(|entry| !hidden(entry)) {
-        let entry = entry.map_err(unread)?;
-        if entry.file_type().is_file() {
-            let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
-            let parts = below.components();
-            let parts: Vec<_> = parts
-                .map(|part| part.as_os_str().to_string_lossy())
-                .collect();
-            names.push(parts.join("/"));
-        }
-    }
-    Ok(names)
 }
 
 impl Params {
@@ -113,31 +86,6 @@ fn by_name(files: &[SourceFile]) -> HashMap<&str, &SourceFile> {
     named.collect()
 }
 
-/// The unit that reads a file.
-pub(crate) fn unit_of(file: &SourceFile) -> Unit {
-    let hint = [
-        ("name", Value::from(file.name.as_str())),
-        ("path", Value::from(file.path.to_string_lossy().as_ref())),
-    ];
-    // The digest as text: the file is no blob of the cache's.
-    let input = Value::map([("file", Value::from(file.digest.to_string()))]);
-    Unit::new(input).with_hint(Value::map(hint))
-}
-
-/// The file that a unit is about, with the digest that its content must have.
-pub(crate) fn source_file(unit: &Unit) -> Result<SourceFile, StageError> {
-    let text = |of: &Value, name| of.get(name).and_then(Value::as_text).map(str::to_owned);
-    let whole = || {
-        let digest: Digest = text(&unit.input, "file")?.parse().ok()?;
-        Some(SourceFile {
-            name: text(&unit.hint, "name")?,
-            path: text(&unit.hint, "path")?.into(),
-            digest,
-        })
-    };
-    whole().ok_or_else(|| StageError::failed("a unit came without its file"))
-}
-
 impl Stage for ImportImages {
     fn identity(&self) -> Value {
         Value::map([(
@@ -155,12 +103,7 @@ impl Stage for ImportImages {
     }
 
     fn sources(&self) -> Vec<Source> {
-        vec![Source {
-            name: "path",
-            path: self.params.path.0.path.clone(),
-            display: self.params.path.0.display.clone(),
-            folder: true,
-        }]
+        vec![source(&self.params.path)]
     }
 
     fn bound(&self, _: &RowCounts) -> Bound {
@@ -197,19 +140,13 @@ impl Stage for ImportImages {
         inputs: &Inputs<'_>,
         outcomes: &[PartitionOutcomes],
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
-        // By the content of the file, which is what a unit is about.
-        let mut decoded = HashMap::new();
-        for resolved in outcomes.iter().flat_map(|partition| &partition.resolved) {
-            let file = resolved.unit.input.get("file").and_then(Value::as_text);
-            decoded.insert(file.unwrap_or_default(), &resolved.outcome);
-        }
+        let decoded = Read::new(outcomes);
         let files = by_name(inputs.source("path")?);
         let Images { schema, entries } = self.images(inputs)?;
         let mut table = Table::builder(schema);
         for (name, cells) in entries {
-            let image = decoded.get(files[name].digest.to_string().as_str());
             let missing = || StageError::failed(format!("`{name}` was not decoded"));
-            let image = (*image.ok_or_else(missing)?).clone();
+            let image = decoded.get(files[name]).ok_or_else(missing)?;
             table.push(cells.into_iter().chain([image]))?;
         }
         Ok(BTreeMap::from([("images", table.finish())]))

@@ -1,6 +1,6 @@
 //! `model.import`: the folder of a model, as the table that trainings take one from.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ccsr_stage::params::FolderPath;
@@ -12,8 +12,8 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::import_images::{names, source_file, unit_of};
 use crate::pretraining::MODEL;
+use crate::source_folder::{Read, names, source, source_file, unit_of};
 
 /// Parameters of `model.import`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -44,12 +44,7 @@ impl Stage for ImportModel {
     }
 
     fn sources(&self) -> Vec<Source> {
-        vec![Source {
-            name: "path",
-            path: self.params.path.0.path.clone(),
-            display: self.params.path.0.display.clone(),
-            folder: true,
-        }]
+        vec![source(&self.params.path)]
     }
 
     fn bound(&self, _: &RowCounts) -> Bound {
@@ -83,15 +78,11 @@ impl Stage for ImportModel {
         inputs: &Inputs<'_>,
         outcomes: &[PartitionOutcomes],
     ) -> Result<BTreeMap<&'static str, Table>, StageError> {
-        let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
-        let read: HashMap<_, _> = resolved
-            .map(|done| (done.unit.input.digest(), &done.outcome))
-            .collect();
+        let read = Read::new(outcomes);
         let mut table = Table::builder(Schema::new(MODEL));
         for file in inputs.source("path")? {
-            let content = read.get(&unit_of(file).input.digest());
             let missing = || StageError::failed(format!("`{}` was not read", file.name));
-            let content = content.copied().ok_or_else(missing)?.clone();
+            let content = read.get(file).ok_or_else(missing)?;
             table.push([Value::from(file.name.as_str()), content])?;
         }
         Ok(BTreeMap::from([("model", table.finish())]))

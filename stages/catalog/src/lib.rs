@@ -66,6 +66,7 @@ pub mod run_command;
 mod samples;
 pub mod score_answers;
 pub mod select_pairs;
+mod source_folder;
 pub mod stable_diffusion;
 mod statistics;
 pub mod tell_truth;

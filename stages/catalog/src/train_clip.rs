@@ -18,12 +18,12 @@ use ccsr_stage::{
     Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, StageError, Value,
 };
 use ccsr_training::{ContrastiveBatch, ContrastiveTrainer, Facts, Gradient, Initial, initial};
-use ccsr_world::Scene;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::facts::read_scene;
 use crate::failed;
 use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, examples, list, put_network, source,
@@ -215,12 +215,9 @@ impl Recipe for Params {
         let images = images.collect::<Option<Vec<_>>>().ok_or_else(incomplete)?;
         let truth = if self.truth > 0.0 {
             let scenes = texts(2).ok_or_else(incomplete)?;
-            let truth = scenes.into_par_iter().map(|scene| {
-                let scene = Scene::from_text(scene);
-                let unread =
-                    |error| StageError::input(format!("a `scene` cannot be read: {error}"));
-                Ok(truth::of(&scene.map_err(unread)?))
-            });
+            let truth = scenes
+                .into_par_iter()
+                .map(|scene| Ok(truth::of(&read_scene(scene)?)));
             truth.collect::<Result<Vec<_>, StageError>>()?
         } else {
             Vec::new()

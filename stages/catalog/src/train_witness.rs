@@ -13,14 +13,13 @@ use ccsr_nn::Row;
 use ccsr_stage::{Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, StageError, Value};
 use ccsr_training::{Gradient, Initial, WitnessBatch, WitnessTrainer, initial};
 use ccsr_witness::{WitnessConfig, load_witness, pixels};
-use ccsr_world::Scene;
 use image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::augment::augmented;
-use crate::facts::Fact;
+use crate::facts::{Fact, read_scene};
 use crate::failed;
 use crate::pretraining::{
     File, Learner, Pictures, Recipe, Step, Training, examples, list, put_network, source,
@@ -141,11 +140,9 @@ impl Recipe for Params {
             .iter()
             .filter_map(|(image, _)| image.as_blob())
             .collect();
-        let truth = rows.par_iter().map(|(_, scene)| {
-            let scene = Scene::from_text(scene);
-            let unread = |error| StageError::input(format!("a `scene` cannot be read: {error}"));
-            Ok(Fact::of_scene(&scene.map_err(unread)?))
-        });
+        let truth = rows
+            .par_iter()
+            .map(|(_, scene)| Ok(Fact::of_scene(&read_scene(scene)?)));
         let config = self.config();
         let graph = device.clone().autodiff();
         Ok(Apprentice {

@@ -4,6 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::samples::{self, check};
+use ccsr_stage::Digest;
 use ccsr_stage::testing::Lab;
 
 fn picture(red: u8) -> RgbImage {

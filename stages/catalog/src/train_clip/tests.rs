@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::png;
-use crate::pretraining::{LaidOut, Train};
-use crate::samples::{column, files, table};
+use crate::pretraining::Train;
+use crate::samples::{column, files, laid_out, run, table};
 
 const COLOURS: [(&str, [u8; 3]); 4] = [
     ("red", [200, 30, 30]),
@@ -61,20 +61,7 @@ fn train(lab: &Lab, scenes: &Arc<Table>, training: &Json) -> Ran {
 }
 
 fn train_with(lab: &Lab, scenes: &Arc<Table>, with: &Json) -> Ran {
-    let node = ccsr_stage::testing::node(with);
-    let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
-    let stage = <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default()).unwrap();
-    lab.run(&stage, &[("scenes", scenes)]).unwrap()
-}
-
-/// The folder of what was trained.
-fn laid_out(lab: &Lab, ran: &Ran) -> LaidOut {
-    let rows = ran.table("model").rows();
-    let model = Value::map(rows.map(|row| {
-        let content = Value::Blob(row.blob("content").unwrap());
-        (row.text("file").unwrap().to_owned(), content)
-    }));
-    LaidOut::new(&model, lab).unwrap()
+    run(lab, "train.clip", with, &[("scenes", scenes)]).unwrap()
 }
 
 #[test]
@@ -205,11 +192,8 @@ fn training_goes_on_from_a_model() {
     let model = first.table("model").clone();
     // A readout, which is in no file, begins from nothing; all else goes on.
     let go_on = |with: &Json, scenes: &Arc<Table>| {
-        let node = ccsr_stage::testing::node(with);
-        let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
-        let stage =
-            <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default()).unwrap();
-        lab.run(&stage, &[("scenes", scenes), ("initial", &model)])
+        let tables = [("scenes", scenes), ("initial", &model)];
+        run(&lab, "train.clip", with, &tables)
     };
     let loss = |ran: &Ran, step: usize| {
         let losses = column(ran.table("metrics"), "loss");
@@ -247,7 +231,7 @@ fn training_goes_on_from_a_model() {
 
     let mut other = with;
     other["vision"] = json!({"width": 8, "layers": 1, "heads": 2});
-    let error = go_on(&other, &scenes).err().unwrap().to_string();
+    let error = go_on(&other, &scenes).err().unwrap();
     assert!(
         error.contains("the model to begin with is of another make: its `clip.vision_model."),
         "{error}"
@@ -263,7 +247,7 @@ fn a_frozen_tower_stays_as_it_is() {
         let mut with = with(&json!({"steps": 3, "batch": 3, "warmup": 0}));
         with["frozen"] = frozen;
         let ran = train_with(&lab, &scenes, &with);
-        let folder = laid_out(&lab, &ran);
+        let folder = laid_out(&lab, ran.table("model"));
         let (clip, _) = load_clip(folder.path(), &Device::flex()).unwrap();
         let (row, numbers) = (Row::of(&clip), Row::numbers(&clip));
         ["text_model.", "vision_model.", "text_projection"].map(|part| {
@@ -285,9 +269,8 @@ fn a_frozen_tower_stays_as_it_is() {
 #[test]
 fn a_scene_that_cannot_be_read_is_reported() {
     let lab = Lab::new(1);
-    let mut rows: Vec<Json> = Vec::new();
     let image = lab.add_blob(png::encode(&RgbImage::new(16, 16)));
-    rows.push(json!({"prompt": "a thing", "image": {"$blob": image.to_string()}, "scene": "{}"}));
+    let rows = [json!({"prompt": "a thing", "image": {"$blob": image.to_string()}, "scene": "{}"})];
     let columns = [
         ("prompt", ColumnType::Text),
         ("image", ColumnType::Image),
@@ -295,11 +278,13 @@ fn a_scene_that_cannot_be_read_is_reported() {
     ];
     let mut with = with(&json!({"steps": 1}));
     with["truth"] = json!(1);
-    let node = ccsr_stage::testing::node(&with);
-    let params: Params = ccsr_stage::params::read(&node, &files()).unwrap();
-    let stage = <Train<Params> as ccsr_stage::StageKind>::new(params, &Roles::default()).unwrap();
-    let error = lab.run(&stage, &[("scenes", &table(&columns, &rows))]);
-    let error = error.err().unwrap().to_string();
+    let error = run(
+        &lab,
+        "train.clip",
+        &with,
+        &[("scenes", &table(&columns, &rows))],
+    );
+    let error = error.err().unwrap();
     assert!(error.contains("a `scene` cannot be read"), "{error}");
 }
 
@@ -321,7 +306,7 @@ fn captions_find_their_pictures() {
         loss(0),
         loss(119)
     );
-    let folder = laid_out(&lab, &ran);
+    let folder = laid_out(&lab, ran.table("model"));
     let device = Device::flex();
     let (clip, _) = load_clip(folder.path(), &device).unwrap();
     let tokenizer = Tokenizer::open(folder.path(), TOKENS).unwrap();
