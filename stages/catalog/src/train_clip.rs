@@ -53,13 +53,21 @@ pub struct Params {
     pub vision: Tower,
     /// Pixels of the side of a patch, which the pictures' side is a multiple of.
     pub patch: u32,
+    // What follows came later: it is left out of keys while it says what was done before.
     /// How much it counts, beside the captions, that the eyes see what is true of a scene: what it shows, and what is wrong
     /// with it. A readout of their patches is taught along, and left out of what is written. At 0, captions are all that
     /// pictures need.
+    #[serde(skip_serializing_if = "is_untaught")]
     pub truth: f64,
     /// Towers that stay as they are, projections apart: `text`, `vision`. So what was made of a tower keeps fitting
     /// (LiT, Zhai et al., 2022).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frozen: Vec<Frozen>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_untaught(truth: &f64) -> bool {
+    *truth == 0.0
 }
 
 /// A tower, without its projection to the space of both.
