@@ -62,6 +62,16 @@ pub struct Params {
     /// Whether questions are chosen so that, over many scenes, as many are answered yes as no.
     #[serde(default = "balanced")]
     pub balanced: bool,
+    // What follows came later: it is left out of keys while it says what was done before.
+    /// The pixels that a defect changes at least, or else it is taken away: what cannot be seen is not to be learnt, and not to
+    /// be asked. At 0, all are kept.
+    #[serde(default, skip_serializing_if = "keeps_all")]
+    pub visible: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn keeps_all(visible: &u32) -> bool {
+    *visible == 0
 }
 
 const fn size() -> u32 {
@@ -99,15 +109,10 @@ pub struct RenderWorld {
 }
 
 impl RenderWorld {
-    fn examples(&self) -> Vec<Example> {
-        let ordinals = (0..u64::from(self.params.count)).into_par_iter();
-        ordinals.map(|ordinal| self.web.example(ordinal)).collect()
-    }
-
     /// The questions about each example.
-    fn questions(&self, examples: &[Example]) -> Vec<Vec<Question>> {
+    fn questions(&self, examples: &[(Example, Value)]) -> Vec<Vec<Question>> {
         let (wanted, even) = (self.params.questions as usize, self.params.balanced);
-        let of_example = |(ordinal, example): (usize, &Example)| {
+        let of_example = |(ordinal, (example, _)): (usize, &(Example, Value))| {
             self.web.questions(ordinal as u64, example, wanted, even)
         };
         examples.par_iter().enumerate().map(of_example).collect()
@@ -132,15 +137,46 @@ impl RenderWorld {
     }
 }
 
+/// The picture, and the scene if that is to be seen first.
 fn render(unit: &Unit) -> Result<Outcome, StageError> {
-    let scene = crate::world::scene(&unit.input)?;
-    let size = unit.input.get("size").and_then(Value::as_int);
-    let image = scene.render(size.unwrap_or_default() as u32);
+    let mut scene = crate::world::scene(&unit.input)?;
+    let number = |name| unit.input.get(name).and_then(Value::as_int);
+    let size = number("size").unwrap_or_default() as u32;
+    let visible = number("visible");
+    if let Some(least) = visible {
+        scene = scene.with_visible_defects(size, least as usize);
+    }
+    let image = scene.render(size);
     let pixels = RgbImage::from_raw(image.width, image.height, image.pixels)
         .ok_or_else(|| StageError::failed("the world's image has too few pixels"))?;
     let mut outcome = Outcome::default();
-    let image = outcome.add_blob(png::encode(&pixels));
-    Ok(outcome.with_value(Value::Blob(image)))
+    let image = Value::Blob(outcome.add_blob(png::encode(&pixels)));
+    Ok(outcome.with_value(if visible.is_some() {
+        let scene = Value::from(scene.to_text());
+        Value::map([("image", image), ("scene", scene)])
+    } else {
+        image
+    }))
+}
+
+impl RenderWorld {
+    /// Each example with its picture, from what became of the units.
+    fn examples(
+        &self,
+        outcomes: &[PartitionOutcomes],
+    ) -> Result<Vec<(Example, Value)>, StageError> {
+        let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
+        let outcomes: Vec<&Value> = resolved.map(|resolved| &resolved.outcome).collect();
+        let example = |(ordinal, outcome): (usize, &&Value)| {
+            let ordinal = ordinal as u64;
+            let (scene, image) = match outcome.get("image") {
+                Some(image) => (crate::world::scene(outcome)?, image),
+                None => (self.web.scene(ordinal), *outcome),
+            };
+            Ok((self.web.example_of(ordinal, scene), image.clone()))
+        };
+        outcomes.par_iter().enumerate().map(example).collect()
+    }
 }
 
 impl Stage for RenderWorld {
@@ -204,13 +240,16 @@ impl Stage for RenderWorld {
         if !so_far.is_empty() {
             return Ok(Vec::new());
         }
-        let size = Value::Int(i64::from(self.params.size));
-        let unit = |(ordinal, example): (usize, &Example)| {
-            let scene = Value::from(example.scene.to_text());
-            let unit = Unit::new(Value::map([("scene", scene), ("size", size.clone())]));
-            unit.with_hint(Value::map([("ordinal", Value::Int(ordinal as i64))]))
+        let Params { size, visible, .. } = self.params;
+        let number = |number: u32| Value::Int(i64::from(number));
+        let unit = |ordinal: u32| {
+            let scene = Value::from(self.web.scene(ordinal.into()).to_text());
+            let visible = (visible > 0).then(|| ("visible", number(visible)));
+            let input = [("scene", scene), ("size", number(size))];
+            let unit = Unit::new(Value::map(input.into_iter().chain(visible)));
+            unit.with_hint(Value::map([("ordinal", number(ordinal))]))
         };
-        Ok(self.examples().iter().enumerate().map(unit).collect())
+        Ok((0..self.params.count).into_par_iter().map(unit).collect())
     }
 
     fn batch(&self) -> usize {
@@ -230,11 +269,9 @@ impl Stage for RenderWorld {
         let ports = self.outputs(&Schemas::new())?;
         let [mut scenes, mut boxes, mut questions] =
             [0, 1, 2].map(|port: usize| Table::builder(ports[port].schema.clone()));
-        let examples = self.examples();
-        let images = outcomes.iter().flat_map(|partition| &partition.resolved);
+        let examples = self.examples(outcomes)?;
         let asked = self.questions(&examples);
-        for ((example, image), asked) in examples.iter().zip(images).zip(asked) {
-            let image = &image.outcome;
+        for ((example, image), asked) in examples.iter().zip(asked) {
             let Example {
                 class,
                 scene,
@@ -293,7 +330,7 @@ impl StageKind for RenderWorld {
     const NAME: &'static str = "world.render";
     const SUMMARY: &'static str =
         "Renders captioned scenes of a simulated world, with boxes and questions, to train on.";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const TABLE_REVISION: u32 = 2;
     type Params = Params;
 

@@ -8,6 +8,8 @@ use crate::scene::Scene;
 
 /// Side of the grid on which a partly hidden animal's share is counted.
 const GRID: u32 = 48;
+/// What more than half of a cell or pixel is covered by.
+pub(crate) const HALF: u8 = 127;
 
 /// The true box of one animal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,12 +47,8 @@ impl Scene {
         let bounds: Vec<[f32; 4]> = figures.iter().map(Figure::bounds).collect();
         let side = size as f32;
         let pixels = |share: f32| share.clamp(0.0, 1.0) * side;
-        let order = self.far_to_near();
-        let place = |index: usize| {
-            order
-                .iter()
-                .position(|animal| std::ptr::eq(*animal, &raw const self.animals[index]))
-        };
+        let order = self.order_far_to_near();
+        let place = |index: usize| order.iter().position(|other| *other == index);
         self.animals
             .iter()
             .enumerate()
@@ -90,24 +88,29 @@ fn visible(figure: &Figure, bounds: &[f32; 4], nearer: &[&Figure]) -> f32 {
     let (width, height) = ((x1 - x0).max(1e-6), (y1 - y0).max(1e-6));
     let to_grid =
         Transform::from_translate(-x0, -y0).post_scale(GRID as f32 / width, GRID as f32 / height);
-    let own = silhouette(&[figure], to_grid);
-    let others = silhouette(nearer, to_grid);
+    let own = silhouette(&[figure], [GRID; 2], to_grid);
+    let others = silhouette(nearer, [GRID; 2], to_grid);
     let (mut total, mut seen) = (0_u32, 0_u32);
     for (index, (&own, &other)) in own.data().iter().zip(others.data()).enumerate() {
         let (column, row) = (index as u32 % GRID, index as u32 / GRID);
         let x = x0 + (column as f32 + 0.5) / GRID as f32 * width;
         let y = y0 + (row as f32 + 0.5) / GRID as f32 * height;
-        if own > 127 {
+        if own > HALF {
             total += 1;
             let inside = (0.0..1.0).contains(&x) && (0.0..1.0).contains(&y);
-            seen += u32::from(inside && other <= 127);
+            seen += u32::from(inside && other <= HALF);
         }
     }
     seen as f32 / total.max(1) as f32
 }
 
-fn silhouette(figures: &[&Figure], to_grid: Transform) -> Mask {
-    let mut mask = Mask::new(GRID, GRID).expect("the grid has cells");
+/// How much of each cell of a grid figures cover together.
+pub(crate) fn silhouette(
+    figures: &[&Figure],
+    [width, height]: [u32; 2],
+    to_grid: Transform,
+) -> Mask {
+    let mut mask = Mask::new(width, height).expect("the grid has cells");
     for figure in figures {
         for shape in figure.sketch.shapes() {
             mask.fill_path(

@@ -261,9 +261,9 @@ kind! {
 kind! {
     /// Something wrong in a picture, as generators get things wrong.
     DefectKind {
-        /// A near leg is not there.
+        /// The legs that it walks ahead with are not there: the forelegs, or a bird's.
         LegMissing = "leg-missing",
-        /// There is a leg too many.
+        /// There is a leg too many, which stands apart from the others; a bird has two.
         ExtraLeg = "extra-leg",
         /// An elephant has two trunks.
         SecondTrunk = "second-trunk",

@@ -172,10 +172,16 @@ impl Scene {
     }
 
     /// The animals from the farthest to the nearest, as they are painted.
-    pub(crate) fn far_to_near(&self) -> Vec<&Animal> {
-        let mut order: Vec<&Animal> = self.animals.iter().collect();
+    pub(crate) fn far_to_near(&self) -> impl Iterator<Item = &Animal> {
+        let order = self.order_far_to_near().into_iter();
+        order.map(|index| &self.animals[index])
+    }
+
+    /// Their numbers in that order.
+    pub(crate) fn order_far_to_near(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.animals.len()).collect();
         // The sort is stable, so equal depths keep the scene's order.
-        order.sort_by(|a, b| b.depth.total_cmp(&a.depth));
+        order.sort_by(|a, b| self.animals[*b].depth.total_cmp(&self.animals[*a].depth));
         order
     }
 

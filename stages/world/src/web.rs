@@ -54,23 +54,12 @@ impl Web {
     ///
     /// A rate changes which scenes are spoilt or which captions are wrong, and nothing of the others.
     pub fn example(&self, ordinal: u64) -> Example {
-        let classes: &[Class] = if self.classes.is_empty() {
-            Class::ALL
-        } else {
-            &self.classes
-        };
-        let about = classes[(ordinal % classes.len() as u64) as usize];
-        let scene = self.scene(about, ordinal);
-        let caption = self.caption(&scene, ordinal);
-        Example {
-            class: caption.says.class.unwrap_or(about),
-            scene,
-            caption,
-        }
+        self.example_of(ordinal, self.scene(ordinal))
     }
 
-    /// The first of the scenes with this ordinal that belongs to the split.
-    fn scene(&self, about: Class, ordinal: u64) -> Scene {
+    /// The scene of one of its examples: the first with this ordinal that belongs to the split.
+    pub fn scene(&self, ordinal: u64) -> Scene {
+        let about = self.about(ordinal);
         let mut random = self.stream(b"scene", ordinal, about.name().as_bytes());
         loop {
             let order = order(about, &self.classes, &mut random);
@@ -79,6 +68,26 @@ impl Web {
                 return scene;
             }
         }
+    }
+
+    /// The example of a scene, which is its own or what remains of it.
+    pub fn example_of(&self, ordinal: u64, scene: Scene) -> Example {
+        let caption = self.caption(&scene, ordinal);
+        let class = caption.says.class.unwrap_or_else(|| self.about(ordinal));
+        Example {
+            class,
+            scene,
+            caption,
+        }
+    }
+
+    fn about(&self, ordinal: u64) -> Class {
+        let classes: &[Class] = if self.classes.is_empty() {
+            Class::ALL
+        } else {
+            &self.classes
+        };
+        classes[(ordinal % classes.len() as u64) as usize]
     }
 
     /// Questions about one of its examples; those about a prompt are about its caption, or about another one that

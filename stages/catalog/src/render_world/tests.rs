@@ -90,6 +90,47 @@ fn questions_of_sets_are_asked_in_their_own_words() {
     );
 }
 
+/// What cannot be seen is nowhere: not in the scene, not in an answer.
+#[test]
+fn defects_that_cannot_be_seen_are_taken_away() {
+    let lab = Lab::new(1);
+    let mut with =
+        json!({"split": "train", "count": 60, "size": 32, "questions": 6, "defects": 1.0});
+    let all = samples::run(&lab, "world.render", &with, &[]).unwrap();
+    with["visible"] = json!(12);
+    check::<RenderWorld>(&with, &lab, &[]);
+    let some = samples::run(&lab, "world.render", &with, &[]).unwrap();
+    let scene = |row: &Json| Scene::from_text(row["scene"].as_str().unwrap()).unwrap();
+    let (all, questions) = (rows(all.table("scenes")), rows(some.table("questions")));
+    let (some, mut lost) = (some.table("scenes"), 0);
+    for (row, before) in some.rows().zip(&all) {
+        let image = png::decode(&lab.read(&row.blob("image").unwrap()).unwrap()).unwrap();
+        let (scene, before) = (
+            Scene::from_text(row.text("scene").unwrap()).unwrap(),
+            scene(before),
+        );
+        assert_eq!(image.into_raw(), scene.render(32).pixels);
+        assert_eq!(
+            row.value("is_sound").unwrap(),
+            &Value::Bool(scene.is_sound())
+        );
+        let mut areas = scene.defect_traces(32).into_iter();
+        assert!(areas.all(|(_, trace)| trace.area() >= 12));
+        assert!(scene.animals.len() == before.animals.len());
+        lost += before.defects().len() - scene.defects().len();
+    }
+    assert!((5..60).contains(&lost), "{lost}");
+    let sound: HashSet<Json> = rows(some)
+        .into_iter()
+        .filter(|row| row["is_sound"] == true)
+        .map(|row| row["image"].clone())
+        .collect();
+    let mut asked = questions
+        .iter()
+        .filter(|asked| asked["about"] == "abnormalities" && sound.contains(&asked["image"]));
+    assert!(!sound.is_empty() && asked.all(|asked| asked["answer"] == "no"));
+}
+
 #[test]
 fn more_scenes_keep_the_earlier_ones() {
     let lab = Lab::new(1);

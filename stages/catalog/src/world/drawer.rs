@@ -82,7 +82,7 @@ impl Drawer for WorldDrawer {
 impl RoleKind for WorldDrawer {
     const ROLE: &'static str = "drawer";
     const NAME: &'static str = "world.drawer";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     type Params = Params;
     type Object = Arc<dyn Drawer>;
 

@@ -136,14 +136,14 @@ pub(super) fn draw(sketch: &mut Sketch, animal: &Animal, coat: &Coat) -> Pair {
     reach(stance.head, stance.head_angle, 0.26)
 }
 
-/// Legs with feet: two, or one too few or too many.
+/// Legs with feet: two, or none, or two too many: of one more or less, little is to be seen.
 fn legs(sketch: &mut Sketch, animal: &Animal, stance: &Stance) {
     let mut feet = stance.feet.to_vec();
     if animal.has(DefectKind::LegMissing) {
-        feet.remove(0);
+        feet.clear();
     }
     if animal.has(DefectKind::ExtraLeg) {
-        feet.push((0.34, 0.04));
+        feet.extend([(-0.46, 0.04), (0.46, 0.04)]);
     }
     let wrong = animal.has(DefectKind::WrongColours);
     let ink = if wrong {

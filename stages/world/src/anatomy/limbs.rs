@@ -8,16 +8,23 @@ use crate::kinds::{Class, Pose};
 use crate::render::canvas::Ink;
 use crate::scene::Animal;
 
-/// A leg too many: from the middle of the belly.
-pub(super) fn extra_leg(hind: &Leg, fore: &Leg, build: &Build) -> Leg {
-    let top = (
-        f32::midpoint(hind.top.0, fore.top.0),
-        f32::midpoint(hind.top.1, fore.top.1),
-    );
+/// A leg too many, where nobody could take it for one of the four: stretched out behind the others, or, where these are
+/// stretched out, from the middle of the belly.
+pub(super) fn extra_leg(hind: &Leg, fore: &Leg, pose: Pose, build: &Build) -> Leg {
+    let ground = build.leg[2] * 0.9;
+    if pose == Pose::Running {
+        let top = (
+            f32::midpoint(hind.top.0, fore.top.0),
+            f32::midpoint(hind.top.1, fore.top.1),
+        );
+        let foot = (top.0 + build.length * 0.05, ground);
+        return Leg { top, foot, ..*fore };
+    }
+    let top = (hind.top.0 - build.leg[0] * 0.3, hind.top.1);
     Leg {
         top,
-        foot: (top.0 + build.length * 0.05, build.leg[2] * 0.9),
-        ..*fore
+        foot: (hind.foot.0.min(top.0) - top.1 * 0.62, ground),
+        ..*hind
     }
 }
 

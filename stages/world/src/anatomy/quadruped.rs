@@ -20,8 +20,9 @@ pub(super) fn draw(sketch: &mut Sketch, animal: &Animal, coat: &Coat) -> Pair {
         elephant::far_ear(sketch, &stance, coat);
     }
     if animal.pose != Pose::Bathing {
-        for leg in [far_hind, far_fore] {
-            draw_leg(sketch, animal, &build, &leg, coat, coat.far_leg);
+        draw_leg(sketch, animal, &build, &far_hind, coat, coat.far_leg);
+        if !animal.has(DefectKind::LegMissing) {
+            draw_leg(sketch, animal, &build, &far_fore, coat, coat.far_leg);
         }
     }
     if !animal.has(DefectKind::TailMissing) {
@@ -55,8 +56,8 @@ pub(super) fn draw(sketch: &mut Sketch, animal: &Animal, coat: &Coat) -> Pair {
             return;
         }
         if animal.has(DefectKind::ExtraLeg) {
-            let extra = extra_leg(&near_hind, &near_fore, &build);
-            draw_leg(sketch, animal, &build, &extra, coat, coat.leg.times(0.84));
+            let extra = extra_leg(&near_hind, &near_fore, animal.pose, &build);
+            draw_leg(sketch, animal, &build, &extra, coat, coat.leg);
         }
         draw_leg(sketch, animal, &build, &near_hind, coat, coat.leg);
         if animal.has(DefectKind::LegMissing) {

@@ -89,6 +89,92 @@ fn boxes_enclose_their_animals() {
     }
 }
 
+/// Animals do not overlap in what is seen of them, and stand in their boxes.
+#[test]
+fn traces_of_animals_are_what_is_seen_of_them() {
+    let mut scene = one(Class::Cow, Pose::Standing);
+    let alone = scene.animal_traces(64)[0].clone();
+    let mut near = scene.animals[0].clone();
+    near.depth = -0.5;
+    near.x += 0.2;
+    scene.animals.push(near);
+    let [far, near] = scene.animal_traces(64).try_into().unwrap();
+    assert_eq!(far.size, 64);
+    assert!(far.area() < alone.area() && near.area() > far.area());
+    let both = far.pixels.iter().zip(&near.pixels);
+    assert!(both.clone().all(|(far, near)| !(far & near)));
+    let boxes = scene.boxes(64);
+    for (at, (far, near)) in both.enumerate() {
+        let (x, y) = ((at % 64) as f32 + 0.5, (at / 64) as f32 + 0.5);
+        for found in [far, near]
+            .into_iter()
+            .zip(&boxes)
+            .filter_map(|(seen, found)| seen.then_some(found))
+        {
+            assert!((found.x0 - 1.0..found.x1 + 1.0).contains(&x), "{at}");
+            assert!((found.y0 - 1.0..found.y1 + 1.0).contains(&y), "{at}");
+        }
+    }
+}
+
+/// A defect's trace is where the picture differs from the one without; what is too small is taken away, and no more.
+#[test]
+fn traces_of_defects_say_which_are_seen() {
+    let mut scene = with(
+        one(Class::Elephant, Pose::Standing),
+        DefectKind::HeadMissing,
+    );
+    scene.animals[0].defects.push(DefectKind::TailMissing);
+    let [head, tail] = scene.defect_traces(64).try_into().unwrap();
+    assert_eq!(
+        [head.0, tail.0],
+        [DefectKind::HeadMissing, DefectKind::TailMissing]
+    );
+    let (head, tail) = (head.1, tail.1);
+    assert!(tail.area() > 0 && head.area() > tail.area());
+    let other = with(
+        one(Class::Elephant, Pose::Standing),
+        DefectKind::TailMissing,
+    );
+    let (own, other) = (scene.render(64), other.render(64));
+    for (at, changed) in head.pixels.iter().enumerate() {
+        let of = |image: &Image| image.pixels[3 * at..3 * at + 3].to_vec();
+        assert!(!changed || of(&own) != of(&other), "{at}");
+    }
+    assert_eq!(scene.with_visible_defects(64, tail.area()), scene);
+    let some = scene.with_visible_defects(64, tail.area() + 1);
+    assert_eq!(some.defects(), [DefectKind::HeadMissing]);
+    assert!(scene.with_visible_defects(64, 4097).is_sound());
+    assert_eq!(scene.with_visible_defects(256, tail.area() + 1), scene);
+    assert!(
+        one(Class::Elephant, Pose::Standing)
+            .defect_traces(64)
+            .is_empty()
+    );
+}
+
+/// Also where little room is: most of the animals that have it show each defect.
+#[test]
+fn most_defects_of_small_pictures_are_seen() {
+    let mut counts = std::collections::BTreeMap::<DefectKind, [usize; 2]>::new();
+    for ordinal in 0..1500 {
+        let rates = Rates {
+            defect: 1.0,
+            misreading: 0.0,
+        };
+        let (_, scene) = drawn(ordinal, &rates);
+        for (kind, trace) in scene.defect_traces(64) {
+            let [all, seen] = counts.entry(kind).or_default();
+            *all += 1;
+            *seen += usize::from(trace.area() >= 8);
+        }
+    }
+    assert_eq!(counts.len(), DefectKind::ALL.len());
+    for (kind, [all, seen]) in counts {
+        assert!(seen * 10 >= all * 6, "{kind}: {seen} of {all}");
+    }
+}
+
 #[test]
 fn hidden_and_cut_animals_are_less_visible() {
     let mut scene = one(Class::Cow, Pose::Standing);
