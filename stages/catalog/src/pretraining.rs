@@ -32,7 +32,9 @@ pub(crate) use self::chain::unread;
 #[cfg(test)]
 pub(crate) use self::examples::listed;
 pub(crate) use self::examples::{Pictures, examples, list};
-pub(crate) use self::model_table::{LaidOut, model_port, model_value, part, put_network};
+pub(crate) use self::model_table::{
+    LaidOut, model_port, model_value, part, put_network, put_parts,
+};
 pub(crate) use self::params::Training;
 pub(crate) use self::step::{Step, below, source};
 

@@ -2,8 +2,9 @@
 //!
 //! Its vocabulary is learnt from the captions, too. What comes out is a folder as the hub lays it out: the scorer's, and the
 //! text encoder of what draws, and the eyes of what judges. Captions say little of what is wrong in a picture; with `truth`
-//! the eyes are taught that, too.
+//! and `traces` the eyes are taught that, too.
 
+mod traces;
 mod truth;
 
 use std::path::Path;
@@ -17,7 +18,9 @@ use ccsr_nn::{Parameter, Row};
 use ccsr_stage::{
     Blobs, ColumnType, InputPort, Inputs, Misfit, Misfits, Outcome, StageError, Value,
 };
-use ccsr_training::{ContrastiveBatch, ContrastiveTrainer, Facts, Gradient, Initial, initial};
+use ccsr_training::{
+    ContrastiveBatch, ContrastiveTrainer, Facts, Gradient, Initial, Known, initial,
+};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,7 +29,7 @@ use serde_json::json;
 use crate::facts::read_scene;
 use crate::failed;
 use crate::pretraining::{
-    File, LaidOut, Learner, Pictures, Recipe, Step, Training, examples, list, put_network, source,
+    File, LaidOut, Learner, Pictures, Recipe, Step, Training, examples, list, put_parts, source,
 };
 use crate::range::within;
 
@@ -59,10 +62,18 @@ pub struct Params {
     /// pictures need.
     #[serde(skip_serializing_if = "is_untaught")]
     pub truth: f64,
+    /// How much it counts that each patch tells what is to be seen there: an animal of which class, colour and pose, and
+    /// which defect. Like `truth`, and far more is learnt of a picture. At 0, patches are not asked.
+    #[serde(skip_serializing_if = "is_untaught")]
+    pub traces: f64,
     /// Towers that stay as they are, projections apart: `text`, `vision`. So what was made of a tower keeps fitting
     /// (LiT, Zhai et al., 2022).
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub frozen: Vec<Frozen>,
+    pub frozen: Vec<Part>,
+    /// Towers that begin from nothing, with their projections, where `initial` gives a model: they may be of another size than
+    /// its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub anew: Vec<Part>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -70,14 +81,25 @@ fn is_untaught(truth: &f64) -> bool {
     *truth == 0.0
 }
 
-/// A tower, without its projection to the space of both.
+/// One of the towers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Frozen {
+pub enum Part {
     /// The text tower.
     Text,
     /// The vision tower.
     Vision,
+}
+
+impl Part {
+    /// Whether a parameter of a CLIP is of the tower or its projection.
+    fn has(self, name: &str) -> bool {
+        let [tower, projection] = match self {
+            Self::Text => ["text_model.", "text_projection."],
+            Self::Vision => ["vision_model.", "visual_projection."],
+        };
+        name.starts_with(tower) || name.starts_with(projection)
+    }
 }
 
 /// The size of a transformer.
@@ -110,7 +132,9 @@ impl Default for Params {
             },
             patch: 8,
             truth: 0.0,
+            traces: 0.0,
             frozen: Vec::new(),
+            anew: Vec::new(),
         }
     }
 }
@@ -143,8 +167,11 @@ pub(crate) struct Towers {
     tokens: Vec<Vec<i64>>,
     /// The values that each scene's facts have; empty if nobody wants to know.
     truth: Vec<Vec<usize>>,
+    /// The values that each scene's patches have, fact by fact; empty if nobody wants to know.
+    traces: Vec<Vec<u8>>,
     tokenizer: Value,
-    frozen: Vec<Frozen>,
+    frozen: Vec<Part>,
+    anew: Vec<Part>,
     device: Device,
 }
 
@@ -164,6 +191,7 @@ impl Recipe for Params {
         misfits.add(within("space", self.space, &(1..=4096), ""));
         misfits.add(within("patch", self.patch, &(1..=256), " pixels"));
         misfits.add(within("truth", self.truth, &(0.0..=1000.0), ""));
+        misfits.add(within("traces", self.traces, &(0.0..=1000.0), ""));
         misfits.add(self.text.misfits().below("text"));
         misfits.add(self.vision.misfits().below("vision"));
         misfits
@@ -171,13 +199,13 @@ impl Recipe for Params {
 
     fn inputs(&self) -> Vec<InputPort> {
         let columns = [("prompt", ColumnType::Text), ("image", ColumnType::Image)];
-        let scene = (self.truth > 0.0).then_some(("scene", ColumnType::Text));
+        let scene = self.reads_scenes().then_some(("scene", ColumnType::Text));
         vec![InputPort::new("scenes", columns.into_iter().chain(scene))]
     }
 
     fn material(&self, inputs: &Inputs<'_>) -> Result<Value, StageError> {
         let columns = ["prompt", "image", "scene"];
-        let known = if self.truth > 0.0 { 3 } else { 2 };
+        let known = if self.reads_scenes() { 3 } else { 2 };
         examples(inputs, "scenes", &columns[..known])
     }
 
@@ -221,12 +249,9 @@ impl Recipe for Params {
         let captions = texts(0).ok_or_else(incomplete)?;
         let images = rows.iter().map(|row| row.as_list()?.get(1)?.as_blob());
         let images = images.collect::<Option<Vec<_>>>().ok_or_else(incomplete)?;
-        let truth = if self.truth > 0.0 {
-            let scenes = texts(2).ok_or_else(incomplete)?;
-            let truth = scenes
-                .into_par_iter()
-                .map(|scene| Ok(truth::of(&read_scene(scene)?)));
-            truth.collect::<Result<Vec<_>, StageError>>()?
+        let scenes = if self.reads_scenes() {
+            let scenes = texts(2).ok_or_else(incomplete)?.into_par_iter();
+            scenes.map(read_scene).collect::<Result<Vec<_>, _>>()?
         } else {
             Vec::new()
         };
@@ -253,27 +278,46 @@ impl Recipe for Params {
         let config = self.config(width, end);
         let graph = device.clone().autodiff();
         let network = config.init(device);
-        let facts = (self.truth > 0.0).then(|| Facts {
-            width: config.vision_config.hidden_size,
-            values: truth::widths(),
-            weight: self.truth,
+        let facts = |weight: f64, values: Vec<usize>| {
+            (weight > 0.0).then_some(Facts {
+                width: config.vision_config.hidden_size,
+                values,
+                weight,
+            })
+        };
+        let known = Known {
+            of_images: facts(self.truth, truth::widths()),
+            of_patches: facts(self.traces, traces::widths()),
+        };
+        let truth = known.of_images.as_ref();
+        let truth = truth.map(|_| scenes.par_iter().map(truth::of).collect());
+        let traces = known.of_patches.as_ref().map(|_| {
+            let scenes = scenes.par_iter();
+            let traces = scenes.map(|scene| traces::of(scene, width, self.patch));
+            traces.collect()
         });
         Ok(Towers {
             own: Row::of(&network),
-            trainer: ContrastiveTrainer::new(network, facts, &graph),
-            truth,
+            trainer: ContrastiveTrainer::new(network, known, &graph),
+            truth: truth.unwrap_or_default(),
+            traces: traces.unwrap_or_default(),
             preprocessor: preprocessor(width),
             config,
             pictures,
             tokens,
             tokenizer: prepared.clone(),
             frozen: self.frozen.clone(),
+            anew: self.anew.clone(),
             device: device.clone(),
         })
     }
 }
 
 impl Params {
+    fn reads_scenes(&self) -> bool {
+        self.truth > 0.0 || self.traces > 0.0
+    }
+
     fn config(&self, side: u32, end: i64) -> ClipConfig {
         let (text, vision) = (self.text, self.vision);
         let space = self.space as usize;
@@ -333,7 +377,9 @@ impl Learner for Towers {
 
     fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
         let (network, _) = load_clip(folder, device).map_err(failed)?;
-        put_network(&network, "clip.", self.row(), numbers)
+        put_parts(&network, "clip.", self.row(), numbers, |name| {
+            !self.anew.iter().any(|part| part.has(name))
+        })
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
@@ -358,16 +404,19 @@ impl Learner for Towers {
             pixels: preprocessor.normalised(&pictures, &self.device),
             tokens: Tensor::from_data(ids, &self.device),
             values: truth::by_fact(examples.iter().filter_map(|index| self.truth.get(*index))),
+            patch_values: traces::by_fact(
+                examples.iter().filter_map(|index| self.traces.get(*index)),
+            ),
         };
         Ok(self.trainer.gradient(numbers, batch))
     }
 
     fn share_of_rate(&self, parameter: &Parameter) -> f64 {
-        let is_frozen = self.frozen.iter().any(|tower| {
-            parameter.name.starts_with(match tower {
-                Frozen::Text => "clip.text_model.",
-                Frozen::Vision => "clip.vision_model.",
-            })
+        let name = parameter.name.strip_prefix("clip.");
+        let is_frozen = name.is_some_and(|name| {
+            self.frozen
+                .iter()
+                .any(|part| part.has(name) && !name.contains("projection"))
         });
         if is_frozen { 0.0 } else { 1.0 }
     }

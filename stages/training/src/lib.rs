@@ -26,7 +26,7 @@ mod trainer;
 mod witness;
 
 pub use autoencoder::{AutoencoderBatch, AutoencoderObjective, AutoencoderTrainer};
-pub use contrastive::{ContrastiveBatch, ContrastiveTrainer, Facts};
+pub use contrastive::{ContrastiveBatch, ContrastiveTrainer, Facts, Known};
 pub use denoiser::{DenoiserBatch, DenoiserTrainer, DistillationBatch, DistillationTrainer};
 pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox, SearchTexts};
 pub use initial::{Initial, initial};

@@ -39,11 +39,25 @@ pub(crate) fn put_network<M: Module>(
     row: &Row,
     numbers: &mut [f32],
 ) -> Result<(), StageError> {
+    put_parts(network, below, row, numbers, |_| true)
+}
+
+/// [`put_network`] of those parameters whose names in the network are wanted.
+pub(crate) fn put_parts<M: Module>(
+    network: &M,
+    below: &str,
+    row: &Row,
+    numbers: &mut [f32],
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<(), StageError> {
     let found = Row::numbers(network);
     let mut rest = found.as_slice();
     for parameter in Row::of(network).parameters() {
         let (own, after) = rest.split_at(parameter.len());
         rest = after;
+        if !is_wanted(&parameter.name) {
+            continue;
+        }
         let name = format!("{below}{}", parameter.name);
         let known = row.parameters().iter().find(|known| known.name == name);
         let place = known

@@ -178,6 +178,19 @@ fn eyes_are_taught_what_is_true() {
         both.table("model").digest(),
         captions.table("model").digest()
     );
+    // Of patches, too, and without the other.
+    let mut traced = with.clone();
+    traced["truth"] = json!(0);
+    traced["traces"] = json!(10);
+    let traced = train_with(&lab, &scenes, &traced);
+    let (first, last) = (loss(&traced, 0), loss(&traced, 119));
+    assert!(
+        first > loss(&captions, 0) + 5.0 && last < 0.3 * first,
+        "{first} to {last}"
+    );
+    assert_eq!(size(&traced), size(&captions));
+    let digest = |ran: &Ran| ran.table("model").digest();
+    assert!(digest(&traced) != digest(&both) && digest(&traced) != digest(&captions));
 }
 
 #[test]
@@ -237,6 +250,28 @@ fn training_goes_on_from_a_model() {
         "{error}"
     );
     assert!(error.contains("[8] is trained"), "{error}");
+
+    // The tower of another size begins from nothing, and the other one goes on.
+    other["anew"] = json!(["vision"]);
+    other["training"]["steps"] = json!(1);
+    other["training"]["learning_rate"] = json!(1.0e-9);
+    let ran = go_on(&other, &scenes).unwrap();
+    let text = |ran: &Ran| {
+        let folder = laid_out(&lab, ran.table("model"));
+        let (clip, _) = load_clip(folder.path(), &Device::flex()).unwrap();
+        let (row, numbers) = (Row::of(&clip), Row::numbers(&clip));
+        let range = row.range("text_projection.weight").unwrap();
+        (
+            row.range("vision_model.post_layernorm.weight")
+                .unwrap()
+                .len(),
+            numbers[range].to_vec(),
+        )
+    };
+    let ((width, own), (whole, before)) = (text(&ran), text(&first));
+    assert_eq!((width, whole), (8, 16));
+    let apart = own.iter().zip(&before).map(|(a, b)| (a - b).abs());
+    assert!(apart.fold(0.0, f32::max) < 1e-3);
 }
 
 #[test]

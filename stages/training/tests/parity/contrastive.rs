@@ -6,7 +6,7 @@ use burn::prelude::*;
 use ccsr_clip::load_clip;
 use ccsr_nn::Row;
 use ccsr_nn::golden::Golden;
-use ccsr_training::{ContrastiveBatch, ContrastiveTrainer};
+use ccsr_training::{ContrastiveBatch, ContrastiveTrainer, Known};
 
 use crate::{TOLERANCE, are_near, folder};
 
@@ -18,11 +18,12 @@ fn losses_and_gradients_are_those_of_transformers() {
     let (network, _) =
         load_clip(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path), &device).unwrap();
     let numbers = Row::numbers(&network);
-    let trainer = ContrastiveTrainer::new(network, None, &device.clone().autodiff());
+    let trainer = ContrastiveTrainer::new(network, Known::default(), &device.clone().autodiff());
     let batch = ContrastiveBatch {
         pixels: golden.tensor("pixels", &device),
         tokens: golden.whole("tokens", &device),
         values: Vec::new(),
+        patch_values: Vec::new(),
     };
     let found = trainer.gradient(&numbers, batch);
     let loss = f64::from(golden.numbers("loss").0[0]);
