@@ -114,11 +114,11 @@ impl ContrastiveTrainer {
         if let (Some(facts), Some(readout)) = (&self.known.of_images, &network.readout) {
             let logits = linear(readout, patches.clone().mean_dim(1).squeeze_dim(1));
             let loss_of = |own, values: &[usize]| cross_entropy(own, values, 0.0);
-            loss = loss + facts.loss(logits, &batch.values, loss_of);
+            loss = loss + facts.loss(&logits, &batch.values, loss_of);
         }
         if let (Some(facts), Some(readout)) = (&self.known.of_patches, &network.patch_readout) {
             let logits = linear(readout, patches.flatten(0, 1));
-            loss = loss + facts.loss(logits, &batch.patch_values, cross_entropy_of_patches);
+            loss = loss + facts.loss(&logits, &batch.patch_values, cross_entropy_of_patches);
         }
         Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))
     }
@@ -131,7 +131,7 @@ impl Facts {
     /// `logits`: `[images or patches, all values]`.
     fn loss(
         &self,
-        logits: Tensor<2>,
+        logits: &Tensor<2>,
         values: &[Vec<usize>],
         loss_of: impl Fn(Tensor<2>, &[usize]) -> Tensor<1>,
     ) -> Tensor<1> {
