@@ -172,3 +172,28 @@ fn cross_entropy_of_patches(logits: Tensor<2>, values: &[usize]) -> Tensor<1> {
     let wanted = Tensor::<2>::from_data(wanted, &logits.device());
     -(log_softmax(logits, 1) * wanted).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As PyTorch's `cross_entropy` has it with `weight=[1, 8, 8]`.
+    #[test]
+    fn patches_that_show_something_count_more() {
+        let device = Device::flex();
+        let logits = [[2.0, 0.0, 1.0], [0.5, -1.0, 3.0]];
+        let loss = |values: &[usize]| {
+            let logits = Tensor::<2>::from_data(logits, &device);
+            f64::from(cross_entropy_of_patches(logits, values).into_scalar::<f32>())
+        };
+        let of = |row: [f64; 3], value: usize| {
+            let total: f64 = row.iter().map(|logit| logit.exp()).sum();
+            total.ln() - row[value]
+        };
+        let [first, second] = logits;
+        let mixed = (of(first, 0) + 8.0 * of(second, 2)) / 9.0;
+        assert!((loss(&[0, 2]) - mixed).abs() < 1e-6);
+        let even = f64::midpoint(of(first, 1), of(second, 2));
+        assert!((loss(&[1, 2]) - even).abs() < 1e-6);
+    }
+}

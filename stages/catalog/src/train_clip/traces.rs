@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::train_clip::truth::samples::elephant;
 
-    /// Of two facts about four patches of 8 pixels of a picture of 16, in rows.
+    /// Eight patches of eight pixels in eight rows.
     #[test]
     fn patches_tell_what_is_to_be_seen_there() {
         let scene = |defects| Scene::from_text(&elephant(&defects).to_string()).unwrap();
