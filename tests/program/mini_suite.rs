@@ -37,9 +37,10 @@ fn is_about_its_class(row: &Json) -> bool {
     row["prompt"].as_str().unwrap().contains(class)
 }
 
-/// Arguments that set values.
-fn set<'a>(values: &[&'a str]) -> Vec<&'a str> {
-    values.iter().flat_map(|value| ["--set", value]).collect()
+/// A pipeline, and arguments that set values in it.
+fn with<'a>(pipeline: &'a str, values: &[&'a str]) -> Vec<&'a str> {
+    let set = values.iter().flat_map(|value| ["--set", value]);
+    std::iter::once(pipeline).chain(set).collect()
 }
 
 #[test]
@@ -63,14 +64,16 @@ fn the_weights_are_no_more_than_thirty_megabytes() {
 #[test]
 fn each_model_does_what_it_is_for() {
     let project = Project::new();
-    let sizes = set(&[
-        "stages.held_out.with.count=200",
-        "stages.held_out.with.questions=2",
-        "stages.examined.with.count=40",
-        "stages.writer.with.count=10",
-        "stages.plain_writer.with.count=10",
-    ]);
-    let args = [&[MEASURE], &sizes[..]].concat();
+    let args = with(
+        MEASURE,
+        &[
+            "stages.held_out.with.count=200",
+            "stages.held_out.with.questions=2",
+            "stages.examined.with.count=40",
+            "stages.writer.with.count=10",
+            "stages.plain_writer.with.count=10",
+        ],
+    );
     project.summary(args.iter().copied());
     let table = |stage: &str| rows(&project, stage, &args);
 
@@ -92,17 +95,19 @@ fn each_model_does_what_it_is_for() {
 #[test]
 fn the_main_job_runs_with_them() {
     let project = Project::new();
-    let sizes = set(&[
-        "vars.prompts=3",
-        "vars.candidates=4",
-        "vars.steps=10",
-        "vars.epochs=4",
-        "vars.checkpoint_every=2",
-        "vars.validation_prompts=2",
-        "vars.seeds=[0]",
-        "vars.scales=[0,0.5]",
-    ]);
-    let args = [&[LOOP], &sizes[..]].concat();
+    let args = with(
+        LOOP,
+        &[
+            "vars.prompts=3",
+            "vars.candidates=4",
+            "vars.steps=10",
+            "vars.epochs=4",
+            "vars.checkpoint_every=2",
+            "vars.validation_prompts=2",
+            "vars.seeds=[0]",
+            "vars.scales=[0,0.5]",
+        ],
+    );
     let summary = project.summary(args.iter().copied());
     // Two classes of three prompts, and of two to measure by.
     let of = ["images", "answers", "detections", "drawn", "sdxs"].map(|stage| summary.of(stage));

@@ -109,6 +109,24 @@ pub struct RenderWorld {
 }
 
 impl RenderWorld {
+    /// Each example with its picture, from what became of the units.
+    fn examples(
+        &self,
+        outcomes: &[PartitionOutcomes],
+    ) -> Result<Vec<(Example, Value)>, StageError> {
+        let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
+        let outcomes: Vec<&Value> = resolved.map(|resolved| &resolved.outcome).collect();
+        let example = |(ordinal, outcome): (usize, &&Value)| {
+            let ordinal = ordinal as u64;
+            let (scene, image) = match outcome.get("image") {
+                Some(image) => (crate::world::scene(outcome)?, image),
+                None => (self.web.scene(ordinal), *outcome),
+            };
+            Ok((self.web.example_of(ordinal, scene), image.clone()))
+        };
+        outcomes.par_iter().enumerate().map(example).collect()
+    }
+
     /// The questions about each example.
     fn questions(&self, examples: &[(Example, Value)]) -> Vec<Vec<Question>> {
         let (wanted, even) = (self.params.questions as usize, self.params.balanced);
@@ -137,7 +155,7 @@ impl RenderWorld {
     }
 }
 
-/// The picture, and the scene if that is to be seen first.
+/// The picture; and the scene as it is seen, if what is not seen is taken away.
 fn render(unit: &Unit) -> Result<Outcome, StageError> {
     let mut scene = crate::world::scene(&unit.input)?;
     let number = |name| unit.input.get(name).and_then(Value::as_int);
@@ -157,26 +175,6 @@ fn render(unit: &Unit) -> Result<Outcome, StageError> {
     } else {
         image
     }))
-}
-
-impl RenderWorld {
-    /// Each example with its picture, from what became of the units.
-    fn examples(
-        &self,
-        outcomes: &[PartitionOutcomes],
-    ) -> Result<Vec<(Example, Value)>, StageError> {
-        let resolved = outcomes.iter().flat_map(|partition| &partition.resolved);
-        let outcomes: Vec<&Value> = resolved.map(|resolved| &resolved.outcome).collect();
-        let example = |(ordinal, outcome): (usize, &&Value)| {
-            let ordinal = ordinal as u64;
-            let (scene, image) = match outcome.get("image") {
-                Some(image) => (crate::world::scene(outcome)?, image),
-                None => (self.web.scene(ordinal), *outcome),
-            };
-            Ok((self.web.example_of(ordinal, scene), image.clone()))
-        };
-        outcomes.par_iter().enumerate().map(example).collect()
-    }
 }
 
 impl Stage for RenderWorld {

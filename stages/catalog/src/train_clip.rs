@@ -21,6 +21,7 @@ use ccsr_stage::{
 use ccsr_training::{
     ContrastiveBatch, ContrastiveTrainer, Facts, Gradient, Initial, Known, initial,
 };
+use ccsr_world::{MAX_SIZE, MIN_SIZE};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,13 +93,20 @@ pub enum Part {
 }
 
 impl Part {
-    /// Whether a parameter of a CLIP is of the tower or its projection.
-    fn has(self, name: &str) -> bool {
-        let [tower, projection] = match self {
-            Self::Text => ["text_model.", "text_projection."],
-            Self::Vision => ["vision_model.", "visual_projection."],
-        };
-        name.starts_with(tower) || name.starts_with(projection)
+    /// How the names of its parameters in a CLIP begin.
+    const fn tower(self) -> &'static str {
+        match self {
+            Self::Text => "text_model.",
+            Self::Vision => "vision_model.",
+        }
+    }
+
+    /// The same of its projection to the space of both.
+    const fn projection(self) -> &'static str {
+        match self {
+            Self::Text => "text_projection.",
+            Self::Vision => "visual_projection.",
+        }
     }
 }
 
@@ -289,18 +297,24 @@ impl Recipe for Params {
             of_images: facts(self.truth, truth::widths()),
             of_patches: facts(self.traces, traces::widths()),
         };
-        let truth = known.of_images.as_ref();
-        let truth = truth.map(|_| scenes.par_iter().map(truth::of).collect());
-        let traces = known.of_patches.as_ref().map(|_| {
-            let scenes = scenes.par_iter();
-            let traces = scenes.map(|scene| traces::of(scene, width, self.patch));
-            traces.collect()
-        });
+        if known.of_patches.is_some() && !(MIN_SIZE..=MAX_SIZE).contains(&width) {
+            return Err(StageError::input(format!(
+                "`traces` needs pictures of {MIN_SIZE} to {MAX_SIZE} pixels a side, in which scenes can be rendered; these have {width}"
+            )));
+        }
+        let scenes_of = |facts: &Option<Facts>| match facts {
+            Some(_) => scenes.as_slice(),
+            None => &[],
+        };
+        let truth = scenes_of(&known.of_images).par_iter().map(truth::of);
+        let traces = scenes_of(&known.of_patches).par_iter();
+        let traces = traces.map(|scene| traces::of(scene, width, self.patch));
+        let (truth, traces) = (truth.collect(), traces.collect());
         Ok(Towers {
             own: Row::of(&network),
             trainer: ContrastiveTrainer::new(network, known, &graph),
-            truth: truth.unwrap_or_default(),
-            traces: traces.unwrap_or_default(),
+            truth,
+            traces,
             preprocessor: preprocessor(width),
             config,
             pictures,
@@ -356,6 +370,21 @@ fn preprocessor(side: u32) -> PreprocessorConfig {
     }
 }
 
+/// The values of each fact from those of each scene, which come fact by fact, `each` of one.
+fn by_fact<'a, T: Copy + Into<usize> + 'a>(
+    scenes: impl Iterator<Item = &'a Vec<T>>,
+    each: usize,
+) -> Vec<Vec<usize>> {
+    let mut facts: Vec<Vec<usize>> = Vec::new();
+    for scene in scenes {
+        facts.resize(scene.len() / each, Vec::new());
+        for (fact, values) in facts.iter_mut().zip(scene.chunks(each)) {
+            fact.extend(values.iter().map(|value| (*value).into()));
+        }
+    }
+    facts
+}
+
 /// How CLIP's numbers begin: as PyTorch's, and with a temperature of 1/0.07.
 fn begin(parameter: &Parameter) -> Initial {
     match parameter.name.as_str() {
@@ -378,7 +407,11 @@ impl Learner for Towers {
     fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
         let (network, _) = load_clip(folder, device).map_err(failed)?;
         put_parts(&network, "clip.", self.row(), numbers, |name| {
-            !self.anew.iter().any(|part| part.has(name))
+            let mut begins = self
+                .anew
+                .iter()
+                .flat_map(|it| [it.tower(), it.projection()]);
+            !begins.any(|part| name.starts_with(part))
         })
     }
 
@@ -400,12 +433,18 @@ impl Learner for Towers {
                 .take(longest)
         });
         let ids = TensorData::new(ids.collect::<Vec<i64>>(), [examples.len(), longest]);
+        let side = self.config.vision_config.image_size / self.config.vision_config.patch_size;
+        let patches = side * side;
         let batch = ContrastiveBatch {
             pixels: preprocessor.normalised(&pictures, &self.device),
             tokens: Tensor::from_data(ids, &self.device),
-            values: truth::by_fact(examples.iter().filter_map(|index| self.truth.get(*index))),
-            patch_values: traces::by_fact(
+            values: by_fact(
+                examples.iter().filter_map(|index| self.truth.get(*index)),
+                1,
+            ),
+            patch_values: by_fact(
                 examples.iter().filter_map(|index| self.traces.get(*index)),
+                patches,
             ),
         };
         Ok(self.trainer.gradient(numbers, batch))
@@ -414,9 +453,8 @@ impl Learner for Towers {
     fn share_of_rate(&self, parameter: &Parameter) -> f64 {
         let name = parameter.name.strip_prefix("clip.");
         let is_frozen = name.is_some_and(|name| {
-            self.frozen
-                .iter()
-                .any(|part| part.has(name) && !name.contains("projection"))
+            let mut frozen = self.frozen.iter();
+            frozen.any(|part| name.starts_with(part.tower()))
         });
         if is_frozen { 0.0 } else { 1.0 }
     }

@@ -93,8 +93,8 @@ impl ContrastiveTrainer {
     }
 
     /// The loss of a batch at these numbers, and its gradient: the mean of two cross-entropies, of each image among the
-    /// texts and of each text among the images, and as their
-    /// weights say the means of the facts' cross-entropies.
+    /// texts and of each text among the images, and as their weights
+    /// say the means of the facts' cross-entropies.
     ///
     /// # Panics
     /// If a fact has no value for an image, or one that it cannot have.
@@ -110,14 +110,13 @@ impl ContrastiveTrainer {
         let by_image = log_softmax(logits.clone(), 1);
         let by_text = log_softmax(logits, 0);
         let mut loss = ((by_image + by_text) * right).sum() * (-0.5 / count as f64);
-        let patches = patches(&seen);
         if let (Some(facts), Some(readout)) = (&self.known.of_images, &network.readout) {
-            let logits = linear(readout, patches.clone().mean_dim(1).squeeze_dim(1));
+            let logits = linear(readout, patches(&seen).mean_dim(1).squeeze_dim(1));
             let loss_of = |own, values: &[usize]| cross_entropy(own, values, 0.0);
             loss = loss + facts.loss(&logits, &batch.values, loss_of);
         }
         if let (Some(facts), Some(readout)) = (&self.known.of_patches, &network.patch_readout) {
-            let logits = linear(readout, patches.flatten(0, 1));
+            let logits = linear(readout, patches(&seen).flatten(0, 1));
             loss = loss + facts.loss(&logits, &batch.patch_values, cross_entropy_of_patches);
         }
         Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))

@@ -27,43 +27,40 @@ impl Trace {
 }
 
 impl Scene {
-    /// The trace of each defect in a picture of `size` pixels a side, in the order of [`defects`](Self::defects): where
+    /// The trace of each defect in a picture of `size` pixels a side, which can be rendered, in the order of [`defects`](Self::defects): where
     /// it differs from the one without the defect.
     ///
     /// At a small size, or behind another animal, a defect may leave none.
     pub fn defect_traces(&self, size: u32) -> Vec<(DefectKind, Trace)> {
-        let without = self.without_one_defect();
-        let sites = without.map(|(kind, other)| (kind, other.render(size).pixels));
-        let mut sites = sites.peekable();
-        if sites.peek().is_none() {
+        if self.is_sound() {
             return Vec::new();
         }
         let own = self.render(size).pixels;
-        sites
-            .map(|(kind, other)| (kind, difference(size, &own, &other)))
+        let without = self.without_one_defect();
+        without
+            .map(|(kind, other)| (kind, difference(size, &own, &other.render(size).pixels)))
             .collect()
     }
 
     /// What of each animal is to be seen in a picture of `size` pixels a side, in the scene's order: without its shadow, and
     /// where no nearer animal stands before it.
     pub fn animal_traces(&self, size: u32) -> Vec<Trace> {
-        let empty = Trace {
-            size,
-            pixels: vec![false; (size * size) as usize],
-        };
-        let mut traces = vec![empty; self.animals.len()];
+        let mut nearest = vec![None; (size * size) as usize];
         for index in self.order_far_to_near() {
             let figure = Figure::of(&self.animals[index]);
             let to_pixels = Transform::from_scale(size as f32, size as f32);
             let mask = silhouette(&[&figure], [size; 2], to_pixels);
-            let covered = mask.data().iter().map(|cover| *cover > HALF);
-            for (at, _) in covered.enumerate().filter(|(_, covered)| *covered) {
-                for (other, trace) in traces.iter_mut().enumerate() {
-                    trace.pixels[at] = other == index;
+            for (pixel, cover) in nearest.iter_mut().zip(mask.data()) {
+                if *cover > HALF {
+                    *pixel = Some(index);
                 }
             }
         }
-        traces
+        let trace = |index| Trace {
+            size,
+            pixels: nearest.iter().map(|it| *it == Some(index)).collect(),
+        };
+        (0..self.animals.len()).map(trace).collect()
     }
 
     /// The scene without those defects that change fewer pixels than `least` of a picture of `size` pixels a side: what

@@ -323,6 +323,28 @@ fn a_scene_that_cannot_be_read_is_reported() {
     assert!(error.contains("a `scene` cannot be read"), "{error}");
 }
 
+#[test]
+fn pictures_too_small_for_a_scene_have_no_traces() {
+    let lab = Lab::new(1);
+    let image = lab.add_blob(png::encode(&RgbImage::new(8, 8)));
+    let scene = truth::samples::elephant(&json!([])).to_string();
+    let rows =
+        [json!({"prompt": "a thing", "image": {"$blob": image.to_string()}, "scene": scene})];
+    let columns = [
+        ("prompt", ColumnType::Text),
+        ("image", ColumnType::Image),
+        ("scene", ColumnType::Text),
+    ];
+    let mut with = with(&json!({"steps": 1}));
+    with["traces"] = json!(1);
+    let tables = [("scenes", &table(&columns, &rows))];
+    let error = run(&lab, "train.clip", &with, &tables).err().unwrap();
+    assert!(
+        error.contains("`traces` needs pictures of 16 to 4096 pixels a side"),
+        "{error}"
+    );
+}
+
 /// What was trained tells colours apart, as its loader reads it.
 #[test]
 fn captions_find_their_pictures() {

@@ -1,15 +1,13 @@
 //! What is to be seen at each patch of a scene's picture, which a CLIP's eyes can be taught.
 
-use ccsr_world::{Class, Colour, DefectKind, Pose, Scene, Trace};
+use ccsr_world::{Animal, Class, Colour, DefectKind, Pose, Scene, Trace};
 
 use crate::facts::place;
 
-/// Facts about a patch: the defect there, and class, colour and pose of the animal there.
-const FACTS: usize = 4;
 /// The share of a patch, one in so many pixels, that something takes at least to be seen there.
 const SHARE: usize = 8;
 
-/// How many values each fact has, 0 for nothing.
+/// How many values each fact has, 0 for nothing: the defect there, and class, colour and pose of the animal there.
 pub(super) fn widths() -> Vec<usize> {
     let all = [
         DefectKind::ALL.len(),
@@ -22,38 +20,42 @@ pub(super) fn widths() -> Vec<usize> {
 
 /// The number of the value that each patch has, row by row, fact by fact, of a picture of `size` pixels a side.
 pub(super) fn of(scene: &Scene, size: u32, patch: u32) -> Vec<u8> {
+    let (kinds, defects): (Vec<_>, Vec<_>) = scene.defect_traces(size).into_iter().unzip();
+    let defect = |index: usize| value(DefectKind::ALL, kinds[index]);
+    let animals = largest(&scene.animal_traces(size), size, patch);
+    let animal = |of: &dyn Fn(&Animal) -> u8| {
+        let told = |seen: &Option<usize>| seen.map_or(0, |index| of(&scene.animals[index]));
+        animals.iter().map(told).collect::<Vec<u8>>()
+    };
+    // One of strange colours has colours that no animal has.
+    let colour = |animal: &Animal| {
+        if animal.defects.contains(&DefectKind::WrongColours) {
+            return 0;
+        }
+        value(Colour::ALL, animal.colour)
+    };
+    let defects = largest(&defects, size, patch).into_iter();
+    [
+        defects.map(|seen| seen.map_or(0, defect)).collect(),
+        animal(&|animal| value(Class::ALL, animal.class)),
+        animal(&colour),
+        animal(&|animal| value(Pose::ALL, animal.pose)),
+    ]
+    .concat()
+}
+
+/// For each patch, which of the traces takes the most of it, if any is seen there.
+fn largest(traces: &[Trace], size: u32, patch: u32) -> Vec<Option<usize>> {
     let patches = (size / patch).pow(2) as usize;
-    let mut values = vec![0; FACTS * patches];
-    let (defects, animals) = values.split_at_mut(patches);
-    let mut most = vec![0; patches];
-    for (kind, trace) in scene.defect_traces(size) {
-        for (at, area) in areas(&trace, patch).into_iter().enumerate() {
+    let (mut found, mut most) = (vec![None; patches], vec![0; patches]);
+    for (index, trace) in traces.iter().enumerate() {
+        for (at, area) in areas(trace, patch).into_iter().enumerate() {
             if is_seen(area, patch) && area > most[at] {
-                most[at] = area;
-                defects[at] = value(DefectKind::ALL, kind);
+                (found[at], most[at]) = (Some(index), area);
             }
         }
     }
-    let mut most = vec![0; patches];
-    for (animal, trace) in scene.animals.iter().zip(scene.animal_traces(size)) {
-        // It has colours that no animal has.
-        let is_strange = animal.defects.contains(&DefectKind::WrongColours);
-        let colour = value(Colour::ALL, animal.colour);
-        let told = [
-            value(Class::ALL, animal.class),
-            if is_strange { 0 } else { colour },
-            value(Pose::ALL, animal.pose),
-        ];
-        for (at, area) in areas(&trace, patch).into_iter().enumerate() {
-            if is_seen(area, patch) && area > most[at] {
-                most[at] = area;
-                for (fact, value) in told.into_iter().enumerate() {
-                    animals[fact * patches + at] = value;
-                }
-            }
-        }
-    }
-    values
+    found
 }
 
 fn value<T: PartialEq + Copy>(all: &[T], one: T) -> u8 {
@@ -75,24 +77,12 @@ fn areas(trace: &Trace, patch: u32) -> Vec<usize> {
     areas
 }
 
-/// Values of each fact, patch by patch, from those of each scene.
-pub(super) fn by_fact<'a>(scenes: impl Iterator<Item = &'a Vec<u8>>) -> Vec<Vec<usize>> {
-    let mut facts: Vec<Vec<usize>> = Vec::new();
-    for scene in scenes {
-        facts.resize(FACTS, Vec::new());
-        let own = scene.chunks(scene.len() / FACTS);
-        for (fact, values) in facts.iter_mut().zip(own) {
-            fact.extend(values.iter().map(|value| usize::from(*value)));
-        }
-    }
-    facts
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::train_clip::by_fact;
     use crate::train_clip::truth::samples::elephant;
 
     /// Eight patches of eight pixels in eight rows.
@@ -127,7 +117,7 @@ mod tests {
         let strange = of(&scene(json!(["wrong-colours"])), 64, 8);
         assert_eq!([1, 2].map(|fact| strange[fact * 64 + at]), [class, 0]);
         let both = [sound, strange];
-        let facts = by_fact(both.iter());
+        let facts = by_fact(both.iter(), 64);
         assert_eq!(facts.len(), 4);
         assert_eq!([facts[2][at], facts[2][64 + at]], [usize::from(colour), 0]);
     }

@@ -58,18 +58,6 @@ pub(super) fn of(scene: &Scene) -> Vec<usize> {
     all.chain(defects).chain(answers).collect()
 }
 
-/// Values of each fact, from those of each scene.
-pub(super) fn by_fact<'a>(scenes: impl Iterator<Item = &'a Vec<usize>>) -> Vec<Vec<usize>> {
-    let mut facts: Vec<Vec<usize>> = Vec::new();
-    for scene in scenes {
-        facts.resize(scene.len(), Vec::new());
-        for (fact, value) in facts.iter_mut().zip(scene) {
-            fact.push(*value);
-        }
-    }
-    facts
-}
-
 #[cfg(test)]
 pub(super) mod samples {
     use serde_json::{Value as Json, json};
@@ -88,6 +76,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::train_clip::by_fact;
 
     fn scene(defects: &Json) -> Scene {
         Scene::from_text(&samples::elephant(defects).to_string()).unwrap()
@@ -116,6 +105,6 @@ mod tests {
             .filter(|(one, other)| one != other);
         // Sound, an extra leg; looks normal, anatomy, abnormalities.
         assert_eq!(differing.count(), 5);
-        assert_eq!(by_fact([&sound, &flawed].into_iter())[3], [1, 0]);
+        assert_eq!(by_fact([&sound, &flawed].into_iter(), 1)[3], [1, 0]);
     }
 }
