@@ -4,6 +4,7 @@
 //! text encoder of what draws, and the eyes of what judges. Captions say little of what is wrong in a picture; with `truth`
 //! and `traces` the eyes are taught that, too.
 
+mod folder;
 mod traces;
 mod truth;
 
@@ -25,7 +26,6 @@ use ccsr_world::{MAX_SIZE, MIN_SIZE};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::facts::read_scene;
 use crate::failed;
@@ -470,67 +470,11 @@ impl Learner for Towers {
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {
-        let (text, vision) = (&self.config.text_config, &self.config.vision_config);
-        let mut config = serde_json::to_value(&self.config).map_err(failed)?;
-        config["architectures"] = json!(["CLIPModel"]);
-        config["model_type"] = json!("clip");
-        config["dtype"] = json!("float16");
-        config["logit_scale_init_value"] = json!(2.6592);
-        config["text_config"]["model_type"] = json!("clip_text_model");
-        config["text_config"]["bos_token_id"] = json!(text.eos_token_id - 1);
-        config["text_config"]["pad_token_id"] = json!(text.eos_token_id);
-        config["vision_config"]["model_type"] = json!("clip_vision_model");
-        let side = vision.image_size;
-        let preprocessor = json!({
-            "crop_size": {"height": side, "width": side},
-            "do_center_crop": true,
-            "do_convert_rgb": true,
-            "do_normalize": true,
-            "do_rescale": true,
-            "do_resize": true,
-            "image_mean": self.preprocessor.image_mean,
-            "image_std": self.preprocessor.image_std,
-            "image_processor_type": "CLIPImageProcessor",
-            "resample": 3,
-            "rescale_factor": 1.0 / 255.0,
-            "size": {"shortest_edge": side},
-        });
         let weights = self.own.file(&numbers[..self.own.len()], str::to_owned);
-        let mut files = tokenizer_files(&self.tokenizer)?;
-        files.extend([
-            ("config.json".to_owned(), File::from(&config)),
-            ("model.safetensors".to_owned(), File::from(weights)),
-            (
-                "preprocessor_config.json".to_owned(),
-                File::from(&preprocessor),
-            ),
-        ]);
+        let mut files = folder::tokenizer(&self.tokenizer)?;
+        files.extend(folder::model(&self.config, &self.preprocessor, weights)?);
         Ok(files)
     }
-}
-
-/// The files of a tokenizer: a vocabulary's two, and which tokens are special.
-fn tokenizer_files(vocabulary: &Value) -> Result<Vec<(String, File)>, StageError> {
-    let special = json!({
-        "bos_token": "<|startoftext|>",
-        "eos_token": "<|endoftext|>",
-        "pad_token": "<|endoftext|>",
-        "unk_token": "<|endoftext|>",
-    });
-    let mut config = special.clone();
-    config["tokenizer_class"] = json!("CLIPTokenizer");
-    config["model_max_length"] = json!(TOKENS);
-    let mut files = vec![
-        ("special_tokens_map.json".to_owned(), File::from(&special)),
-        ("tokenizer_config.json".to_owned(), File::from(&config)),
-    ];
-    for name in Params::KEPT.iter().copied() {
-        let content = vocabulary.get(name).and_then(Value::as_blob);
-        let content =
-            content.ok_or_else(|| StageError::failed("a tokenizer's files are missing"))?;
-        files.push((name.to_owned(), File::Blob(content)));
-    }
-    Ok(files)
 }
 
 #[cfg(test)]
