@@ -3,7 +3,7 @@
 //! Its eyes are those of a CLIP, its language model one that was trained before, and all are trained on, the projector from
 //! nothing. It is asked as `image.judge` asks: the picture, then a question in the chat form of its language model, and
 //! the answer is a word. Half of the questions, as a rule, come from a table, the others are those of question sets in
-//! their exact words, whose true answers follow from the scene.
+//! their exact words, whose true answers follow from the scene. Beside answers it learns to describe what it sees.
 
 mod exam;
 mod files;
@@ -21,7 +21,8 @@ use ccsr_stage::{
     Blobs, ColumnType, Digest, InputPort, Inputs, Misfit, Misfits, StageError, Value,
 };
 use ccsr_training::{Asked, Gradient, Initial, JudgeTrainer, Lesson, initial};
-use ccsr_world::{Class, Scene, Style, captions};
+use ccsr_world::captions::{self, Claim};
+use ccsr_world::{Answer, Class, Scene, Style};
 use image::imageops::flip_horizontal;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -34,7 +35,7 @@ use crate::failed;
 use crate::known_questions;
 use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
-    model_value, part, put_network, source,
+    model_value, part, put_network, put_parts, source,
 };
 use crate::questions::QuestionSet;
 use crate::range::within;
@@ -46,6 +47,8 @@ const TOWER: &str = "encoder.vision_tower.";
 const LANGUAGE: &str = "language.";
 /// How it is told to write a prompt.
 const PROMPT: &str = "Write a prompt for this image.";
+/// What it is asked of claims.
+const CLAIMS: &str = "Which of these are so?";
 
 /// Parameters of `train.judge`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +73,24 @@ pub struct Params {
     pub vision_rate: f64,
     /// The largest deviation of noise that is added to pictures, in levels of 255: what draws is no renderer.
     pub noise: f64,
+    // What follows came later: it is left out of keys while it says what was done before.
+    /// The most things that the prompts of questions say beside the class, up to 8: whether a picture is what a prompt says is
+    /// learnt sooner where the prompt says little. At 0, prompts are as long as captions are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub brief: u32,
+    /// Claims about a picture in a step, up to 256: a few words each, of which it says at once whether they are so ("in the
+    /// rain: no"). In the words of one question ten are held against the picture, so that it learns to compare.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub claims: u32,
+    /// Parts that begin as `clip` and `language` have them where `initial` gives a model, and the projector from nothing: so a
+    /// judge gets better eyes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub anew: Vec<Part>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A part of the model.
@@ -84,6 +105,19 @@ pub enum Part {
     Language,
 }
 
+impl Part {
+    /// The part that a parameter of the row belongs to.
+    fn of(name: &str) -> Self {
+        if name.starts_with(TOWER) {
+            Self::Vision
+        } else if name.starts_with(LANGUAGE) {
+            Self::Language
+        } else {
+            Self::Projector
+        }
+    }
+}
+
 impl Default for Params {
     fn default() -> Self {
         Self {
@@ -95,6 +129,9 @@ impl Default for Params {
             frozen: Vec::new(),
             vision_rate: 1.0,
             noise: 4.0,
+            brief: 0,
+            claims: 0,
+            anew: Vec::new(),
         }
     }
 }
@@ -114,6 +151,8 @@ impl Recipe for Params {
         misfits.add(within("share", self.share, &(0.0..=1.0), ""));
         misfits.add(within("vision_rate", self.vision_rate, &(0.0..=1000.0), ""));
         misfits.add(within("noise", self.noise, &(0.0..=255.0), ""));
+        misfits.add(within("brief", self.brief, &(0..=8), " things"));
+        misfits.add(within("claims", self.claims, &(0..=256), ""));
         for (index, Document(set)) in self.sets.iter().enumerate() {
             let found = known_questions::misfits(set);
             misfits.add(found.below(index.to_string()).below("sets"));
@@ -186,7 +225,8 @@ impl Recipe for Params {
         let preprocessor: PreprocessorConfig =
             read_config(&folder.clip.path().join("preprocessor_config.json")).map_err(failed)?;
         let words = folder.words()?;
-        let exam = Exam::new(self.sets.iter().map(|Document(set)| set), &shown);
+        let sets = self.sets.iter().map(|Document(set)| set);
+        let exam = Exam::new(sets, self.brief as usize, &shown);
         let graph = device.clone().autodiff();
         Ok(Candidate {
             trainer: JudgeTrainer::new(network, self.frozen(), &graph),
@@ -298,6 +338,24 @@ impl Candidate {
         }
     }
 
+    /// Claims, one after the other, and after each whether it is so. That alone counts: nobody can foretell what is claimed.
+    fn lesson(&self, question: Vec<u32>, claims: &[Claim]) -> Result<Lesson, StageError> {
+        let mut lesson = Lesson {
+            counts: vec![false; question.len()],
+            tokens: question,
+        };
+        let encode = |text: String| self.words.tokenizer.encode(&text, false).map_err(failed);
+        for claim in claims {
+            let said = encode(format!(" {}:", claim.text))?;
+            let answer = encode(format!(" {}", Answer::from(claim.holds).name()))?;
+            for (tokens, counts) in [(said, false), (answer, true)] {
+                lesson.counts.extend(tokens.iter().map(|_| counts));
+                lesson.tokens.extend(tokens);
+            }
+        }
+        Ok(lesson)
+    }
+
     /// A picture with what is asked about it.
     fn asked(&self, index: usize, number: u64, seed: u64) -> Result<Asked, StageError> {
         let mut chance = source("questions", seed, number);
@@ -310,6 +368,13 @@ impl Candidate {
             asked.extend(self.question(shown, &mut chance));
         }
         let (mut beginning, mut questions) = (Vec::new(), Vec::new());
+        if self.params.claims > 0 {
+            let seed = below(&mut chance, 1 << 40) as u64;
+            let claims = captions::claims(&shown.scene, self.params.claims as usize, seed);
+            let (before, tokens) = self.words.of_image(CLAIMS, self.image_token)?;
+            questions.push(self.lesson(tokens, &claims)?);
+            beginning = before;
+        }
         for [question, answer] in asked {
             let (before, tokens) = self.words.of_image(&question, self.image_token)?;
             let answer = self.words.of_answer(&answer)?;
@@ -361,12 +426,10 @@ impl Learner for Candidate {
 
     fn share_of_rate(&self, parameter: &Parameter) -> f64 {
         let frozen = self.params.frozen();
-        let (is_frozen, share) = if parameter.name.starts_with(TOWER) {
-            (frozen.vision, self.params.vision_rate)
-        } else if parameter.name.starts_with(LANGUAGE) {
-            (frozen.language, 1.0)
-        } else {
-            (frozen.projector, 1.0)
+        let (is_frozen, share) = match Part::of(&parameter.name) {
+            Part::Vision => (frozen.vision, self.params.vision_rate),
+            Part::Projector => (frozen.projector, 1.0),
+            Part::Language => (frozen.language, 1.0),
         };
         if is_frozen { 0.0 } else { share }
     }
@@ -374,7 +437,9 @@ impl Learner for Candidate {
     fn put(&self, numbers: &mut [f32], folder: &Path, device: &Device) -> Result<(), StageError> {
         self.folder.has_words_of(folder)?;
         let network = Llava::load(folder, device).map_err(failed)?;
-        put_network(&network, "", self.row(), numbers)
+        put_parts(&network, "", self.row(), numbers, |name| {
+            !self.params.anew.contains(&Part::of(name))
+        })
     }
 
     fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {

@@ -3,9 +3,11 @@
 //! [`facts`] is everything that captions may say of a scene. [`caption`] says some of it, in keywords or in prose;
 //! [`wrong`] says it with one [`Fact`] changed. [`Wish::parse`] reads either back exactly.
 
+mod claim;
 mod phrases;
 mod write;
 
+pub use claim::{Claim, claims};
 pub(crate) use phrases::{backgrounds, hours, places, poses};
 
 use crate::grammar::{self, pick_where};
@@ -171,6 +173,23 @@ pub fn wrong(scene: &Scene, seed: u64) -> Caption {
     Captioner::of(scene).wrong(seed)
 }
 
+/// A true caption that says the class and at most so many things more.
+pub fn brief(scene: &Scene, things: usize, seed: u64) -> Caption {
+    let few = |facts: &_, always, random: &mut _| few_of(facts, things, always, random);
+    Captioner::of(scene).right(b"brief caption", seed, few)
+}
+
+/// The same with one thing wrong: one of those that it says, or the class.
+pub fn brief_wrong(scene: &Scene, things: usize, seed: u64) -> Caption {
+    let few = |facts: &_, always, random: &mut _| few_of(facts, things, always, random);
+    Captioner::of(scene).spoilt(b"wrong brief caption", seed, few)
+}
+
+/// What a caption says: of these facts some, and this one always.
+trait Choice: Fn(&Wish, Option<Fact>, &mut Random) -> Wish {}
+
+impl<F: Fn(&Wish, Option<Fact>, &mut Random) -> Wish> Choice for F {}
+
 /// Who has looked at a scene, and can write many captions of it.
 pub(crate) struct Captioner {
     /// Its scene, as what captions are drawn by.
@@ -211,8 +230,17 @@ impl Captioner {
     }
 
     pub(crate) fn caption(&self, seed: u64) -> Caption {
-        let random = &mut self.stream(b"caption", seed);
-        let says = some_of(&self.facts, None, random);
+        self.right(b"caption", seed, some_of)
+    }
+
+    pub(crate) fn wrong(&self, seed: u64) -> Caption {
+        self.spoilt(b"wrong caption", seed, some_of)
+    }
+
+    /// A caption that says what is chosen of the facts.
+    fn right(&self, purpose: &[u8], seed: u64, chosen: impl Choice) -> Caption {
+        let random = &mut self.stream(purpose, seed);
+        let says = chosen(&self.facts, None, random);
         Caption {
             text: write::write(&says, self.crowd, random),
             says,
@@ -220,10 +248,11 @@ impl Captioner {
         }
     }
 
-    pub(crate) fn wrong(&self, seed: u64) -> Caption {
-        let random = &mut self.stream(b"wrong caption", seed);
+    /// The same with one of the facts wrong.
+    fn spoilt(&self, purpose: &[u8], seed: u64, chosen: impl Choice) -> Caption {
+        let random = &mut self.stream(purpose, seed);
         let fact = pick_where(random, Fact::ALL, |fact| fact.is_in(&self.facts));
-        let mut says = some_of(&self.facts, Some(fact), random);
+        let mut says = chosen(&self.facts, Some(fact), random);
         change(&mut says, &self.facts, fact, random);
         Caption {
             text: write::write(&says, self.crowd, random),
@@ -278,24 +307,45 @@ pub(crate) fn other_class(class: Class, random: &mut Random) -> Class {
 /// What is said of the facts: little in short captions, most in long ones, and always the class.
 fn some_of(facts: &Wish, always: Option<Fact>, random: &mut Random) -> Wish {
     let talkative = random.pick(&[0.15, 0.4, 0.6, 0.8, 1.0]);
-    let mut said = |fact: Fact, usual: f64| {
+    let usual = [
+        (Fact::Count, 0.9),
+        (Fact::Colour, 0.75),
+        (Fact::Pose, 0.95),
+        (Fact::Place, 0.95),
+        (Fact::Time, 0.85),
+        (Fact::Weather, 0.75),
+        (Fact::Background, 0.7),
+    ];
+    let said = usual.map(|(fact, usual)| {
         let chosen = random.chance(usual * talkative);
-        chosen || always == Some(fact)
-    };
-    let (count, colour) = (said(Fact::Count, 0.9), said(Fact::Colour, 0.75));
-    let (pose, place) = (said(Fact::Pose, 0.95), said(Fact::Place, 0.95));
-    let (time, weather) = (said(Fact::Time, 0.85), said(Fact::Weather, 0.75));
-    let background = said(Fact::Background, 0.7);
+        (chosen || always == Some(fact)).then_some(fact)
+    });
+    only(facts, &said.into_iter().flatten().collect::<Vec<_>>())
+}
+
+/// As many of the facts as are wanted, and the class.
+fn few_of(facts: &Wish, things: usize, always: Option<Fact>, random: &mut Random) -> Wish {
+    let can_be_said = |fact: &Fact| *fact != Fact::Class && fact.is_in(facts);
+    let mut said: Vec<Fact> = Fact::ALL.iter().copied().filter(can_be_said).collect();
+    random.shuffle(&mut said);
+    said.sort_by_key(|fact| Some(*fact) != always);
+    said.truncate(things);
+    only(facts, &said)
+}
+
+/// The class, and of the other facts those that are said.
+fn only(facts: &Wish, said: &[Fact]) -> Wish {
+    let says = |fact| said.contains(&fact);
     Wish {
         class: facts.class,
         // One animal is always said to be one, by its article or its singular.
-        count: facts.count.filter(|&found| count || found == 1),
-        colour: facts.colour.filter(|_| colour),
-        pose: facts.pose.filter(|_| pose),
-        place: facts.place.filter(|_| place),
-        background: facts.background.filter(|_| background),
-        time: facts.time.filter(|_| time),
-        weather: facts.weather.filter(|_| weather),
+        count: facts.count.filter(|&found| says(Fact::Count) || found == 1),
+        colour: facts.colour.filter(|_| says(Fact::Colour)),
+        pose: facts.pose.filter(|_| says(Fact::Pose)),
+        place: facts.place.filter(|_| says(Fact::Place)),
+        background: facts.background.filter(|_| says(Fact::Background)),
+        time: facts.time.filter(|_| says(Fact::Time)),
+        weather: facts.weather.filter(|_| says(Fact::Weather)),
     }
 }
 

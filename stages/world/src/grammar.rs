@@ -244,7 +244,7 @@ pub(crate) fn pick_where<T: Copy>(
     random.pick(&passing)
 }
 
-fn pose_phrases(pose: Pose) -> &'static [&'static str] {
+pub(crate) fn pose_phrases(pose: Pose) -> &'static [&'static str] {
     match pose {
         Pose::Standing => &["standing still", "standing at ease", "standing in profile"],
         Pose::Walking => &["walking slowly", "strolling along", "walking ahead"],

@@ -77,6 +77,13 @@ impl Random {
         self.unit() < probability
     }
 
+    /// Puts things in any order.
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+
     /// One of the choices, all equally likely.
     ///
     /// # Panics

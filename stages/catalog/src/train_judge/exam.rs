@@ -23,6 +23,8 @@ const TRIES: usize = 50;
 /// The questions, and how often each answer to each is kept, so that as many are yes as are no.
 pub(super) struct Exam {
     questions: Vec<Item>,
+    /// The most things that a prompt says beside its class; 0 if it says what captions do.
+    things: usize,
 }
 
 struct Item {
@@ -33,8 +35,13 @@ struct Item {
 }
 
 impl Exam {
-    /// The questions of sets, to be asked about pictures such as these.
-    pub(super) fn new<'a>(sets: impl Iterator<Item = &'a QuestionSet>, shown: &[Shown]) -> Self {
+    /// The questions of sets, to be asked about pictures such as these, with prompts that say so many things at most beside the
+    /// class (0: as captions do).
+    pub(super) fn new<'a>(
+        sets: impl Iterator<Item = &'a QuestionSet>,
+        things: usize,
+        shown: &[Shown],
+    ) -> Self {
         let items = sets.flat_map(|set| &set.questions).filter_map(|question| {
             Some(Item {
                 text: question.text.clone(),
@@ -48,7 +55,7 @@ impl Exam {
             let mut chance = source("shares of answers", 0, index as u64);
             let mut counts = [0.0_f64; 3];
             for shown in shown.iter().step_by(step) {
-                let (_, answer) = item.ask(shown, &Witness::of(&shown.scene), &mut chance);
+                let (_, answer) = item.ask(shown, &Witness::of(&shown.scene), things, &mut chance);
                 counts[place(answer)] += 1.0;
             }
             let [yes, no, nan] = counts;
@@ -59,7 +66,7 @@ impl Exam {
                 item.kept = [least / yes, least / no, most / nan.max(most)];
             }
         }
-        Self { questions }
+        Self { questions, things }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -72,7 +79,7 @@ impl Exam {
         let mut tries = 0;
         loop {
             let item = &self.questions[below(chance, self.questions.len())];
-            let (text, answer) = item.ask(shown, &witness, chance);
+            let (text, answer) = item.ask(shown, &witness, self.things, chance);
             tries += 1;
             if chance.uniform() < item.kept[place(answer)] || tries == TRIES {
                 return [text, answer.name().to_owned()];
@@ -91,12 +98,20 @@ const fn place(answer: Answer) -> usize {
 
 impl Item {
     /// The question about a picture, with a prompt that is right in everything or wrong in one thing.
-    fn ask(&self, shown: &Shown, witness: &Witness<'_>, chance: &mut Noise) -> (String, Answer) {
+    fn ask(
+        &self,
+        shown: &Shown,
+        witness: &Witness<'_>,
+        things: usize,
+        chance: &mut Noise,
+    ) -> (String, Answer) {
         let seed = below(chance, 1 << 40) as u64;
-        let caption = if chance.uniform() < 0.5 {
-            captions::caption(&shown.scene, seed)
-        } else {
-            captions::wrong(&shown.scene, seed)
+        let is_right = chance.uniform() < 0.5;
+        let caption = match (things, is_right) {
+            (0, true) => captions::caption(&shown.scene, seed),
+            (0, false) => captions::wrong(&shown.scene, seed),
+            (most, true) => captions::brief(&shown.scene, 1 + below(chance, most), seed),
+            (most, false) => captions::brief_wrong(&shown.scene, 1 + below(chance, most), seed),
         };
         // Half of them as writers write them.
         let style = [Style::Camera, Style::Camera, Style::Plain];

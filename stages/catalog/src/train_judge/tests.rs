@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ccsr_stage::testing::{Lab, bind, check_kind, messages, node};
+use ccsr_stage::testing::{Lab, Ran, bind, check_kind, messages, node};
 use ccsr_stage::{Roles, Table};
 use ccsr_world::truth::Witness;
 use ccsr_world::{About, Answer};
@@ -66,6 +66,17 @@ fn bound(tables: &Tables) -> Vec<(&'static str, &Arc<Table>)> {
     tables.iter().map(|(name, table)| (*name, table)).collect()
 }
 
+/// What a stage makes of pictures with the judge that was trained.
+fn put_to_work(lab: &Lab, trained: &Ran, kind: &str, with: &Json, pictures: &Arc<Table>) -> Ran {
+    let folder = laid_out(lab, trained.table("model"));
+    let weights = json!({"weights": folder.path()});
+    let roles = bind(&crate::registry(), &[("judge", "llava", weights)]).unwrap();
+    let build = crate::registry().kind(kind).unwrap().build;
+    let stage = build(Some(&node(with)), &files(), &roles);
+    let stage = stage.map_err(messages).unwrap();
+    lab.run(stage.as_ref(), &[("images", pictures)]).unwrap()
+}
+
 #[test]
 fn it_keeps_the_contract_of_a_stage() {
     let lab = Lab::new(1);
@@ -115,17 +126,13 @@ fn it_answers_as_it_was_taught() {
         loss(0),
         loss(149)
     );
-    let folder = laid_out(&lab, ran.table("model"));
-    let weights = json!({"weights": folder.path()});
-    let roles = bind(&crate::registry(), &[("judge", "llava", weights)]).unwrap();
-    let kind = crate::registry().kind("image.judge").unwrap().build;
-    let asked = json!({"questions": set()});
-    let stage = kind(Some(&node(&asked)), &files(), &roles)
-        .map_err(messages)
-        .unwrap();
-    let judged = lab
-        .run(stage.as_ref(), &[("images", &tables[0].1)])
-        .unwrap();
+    let judged = put_to_work(
+        &lab,
+        &ran,
+        "image.judge",
+        &json!({"questions": set()}),
+        &tables[0].1,
+    );
     let judged = rows(judged.table("answers"));
     let (mut right, mut all) = (0, 0);
     for (index, scene) in tables[0].1.rows().enumerate() {
@@ -157,13 +164,7 @@ fn it_writes_down_what_it_sees() {
     }));
     with["questions"] = json!(1);
     let ran = run(&lab, "train.judge", &with, &bound(&tables)).unwrap();
-    let folder = laid_out(&lab, ran.table("model"));
-    let weights = json!({"weights": folder.path()});
-    let roles = bind(&crate::registry(), &[("judge", "llava", weights)]).unwrap();
-    let kind = crate::registry().kind("image.caption").unwrap().build;
-    let told = kind(Some(&node(&json!({}))), &files(), &roles);
-    let told = told.map_err(messages).unwrap();
-    let told = lab.run(told.as_ref(), &[("images", &tables[0].1)]).unwrap();
+    let told = put_to_work(&lab, &ran, "image.caption", &json!({}), &tables[0].1);
     let told = rows(told.table("captions"));
     // How many there are, and what the nearest one is.
     let beginning = |text: &str| text.split(',').next().unwrap().to_owned();
@@ -213,6 +214,59 @@ fn what_is_frozen_stays_as_it_was() {
     assert!(differ > all / 2, "{differ} of {all} were trained");
 }
 
+/// A judge gets the eyes of another CLIP, and goes on in the words of its own.
+#[test]
+fn what_is_anew_begins_as_its_own_model_has_it() {
+    let lab = Lab::new(1);
+    let tables = tables(&lab);
+    let training = json!({"steps": 2, "batch": 2, "warmup": 0});
+    let first = run(&lab, "train.judge", &with(&training), &bound(&tables)).unwrap();
+    let mut on = bound(&tables);
+    on.push(("initial", first.table("model")));
+    let mut still = with(&json!({"steps": 1, "batch": 1, "learning_rate": 0.0, "warmup": 0}));
+    still["anew"] = json!(["vision"]);
+    let on = run(&lab, "train.judge", &still, &on).unwrap();
+    let (first, clip) = (
+        weights(&lab, first.table("model")),
+        weights(&lab, &tables[2].1),
+    );
+    let (mut eyes, mut rest) = (0, 0);
+    for (name, numbers) in weights(&lab, on.table("model")) {
+        if let Some((_, own)) = name.split_once("vision_tower.") {
+            assert_eq!(numbers, clip[own], "{name}");
+            eyes += usize::from(numbers != first[&name]);
+        } else {
+            assert_eq!(numbers, first[&name], "{name}");
+            rest += 1;
+        }
+    }
+    assert!(
+        eyes > 10 && rest > 10,
+        "{eyes} are other eyes, {rest} the rest"
+    );
+}
+
+/// Claims alone are learnt, too, and only what follows each counts.
+#[test]
+fn it_says_which_claims_hold() {
+    let lab = Lab::new(1);
+    let tables = tables(&lab);
+    let mut with = with(&json!({
+        "steps": 60, "batch": 4, "learning_rate": 0.004, "warmup": 5, "checkpoint_every": 60
+    }));
+    with["questions"] = json!(1);
+    with["descriptions"] = json!(false);
+    let ends = |claims: u32| {
+        with["claims"] = json!(claims);
+        let ran = run(&lab, "train.judge", &with, &bound(&tables)).unwrap();
+        let losses = column(ran.table("metrics"), "loss");
+        (losses[0].as_f64().unwrap(), losses[59].as_f64().unwrap())
+    };
+    let (first, last) = ends(24);
+    // Of claims, a coin says as much as ln 2; words that cannot be foretold would cost far more.
+    assert!(first > 4.0 && last < 0.75, "{first} to {last}");
+}
+
 #[test]
 fn answers_are_true_and_as_many_are_yes_as_are_no() {
     let lab = Lab::new(1);
@@ -233,7 +287,7 @@ fn answers_are_true_and_as_many_are_yes_as_are_no() {
     .unwrap();
     let paper: QuestionSet = serde_json::from_value(crate::pipelines::yaml::read(&paper)).unwrap();
     assert!(known_questions::misfits(&paper).is_empty());
-    let exam = Exam::new([&paper].into_iter(), &shown);
+    let exam = Exam::new([&paper].into_iter(), 0, &shown);
     let mut counts: HashMap<String, [u32; 3]> = HashMap::new();
     for (number, shown) in (0..).zip(shown.iter().cycle().take(4000)) {
         let [question, answer] = exam.ask(shown, &mut source("test", 1, number));
@@ -267,6 +321,7 @@ fn what_does_not_fit_is_refused() {
         stage.err().unwrap().to_string()
     };
     assert!(said(json!({"questions": 0})).contains("`questions: 0` is not from 1 to 64"));
+    assert!(said(json!({"brief": 9})).contains("`brief: 9` is not from 0 to 8"));
     let all = json!({"frozen": ["vision", "projector", "language"]});
     assert!(said(all).contains("nothing is left"));
     let vague = json!({"sets": [{"questions": [{"id": "q1", "text": "Is it?"}]}]});

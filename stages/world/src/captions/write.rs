@@ -55,7 +55,7 @@ fn keywords(says: &Wish, crowd: bool, random: &mut Random) -> String {
             .map(|place| random.pick(grammar::place_phrases(place)).to_owned()),
         background(says, random),
     ];
-    shuffle(&mut slots, random);
+    random.shuffle(&mut slots);
     let first = [opening, &animals].join(" ").trim_start().to_owned();
     let mut slots: Vec<String> = std::iter::once(first)
         .chain(slots.into_iter().flatten())
@@ -122,7 +122,7 @@ fn sentences(says: &Wish, crowd: bool, random: &mut Random) -> String {
             format!("{place} one can see {what}")
         }),
     ];
-    shuffle(&mut rest, random);
+    random.shuffle(&mut rest);
     let all = std::iter::once(first).chain(rest.into_iter().flatten());
     let all: Vec<String> = all.map(|sentence| capitalised(&sentence)).collect();
     format!("{}.", all.join(". "))
@@ -206,7 +206,7 @@ fn adverbials(says: &Wish, random: &mut Random) -> Vec<String> {
         says.weather
             .map(|weather| random.pick(phrases::weathers(weather))),
     ];
-    shuffle(&mut adverbials, random);
+    random.shuffle(&mut adverbials);
     adverbials
         .into_iter()
         .flatten()
@@ -215,15 +215,9 @@ fn adverbials(says: &Wish, random: &mut Random) -> Vec<String> {
 }
 
 /// "hills in the distance".
-fn background(says: &Wish, random: &mut Random) -> Option<String> {
+pub(super) fn background(says: &Wish, random: &mut Random) -> Option<String> {
     let what = random.pick(phrases::backgrounds(says.background?));
     Some(format!("{what} {}", random.pick(phrases::AFAR)))
-}
-
-fn shuffle<T>(items: &mut [T], random: &mut Random) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, random.below(last + 1));
-    }
 }
 
 /// With a full stop, mostly.

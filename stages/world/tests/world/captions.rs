@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use ccsr_world::{About, Answer, Class, Fact, Rates, Scene, Wish, captions, draw, grammar, truth};
+use ccsr_world::{
+    About, Answer, Class, DefectKind, Fact, Rates, Scene, Wish, captions, draw, grammar, truth,
+};
 
 use crate::seed;
 
@@ -74,6 +76,83 @@ fn wrong_captions_are_wrong_in_the_one_thing_that_they_name() {
     // None is rare.
     assert_eq!(found.len(), Fact::ALL.len(), "{found:?}");
     assert!(found.values().all(|&count| count > 300), "{found:?}");
+}
+
+#[test]
+fn brief_captions_say_little() {
+    let (mut said, mut wrong) = (BTreeMap::<Fact, usize>::new(), 0);
+    for (seed, scene) in (0..).zip(scenes(2000)) {
+        let facts = captions::facts(&scene);
+        for things in 1..=2 {
+            let right = captions::brief(&scene, things, seed);
+            assert_eq!(right.wrong, None);
+            assert_eq!(
+                respected(&scene, &right.text),
+                Answer::Yes,
+                "{}",
+                right.text
+            );
+            let spoilt = captions::brief_wrong(&scene, things, seed);
+            assert_eq!(
+                respected(&scene, &spoilt.text),
+                Answer::No,
+                "{}",
+                spoilt.text
+            );
+            assert!(Fact::differing(&spoilt.says, &facts).contains(&spoilt.wrong.unwrap()));
+            wrong += usize::from(spoilt.wrong != Some(Fact::Class));
+            for caption in [right, spoilt] {
+                assert_eq!(Wish::parse(&caption.text), caption.says, "{}", caption.text);
+                let beside = |fact: &Fact| {
+                    let implied = *fact == Fact::Count && facts.count == Some(1);
+                    *fact != Fact::Class && !implied && fact.is_in(&caption.says)
+                };
+                let beside: Vec<Fact> = Fact::ALL.iter().copied().filter(beside).collect();
+                assert!(beside.len() <= things, "{things}: {}", caption.text);
+                for fact in beside {
+                    *said.entry(fact).or_default() += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(said.len(), Fact::ALL.len() - 1, "{said:?}");
+    assert!(said.values().all(|&count| count > 300), "{said:?}");
+    assert!(wrong > 3000, "{wrong} of 4000 are wrong beside the class");
+}
+
+#[test]
+fn claims_hold_if_they_say_so() {
+    let (mut right, mut all, mut of_defects) = (0, 0, 0);
+    for (seed, scene) in (0..).zip(scenes(1000)) {
+        let (facts, defects) = (captions::facts(&scene), scene.defects());
+        for claim in captions::claims(&scene, 12, seed) {
+            let text = &claim.text;
+            let kind = DefectKind::from_name(text);
+            // Each is read as the only thing that a prompt says, a colour as that of its animals.
+            let holds = kind.map_or_else(
+                || {
+                    let mut says = Wish::parse(text);
+                    if says.is_empty() {
+                        let colour = Wish::parse(&format!("{text} zebras")).colour;
+                        says.colour = Some(colour.unwrap_or_else(|| panic!("{text:?}")));
+                    }
+                    let differing = Fact::differing(&says, &facts);
+                    let mut said = Fact::ALL.iter().filter(|fact| fact.is_in(&says));
+                    said.all(|fact| !differing.contains(fact))
+                },
+                |kind| defects.contains(&kind),
+            );
+            of_defects += usize::from(kind.is_some());
+            right += usize::from(claim.holds);
+            all += 1;
+            assert_eq!(holds, claim.holds, "{text:?} of {facts:?}, {defects:?}");
+        }
+    }
+    assert!(
+        (0.3..0.5).contains(&(right as f64 / all as f64)),
+        "{right} of {all}"
+    );
+    assert!(of_defects > 3000, "{of_defects} of {all} are about defects");
 }
 
 #[test]
