@@ -345,10 +345,12 @@ impl Candidate {
             tokens: question,
         };
         let encode = |text: String| self.words.tokenizer.encode(&text, false).map_err(failed);
+        let answer = |answer: Answer| encode(format!(" {}", answer.name()));
+        let (yes, no) = (answer(Answer::Yes)?, answer(Answer::No)?);
         for claim in claims {
             let said = encode(format!(" {}:", claim.text))?;
-            let answer = encode(format!(" {}", Answer::from(claim.holds).name()))?;
-            for (tokens, counts) in [(said, false), (answer, true)] {
+            let answer = if claim.holds { &yes } else { &no };
+            for (tokens, counts) in [(&said, false), (answer, true)] {
                 lesson.counts.extend(tokens.iter().map(|_| counts));
                 lesson.tokens.extend(tokens);
             }

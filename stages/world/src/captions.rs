@@ -175,14 +175,12 @@ pub fn wrong(scene: &Scene, seed: u64) -> Caption {
 
 /// A true caption that says the class and at most so many things more.
 pub fn brief(scene: &Scene, things: usize, seed: u64) -> Caption {
-    let few = |facts: &_, always, random: &mut _| few_of(facts, things, always, random);
-    Captioner::of(scene).right(b"brief caption", seed, few)
+    Captioner::of(scene).right(b"brief caption", seed, few_of(things))
 }
 
 /// The same with one thing wrong: one of those that it says, or the class.
 pub fn brief_wrong(scene: &Scene, things: usize, seed: u64) -> Caption {
-    let few = |facts: &_, always, random: &mut _| few_of(facts, things, always, random);
-    Captioner::of(scene).spoilt(b"wrong brief caption", seed, few)
+    Captioner::of(scene).spoilt(b"wrong brief caption", seed, few_of(things))
 }
 
 /// What a caption says: of these facts some, and this one always.
@@ -323,14 +321,16 @@ fn some_of(facts: &Wish, always: Option<Fact>, random: &mut Random) -> Wish {
     only(facts, &said.into_iter().flatten().collect::<Vec<_>>())
 }
 
-/// As many of the facts as are wanted, and the class.
-fn few_of(facts: &Wish, things: usize, always: Option<Fact>, random: &mut Random) -> Wish {
-    let can_be_said = |fact: &Fact| *fact != Fact::Class && fact.is_in(facts);
-    let mut said: Vec<Fact> = Fact::ALL.iter().copied().filter(can_be_said).collect();
-    random.shuffle(&mut said);
-    said.sort_by_key(|fact| Some(*fact) != always);
-    said.truncate(things);
-    only(facts, &said)
+/// The class, and so many of the other facts at most.
+fn few_of(things: usize) -> impl Choice {
+    move |facts: &Wish, always: Option<Fact>, random: &mut Random| {
+        let can_be_said = |fact: &Fact| *fact != Fact::Class && fact.is_in(facts);
+        let mut said: Vec<Fact> = Fact::ALL.iter().copied().filter(can_be_said).collect();
+        random.shuffle(&mut said);
+        said.sort_by_key(|fact| Some(*fact) != always);
+        said.truncate(things);
+        only(facts, &said)
+    }
 }
 
 /// The class, and of the other facts those that are said.

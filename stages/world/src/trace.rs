@@ -27,8 +27,8 @@ impl Trace {
 }
 
 impl Scene {
-    /// The trace of each defect in a picture of `size` pixels a side, which can be rendered, in the order of [`defects`](Self::defects): where
-    /// it differs from the one without the defect.
+    /// The trace of each defect in a picture of `size` pixels a side, which can be rendered, in the order of
+    /// [`defects`](Self::defects): where it differs from the one without the defect.
     ///
     /// At a small size, or behind another animal, a defect may leave none.
     pub fn defect_traces(&self, size: u32) -> Vec<(DefectKind, Trace)> {

@@ -301,33 +301,10 @@ fn a_frozen_tower_stays_as_it_is() {
     assert!(projection != none[2] && other_projection != projection);
 }
 
-#[test]
-fn a_scene_that_cannot_be_read_is_reported() {
+/// What is said of one picture of so many pixels a side, and of its scene, from which what is `taught` is to be learnt.
+fn refused(side: u32, scene: &str, taught: &str) -> String {
     let lab = Lab::new(1);
-    let image = lab.add_blob(png::encode(&RgbImage::new(16, 16)));
-    let rows = [json!({"prompt": "a thing", "image": {"$blob": image.to_string()}, "scene": "{}"})];
-    let columns = [
-        ("prompt", ColumnType::Text),
-        ("image", ColumnType::Image),
-        ("scene", ColumnType::Text),
-    ];
-    let mut with = with(&json!({"steps": 1}));
-    with["truth"] = json!(1);
-    let error = run(
-        &lab,
-        "train.clip",
-        &with,
-        &[("scenes", &table(&columns, &rows))],
-    );
-    let error = error.err().unwrap();
-    assert!(error.contains("a `scene` cannot be read"), "{error}");
-}
-
-#[test]
-fn pictures_too_small_for_a_scene_have_no_traces() {
-    let lab = Lab::new(1);
-    let image = lab.add_blob(png::encode(&RgbImage::new(8, 8)));
-    let scene = truth::samples::elephant(&json!([])).to_string();
+    let image = lab.add_blob(png::encode(&RgbImage::new(side, side)));
     let rows =
         [json!({"prompt": "a thing", "image": {"$blob": image.to_string()}, "scene": scene})];
     let columns = [
@@ -336,9 +313,21 @@ fn pictures_too_small_for_a_scene_have_no_traces() {
         ("scene", ColumnType::Text),
     ];
     let mut with = with(&json!({"steps": 1}));
-    with["traces"] = json!(1);
+    with[taught] = json!(1);
     let tables = [("scenes", &table(&columns, &rows))];
-    let error = run(&lab, "train.clip", &with, &tables).err().unwrap();
+    run(&lab, "train.clip", &with, &tables).err().unwrap()
+}
+
+#[test]
+fn a_scene_that_cannot_be_read_is_reported() {
+    let error = refused(16, "{}", "truth");
+    assert!(error.contains("a `scene` cannot be read"), "{error}");
+}
+
+#[test]
+fn pictures_too_small_for_a_scene_have_no_traces() {
+    let scene = truth::samples::elephant(&json!([])).to_string();
+    let error = refused(8, &scene, "traces");
     assert!(
         error.contains("`traces` needs pictures of 16 to 4096 pixels a side"),
         "{error}"

@@ -56,41 +56,43 @@ fn of_fact(facts: &Wish, random: &mut Random) -> Claim {
         change(&mut says, facts, fact, random);
     }
     Claim {
-        text: words(&says, fact, random),
+        text: words(&says, fact, random).expect("it is one of the facts that are said"),
         holds,
     }
 }
 
-/// The fact in words, as prompts or captions have it.
-fn words(says: &Wish, fact: Fact, random: &mut Random) -> String {
-    let prompt = random.chance(0.5);
-    let mut either = |written: &[&'static str], told: &[&'static str]| {
-        Some(random.pick(if prompt { written } else { told }).to_owned())
+/// The fact in words, as prompts or captions have it; the wish must say it.
+fn words(says: &Wish, fact: Fact, random: &mut Random) -> Option<String> {
+    let as_written = random.chance(0.5);
+    let [written, told] = match fact {
+        Fact::Class => {
+            let class = says.class?;
+            let is_one = says.count == Some(1);
+            return Some(if is_one { class.name() } else { class.plural() }.to_owned());
+        }
+        Fact::Count => return Some(numbered(says.count?, says.class?)),
+        Fact::Background => return write::background(says, random),
+        Fact::Colour => [phrases::colours(says.colour?); 2],
+        Fact::Pose => {
+            let pose = says.pose?;
+            [grammar::pose_phrases(pose), phrases::poses(pose)]
+        }
+        Fact::Place => {
+            let place = says.place?;
+            [grammar::place_phrases(place), phrases::places(place)]
+        }
+        Fact::Time => {
+            let time = says.time?;
+            [grammar::time_phrases(time), phrases::times(time)]
+        }
+        Fact::Weather => {
+            let weather = says.weather?;
+            [
+                grammar::weather_phrases(weather),
+                phrases::weathers(weather),
+            ]
+        }
     };
-    let found = match fact {
-        Fact::Class => says.class.map(|class| match says.count {
-            Some(1) => class.name().to_owned(),
-            _ => class.plural().to_owned(),
-        }),
-        Fact::Count => says
-            .count
-            .and_then(|count| Some(numbered(count, says.class?))),
-        Fact::Colour => says
-            .colour
-            .and_then(|it| either(phrases::colours(it), phrases::colours(it))),
-        Fact::Pose => says
-            .pose
-            .and_then(|it| either(grammar::pose_phrases(it), phrases::poses(it))),
-        Fact::Place => says
-            .place
-            .and_then(|it| either(grammar::place_phrases(it), phrases::places(it))),
-        Fact::Background => return write::background(says, random).unwrap_or_default(),
-        Fact::Time => says
-            .time
-            .and_then(|it| either(grammar::time_phrases(it), phrases::times(it))),
-        Fact::Weather => says
-            .weather
-            .and_then(|it| either(grammar::weather_phrases(it), phrases::weathers(it))),
-    };
-    found.unwrap_or_default()
+    let phrases = if as_written { written } else { told };
+    Some(random.pick(phrases).to_owned())
 }
