@@ -67,6 +67,9 @@ pub struct Params {
     /// be asked. At 0, all are kept.
     #[serde(default, skip_serializing_if = "keeps_all")]
     pub visible: u32,
+    /// Where all animals look: `left` or `right`. To either side, most of a scene's to the same, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facing: Option<Facing>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -100,6 +103,16 @@ pub enum Split {
     Validation,
     /// To look at once, at the end: one in ten.
     Test,
+}
+
+/// A side to which animals look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Facing {
+    /// To the left.
+    Left,
+    /// To the right.
+    Right,
 }
 
 /// The stage.
@@ -364,6 +377,10 @@ impl StageKind for RenderWorld {
             classes,
             defects: params.defects,
             wrong: params.wrong,
+            facing: params.facing.map(|facing| match facing {
+                Facing::Left => ccsr_world::Facing::Left,
+                Facing::Right => ccsr_world::Facing::Right,
+            }),
         };
         Ok(Self { params, web })
     }

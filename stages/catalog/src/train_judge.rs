@@ -86,6 +86,15 @@ pub struct Params {
     /// judge gets better eyes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub anew: Vec<Part>,
+    /// Whether questions of the sets are chosen so that as many are answered yes as no. Otherwise they are asked as it falls, so
+    /// that a judge that does not see whether a leg is missing learns that most often none is.
+    #[serde(skip_serializing_if = "is_true")]
+    pub balanced: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_true(balanced: &bool) -> bool {
+    *balanced
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -132,6 +141,7 @@ impl Default for Params {
             brief: 0,
             claims: 0,
             anew: Vec::new(),
+            balanced: true,
         }
     }
 }
@@ -226,7 +236,7 @@ impl Recipe for Params {
             read_config(&folder.clip.path().join("preprocessor_config.json")).map_err(failed)?;
         let words = folder.words()?;
         let sets = self.sets.iter().map(|Document(set)| set);
-        let exam = Exam::new(sets, self.brief as usize, &shown);
+        let exam = Exam::new(sets, self.brief as usize, self.balanced, &shown);
         let graph = device.clone().autodiff();
         Ok(Candidate {
             trainer: JudgeTrainer::new(network, self.frozen(), &graph),

@@ -73,6 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         classes: Vec::new(),
         defects: 0.2,
         wrong: 0.15,
+        facing: None,
     };
     let examples: Vec<Example> = (0..40).map(|ordinal| web.example(ordinal)).collect();
     let scenes: Vec<Scene> = examples.iter().map(|e| e.scene.clone()).collect();

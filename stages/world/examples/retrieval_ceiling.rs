@@ -23,6 +23,7 @@ fn main() {
         classes: classes.collect(),
         defects: 0.2,
         wrong: 0.0,
+        facing: None,
     };
     let examples: Vec<Example> = (0..COUNTS[0] as u64).map(|it| web.example(it)).collect();
     let (captions, scenes): (Vec<_>, Vec<_>) = examples.chunks(COUNTS[1]).map(told).unzip();

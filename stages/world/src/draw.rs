@@ -10,7 +10,7 @@ mod spoil;
 use crate::grammar::pick_where;
 use crate::kinds::{Background, Class, Colour, Place, Pose, Time, Weather};
 use crate::random::Random;
-use crate::scene::Scene;
+use crate::scene::{Facing, Scene};
 use crate::wish::Wish;
 
 /// How often things go wrong.
@@ -35,6 +35,8 @@ pub(crate) struct Order {
     pub(crate) weather: Weather,
     /// An animal that nobody asked for.
     pub(crate) stranger: Option<Class>,
+    /// Where all animals look. To either side, most of them to the same, if it is left open.
+    pub(crate) facing: Option<Facing>,
 }
 
 /// Draws a scene for a wish; the same arguments give the same scene.
@@ -93,6 +95,7 @@ fn complete(wish: &Wish, random: &mut Random) -> Order {
         time: wish.time.unwrap_or(time),
         weather: wish.weather.unwrap_or(weather),
         stranger: None,
+        facing: None,
     }
 }
 

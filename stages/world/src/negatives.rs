@@ -123,6 +123,7 @@ fn recounted(scene: &Scene, facts: &Wish, random: &mut Random) -> Option<Scene> 
         time: scene.time,
         weather: scene.weather,
         stranger: None,
+        facing: None,
     };
     Some(Scene {
         detail: scene.detail,

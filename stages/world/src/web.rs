@@ -10,7 +10,7 @@ use crate::grammar::pick_where;
 use crate::kinds::{Background, Class, Colour, Place, Pose, Time, Weather};
 use crate::questions::{self, Balance, Question};
 use crate::random::Random;
-use crate::scene::Scene;
+use crate::scene::{Facing, Scene};
 use crate::split::Split;
 
 /// How often there is no animal.
@@ -36,6 +36,8 @@ pub struct Web {
     pub defects: f64,
     /// The probability that one thing in a caption is wrong, `0.0..=1.0`.
     pub wrong: f64,
+    /// Where all animals look. To either side, most of a scene's to the same, if there is none here.
+    pub facing: Option<Facing>,
 }
 
 /// A captioned scene.
@@ -62,7 +64,10 @@ impl Web {
         let about = self.about(ordinal);
         let mut random = self.stream(b"scene", ordinal, about.name().as_bytes());
         loop {
-            let order = order(about, &self.classes, &mut random);
+            let order = Order {
+                facing: self.facing,
+                ..order(about, &self.classes, &mut random)
+            };
             let scene = carry_out(&order, &random.seed(), self.defects);
             if Split::of_scene(&scene) == self.split {
                 return scene;
@@ -176,5 +181,6 @@ fn order(about: Class, classes: &[Class], random: &mut Random) -> Order {
         time: random.pick(Time::ALL),
         weather,
         stranger: random.chance(STRANGER).then_some(stranger),
+        facing: None,
     }
 }

@@ -132,6 +132,24 @@ fn defects_that_cannot_be_seen_are_taken_away() {
 }
 
 #[test]
+fn animals_look_to_one_side_if_told() {
+    let lab = Lab::new(1);
+    let mut with = small(30);
+    with["facing"] = json!("right");
+    check::<RenderWorld>(&with, &lab, &[]);
+    let ran = samples::run(&lab, "world.render", &with, &[]).unwrap();
+    let scenes = ran.table("scenes").rows();
+    let scenes = scenes.map(|row| Scene::from_text(row.text("scene").unwrap()).unwrap());
+    let animals: Vec<_> = scenes.flat_map(|scene| scene.animals).collect();
+    assert!(animals.len() > 30);
+    assert!(
+        animals
+            .iter()
+            .all(|it| it.facing == ccsr_world::Facing::Right)
+    );
+}
+
+#[test]
 fn more_scenes_keep_the_earlier_ones() {
     let lab = Lab::new(1);
     let few = samples::run(&lab, "world.render", &small(6), &[]).unwrap();

@@ -20,7 +20,7 @@ const NAN: f64 = 0.15;
 /// Tries before an answer of any kind will do.
 const TRIES: usize = 50;
 
-/// The questions, and how often each answer to each is kept, so that as many are yes as are no.
+/// The questions, and how often each answer to each is kept.
 pub(super) struct Exam {
     questions: Vec<Item>,
     /// The most things that a prompt says beside its class; 0 if it says what captions do.
@@ -30,16 +30,17 @@ pub(super) struct Exam {
 struct Item {
     text: String,
     about: About,
-    /// How likely a question is asked that is answered by yes, by no, or by nan.
+    /// How likely a question is asked that is answered by yes, by no, or by nan: surely, or so that they get even.
     kept: [f64; 3],
 }
 
 impl Exam {
     /// The questions of sets, to be asked about pictures such as these, with prompts that say so many things at most beside the
-    /// class (0: as captions do).
+    /// class (0: as captions do); if they are to be even, so that as many answers are yes as are no.
     pub(super) fn new<'a>(
         sets: impl Iterator<Item = &'a QuestionSet>,
         things: usize,
+        even: bool,
         shown: &[Shown],
     ) -> Self {
         let items = sets.flat_map(|set| &set.questions).filter_map(|question| {
@@ -50,6 +51,9 @@ impl Exam {
             })
         });
         let mut questions: Vec<Item> = items.collect();
+        if !even {
+            return Self { questions, things };
+        }
         let step = shown.len().div_ceil(SAMPLE).max(1);
         for (index, item) in questions.iter_mut().enumerate() {
             let mut chance = source("shares of answers", 0, index as u64);

@@ -43,7 +43,7 @@ pub(super) fn compose(order: &Order, random: &mut Random) -> Scene {
             class,
             colour,
             pose: order.pose,
-            facing,
+            facing: order.facing.unwrap_or(facing),
         };
         scene
             .animals

@@ -17,6 +17,7 @@ fn examples(count: u64) -> impl Iterator<Item = (u64, Example)> {
         classes: Vec::new(),
         defects: 0.33,
         wrong: 0.0,
+        facing: None,
     };
     (0..count).map(move |ordinal| (ordinal, web.example(ordinal)))
 }

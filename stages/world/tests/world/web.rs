@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ccsr_world::{
-    About, Answer, Class, Fact, Rates, Split, Web, Wish, captions, draw, grammar, negatives, truth,
+    About, Answer, Class, Facing, Fact, Rates, Scene, Split, Web, Wish, captions, draw, grammar,
+    negatives, truth,
 };
 
 use crate::{drawn, seed};
@@ -15,6 +16,7 @@ fn web(split: Split) -> Web {
         classes: Vec::new(),
         defects: 0.2,
         wrong: 0.15,
+        facing: None,
     }
 }
 
@@ -156,6 +158,36 @@ fn only_its_classes_are_to_be_seen() {
     let strange =
         |scene: &ccsr_world::Scene| scene.animals.iter().any(|a| a.class != Class::Elephant);
     assert!(scenes.filter(strange).count() > 20);
+}
+
+#[test]
+fn animals_look_where_they_are_told() {
+    let ordinals = 0..300;
+    let either = web(Split::Train);
+    let faces = |web: &Web, facing| {
+        let scenes = ordinals.clone().map(|ordinal| web.scene(ordinal));
+        let animals = scenes.flat_map(|scene| scene.animals);
+        animals.filter(|animal| animal.facing == facing).count()
+    };
+    assert!(faces(&either, Facing::Left) > 150 && faces(&either, Facing::Right) > 150);
+    for (asked, other) in [(Facing::Left, Facing::Right), (Facing::Right, Facing::Left)] {
+        let told = Web {
+            facing: Some(asked),
+            ..either.clone()
+        };
+        assert!(faces(&told, asked) > 300);
+        assert_eq!(faces(&told, other), 0);
+        // All else is as it was.
+        for ordinal in ordinals.clone() {
+            let [told, either] = [&told, &either].map(|web| web.scene(ordinal));
+            let bare = |scene: Scene| {
+                let animals = scene.animals.into_iter();
+                let seen: Vec<_> = animals.map(|it| (it.class, it.colour, it.pose)).collect();
+                (seen, scene.place, scene.time, scene.weather, scene.detail)
+            };
+            assert_eq!(bare(told), bare(either));
+        }
+    }
 }
 
 #[test]
