@@ -86,8 +86,8 @@ pub struct Params {
     /// judge gets better eyes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub anew: Vec<Part>,
-    /// Whether questions of the sets are chosen so that as many are answered yes as no. Otherwise they are asked as it falls, so
-    /// that a judge that does not see whether a leg is missing learns that most often none is.
+    /// Whether questions of the sets are chosen so that as many are answered yes as no, as they are by default. Otherwise they are
+    /// asked as it falls, so that a judge that does not see whether a leg is missing learns that most often none is.
     #[serde(skip_serializing_if = "is_true")]
     pub balanced: bool,
 }
