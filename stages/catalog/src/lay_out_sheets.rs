@@ -84,6 +84,9 @@ impl LayOutSheets {
                 ("image", Value::Blob(image.blob("image")?)),
                 ("candidate", candidate),
             ];
+            if let Some(scale) = image.find("scale") {
+                cell.push(("scale", scale.clone()));
+            }
             if let Some(scored) = look_up(scores, *image) {
                 cell.push(("score", scored.value("score")?.clone()));
             }
@@ -191,7 +194,7 @@ impl StageKind for LayOutSheets {
     const NAME: &'static str = "image.grid";
     const SUMMARY: &'static str = "Lays out a contact sheet of each prompt's images.";
     const REVISION: u32 = 1;
-    const TABLE_REVISION: u32 = 1;
+    const TABLE_REVISION: u32 = 2;
     type Params = Params;
 
     fn new(params: Params, _: &Roles) -> Result<Self, Misfits> {

@@ -107,8 +107,8 @@ fn heading(layout: &Value) -> String {
     }
 }
 
-/// `#3 score 8`, and how sure the detector was of the chosen one; without the words where they do
-/// not fit into `width` pixels.
+/// `#3 score 8`, and how sure the detector was of the chosen one, or `#3 scale 0.40` of an adapter; without the words where
+/// they do not fit into `width` pixels.
 fn caption(cell: &Value, width: u32) -> String {
     let shown = |value: &Value| match value {
         Value::Float(number) => Some(format!("{number:.2}")),
@@ -117,20 +117,20 @@ fn caption(cell: &Value, width: u32) -> String {
         _ => None,
     };
     let part = |name: &str| cell.get(name).and_then(shown);
-    let written = |words: [&str; 2]| {
+    let written = |words: [&str; 3]| {
         let mut caption = format!("#{}", part("candidate").unwrap_or_default());
-        for (word, name) in words.into_iter().zip(["score", "confidence"]) {
+        for (word, name) in words.into_iter().zip(["scale", "score", "confidence"]) {
             if let Some(number) = part(name) {
                 caption.extend([word, &number]);
             }
         }
         caption
     };
-    let whole = written([" score ", " sure "]);
+    let whole = written([" scale ", " score ", " sure "]);
     if whole.chars().count() as u32 * FONT.character_size.width <= width {
         whole
     } else {
-        written([" ", " "])
+        written([" "; 3])
     }
 }
 
@@ -182,6 +182,8 @@ mod tests {
         ]);
         assert_eq!(caption(&cell, 192), "#3 score 8 sure 0.88");
         assert_eq!(caption(&cell, 160), "#3 8 0.88");
+        let drawn = [("candidate", Value::Int(0)), ("scale", Value::Float(0.4))];
+        assert_eq!(caption(&Value::map(drawn), 192), "#0 scale 0.40");
     }
 
     #[test]

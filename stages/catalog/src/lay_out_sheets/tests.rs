@@ -58,6 +58,28 @@ fn a_sheet_says_what_is_on_it() {
     assert_eq!(rows[0]["layout"]["cells"][0].get("chosen"), None);
 }
 
+/// Images that differ in nothing else are told apart by the adapter's scale.
+#[test]
+fn a_sheet_says_the_scale_of_the_adapter() {
+    let lab = Lab::new(1);
+    let columns = [
+        ("class", ColumnType::Text),
+        ("prompt", ColumnType::Text),
+        ("candidate", ColumnType::Int),
+        ("scale", ColumnType::Float),
+        ("image", ColumnType::Image),
+    ];
+    let images = samples::images(&lab);
+    let image = images.row(0).value("image").unwrap().to_json();
+    let drawn = |scale: f64| json!({"class": "elephant", "prompt": "an elephant", "candidate": 0, "scale": scale, "image": image});
+    let images = samples::table(&columns, &[drawn(0.0), drawn(0.4)]);
+    let ran = check::<LayOutSheets>(&json!({}), &lab, &[("images", &images)]);
+    let rows = samples::rows(ran.table("sheets"));
+    assert_eq!(rows.len(), 1);
+    let scales = [0, 1].map(|cell| rows[0]["layout"]["cells"][cell]["scale"].clone());
+    assert_eq!(scales, [json!(0.0), json!(0.4)]);
+}
+
 #[test]
 fn sheets_are_drawn_with_images_captions_and_a_frame() {
     let lab = Lab::new(1);
