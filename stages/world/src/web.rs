@@ -64,10 +64,7 @@ impl Web {
         let about = self.about(ordinal);
         let mut random = self.stream(b"scene", ordinal, about.name().as_bytes());
         loop {
-            let order = Order {
-                facing: self.facing,
-                ..order(about, &self.classes, &mut random)
-            };
+            let order = self.order(about, &mut random);
             let scene = carry_out(&order, &random.seed(), self.defects);
             if Split::of_scene(&scene) == self.split {
                 return scene;
@@ -148,39 +145,39 @@ impl Web {
         let (seed, ordinal) = (self.seed.to_le_bytes(), ordinal.to_le_bytes());
         Random::from_parts(&[b"web", purpose, &seed, &ordinal, about])
     }
-}
 
-fn order(about: Class, classes: &[Class], random: &mut Random) -> Order {
-    let natural = !random.chance(ODD);
-    let any_colour = random.chance(ANY_COLOUR);
-    let pose = random.pick(Pose::ALL);
-    let place = pick_where(random, Place::ALL, |place| {
-        !natural || pose.is_natural_in(place)
-    });
-    let background = pick_where(random, Background::ALL, |background| {
-        !natural || place.borders(background)
-    });
-    let weather = pick_where(random, Weather::ALL, |weather| {
-        !natural || place.knows(weather)
-    });
-    let mut stranger = other_class(about, random);
-    if !classes.contains(&stranger) && classes.iter().any(|class| *class != about) {
-        stranger = pick_where(random, classes, |class| class != about);
-    }
-    Order {
-        class: (!random.chance(LANDSCAPE)).then_some(about),
-        count: random.pick(&[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4]),
-        colour: random.pick(if any_colour {
-            Colour::ALL
-        } else {
-            about.natural_colours()
-        }),
-        pose,
-        place,
-        background,
-        time: random.pick(Time::ALL),
-        weather,
-        stranger: random.chance(STRANGER).then_some(stranger),
-        facing: None,
+    fn order(&self, about: Class, random: &mut Random) -> Order {
+        let natural = !random.chance(ODD);
+        let any_colour = random.chance(ANY_COLOUR);
+        let pose = random.pick(Pose::ALL);
+        let place = pick_where(random, Place::ALL, |place| {
+            !natural || pose.is_natural_in(place)
+        });
+        let background = pick_where(random, Background::ALL, |background| {
+            !natural || place.borders(background)
+        });
+        let weather = pick_where(random, Weather::ALL, |weather| {
+            !natural || place.knows(weather)
+        });
+        let mut stranger = other_class(about, random);
+        if !self.classes.contains(&stranger) && self.classes.iter().any(|class| *class != about) {
+            stranger = pick_where(random, &self.classes, |class| class != about);
+        }
+        Order {
+            class: (!random.chance(LANDSCAPE)).then_some(about),
+            count: random.pick(&[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4]),
+            colour: random.pick(if any_colour {
+                Colour::ALL
+            } else {
+                about.natural_colours()
+            }),
+            pose,
+            place,
+            background,
+            time: random.pick(Time::ALL),
+            weather,
+            stranger: random.chance(STRANGER).then_some(stranger),
+            facing: self.facing,
+        }
     }
 }

@@ -63,15 +63,13 @@ fn a_sheet_says_what_is_on_it() {
 fn a_sheet_says_the_scale_of_the_adapter() {
     let lab = Lab::new(1);
     let columns = [
-        ("class", ColumnType::Text),
         ("prompt", ColumnType::Text),
-        ("candidate", ColumnType::Int),
         ("scale", ColumnType::Float),
         ("image", ColumnType::Image),
     ];
     let images = samples::images(&lab);
     let image = images.row(0).value("image").unwrap().to_json();
-    let drawn = |scale: f64| json!({"class": "elephant", "prompt": "an elephant", "candidate": 0, "scale": scale, "image": image});
+    let drawn = |scale: f64| json!({"prompt": "an elephant", "scale": scale, "image": image});
     let images = samples::table(&columns, &[drawn(0.0), drawn(0.4)]);
     let ran = check::<LayOutSheets>(&json!({}), &lab, &[("images", &images)]);
     let rows = samples::rows(ran.table("sheets"));
