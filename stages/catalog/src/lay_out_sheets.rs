@@ -19,13 +19,13 @@ use crate::row_id::{Key, RowId};
 mod sheet;
 
 /// Bump it when an unchanged layout would look different.
-const EXPORT_REVISION: u32 = 1;
+const EXPORT_REVISION: u32 = 2;
 
 /// Parameters of `image.grid`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// Images in a row of the sheet.
+    /// Images in a row of the sheet, at most: another row begins where the scale of the adapter changes.
     pub columns: u32,
     /// The least width at which an image is shown, in pixels: smaller ones are enlarged by a whole
     /// factor.

@@ -33,8 +33,9 @@ pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, Stage
         let image = image.ok_or_else(|| StageError::failed("a cell has no image"))?;
         pictures.push(png::read(blobs, &image)?);
     }
-    let columns = number("columns").min(cells.len().max(1) as u32);
-    let rows = (cells.len() as u32).div_ceil(columns);
+    let places = places(cells, number("columns"));
+    let count = |axis: usize| 1 + places.iter().map(|place| place[axis]).max().unwrap_or(0);
+    let (columns, rows) = (count(0), count(1));
     check_size(&pictures, number("cell"), columns, rows)?;
     let pictures: Vec<RgbImage> = pictures
         .into_iter()
@@ -53,11 +54,8 @@ pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, Stage
     for (line, text) in (0..).zip(&heading) {
         canvas.write(text, at(GAP, GAP / 2 + line * LINE), INK);
     }
-    for ((index, cell), picture) in (0..).zip(cells.iter()).zip(&pictures) {
-        let (x, y) = (
-            GAP + index % columns * (width + GAP),
-            top + index / columns * step,
-        );
+    for ((cell, picture), [column, row]) in cells.iter().zip(&pictures).zip(places) {
+        let (x, y) = (GAP + column * (width + GAP), top + row * step);
         let chosen = cell.get("chosen").is_some();
         if chosen {
             let frame = Size::new(picture.width() + 2 * FRAME, picture.height() + 2 * FRAME);
@@ -69,6 +67,23 @@ pub(super) fn render(layout: &Value, blobs: &dyn Blobs) -> Result<Vec<u8>, Stage
         canvas.write(&caption(cell, width + GAP / 2), below, ink);
     }
     Ok(png::encode(&canvas.0))
+}
+
+/// Column and row of each cell. A row has at most `columns`, and another begins where the adapter's scale changes.
+fn places(cells: &[Value], columns: u32) -> Vec<[u32; 2]> {
+    let mut places: Vec<[u32; 2]> = Vec::with_capacity(cells.len());
+    for (index, cell) in cells.iter().enumerate() {
+        places.push(match places.last() {
+            None => [0, 0],
+            Some([column, row])
+                if column + 1 == columns || cell.get("scale") != cells[index - 1].get("scale") =>
+            {
+                [0, row + 1]
+            }
+            Some([column, row]) => [column + 1, *row],
+        });
+    }
+    places
 }
 
 /// That the sheet of these pictures, once they are enlarged, is not too large to draw.

@@ -58,7 +58,7 @@ fn a_sheet_says_what_is_on_it() {
     assert_eq!(rows[0]["layout"]["cells"][0].get("chosen"), None);
 }
 
-/// Images that differ in nothing else are told apart by the adapter's scale.
+/// Images that differ in nothing else are told apart by the adapter's scale, and each scale has a row.
 #[test]
 fn a_sheet_says_the_scale_of_the_adapter() {
     let lab = Lab::new(1);
@@ -70,12 +70,24 @@ fn a_sheet_says_the_scale_of_the_adapter() {
     let images = samples::images(&lab);
     let image = images.row(0).value("image").unwrap().to_json();
     let drawn = |scale: f64| json!({"prompt": "an elephant", "scale": scale, "image": image});
-    let images = samples::table(&columns, &[drawn(0.0), drawn(0.4)]);
-    let ran = check::<LayOutSheets>(&json!({}), &lab, &[("images", &images)]);
+    let scales = [0.0, 0.0, 0.0, 0.4, 0.4, 0.4];
+    let images = samples::table(&columns, &scales.map(drawn));
+    let stage = samples::build("image.grid", &json!({"columns": 2})).unwrap();
+    let ran = check::<LayOutSheets>(&json!({"columns": 2}), &lab, &[("images", &images)]);
     let rows = samples::rows(ran.table("sheets"));
     assert_eq!(rows.len(), 1);
-    let scales = [0, 1].map(|cell| rows[0]["layout"]["cells"][cell]["scale"].clone());
-    assert_eq!(scales, [json!(0.0), json!(0.4)]);
+    let said = [0, 1, 2, 3, 4, 5].map(|cell| rows[0]["layout"]["cells"][cell]["scale"].clone());
+    assert_eq!(said, scales.map(|scale| json!(scale)));
+    let files = stage
+        .export("sheets", ran.table("sheets"))
+        .unwrap()
+        .unwrap();
+    let sheet = png::decode(&rendered(&files[0], &lab)).unwrap();
+    // Two and one of the first, two and one of the second.
+    let paper = *sheet.get_pixel(0, 0);
+    let row = |row: u32| sheet.get_pixel(12 + 192 + 12 + 96, sheet.height() - (4 - row) * 222 + 96);
+    let shown = [0, 1, 2, 3].map(|number| *row(number) != paper);
+    assert_eq!(shown, [true, false, true, false]);
 }
 
 #[test]
