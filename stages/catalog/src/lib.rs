@@ -14,6 +14,7 @@ mod canvas;
 pub mod clip_scorer;
 pub mod compare_wins;
 pub mod concat_tables;
+mod cores;
 pub mod describe_images;
 pub mod detect_objects;
 mod device;

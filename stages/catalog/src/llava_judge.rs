@@ -19,6 +19,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cores::{is_small, on_each_core};
 use crate::failed;
 use crate::model_folder::ModelFolder;
 use crate::questions::Question;
@@ -155,24 +156,35 @@ type Asked = (Arc<Prefix>, Vec<u32>);
 type Beginnings = BTreeMap<Vec<u32>, Arc<Prefix>>;
 
 /// Answers the units of a batch image by image: all about an image stand together.
-fn by_image<T>(
+fn by_image<T: Send>(
     batch: &Batch<'_>,
-    answer: impl Fn(&Model, &Tensor<2>, &[Arc<Unit>]) -> Vec<Result<T, StageError>>,
+    answer: impl Fn(&Model, &Tensor<2>, &[Arc<Unit>]) -> Vec<Result<T, StageError>> + Sync,
 ) -> Vec<Result<T, StageError>> {
     let of = |unit: &Arc<Unit>| unit.input.get("image").and_then(Value::as_blob);
-    let mut answers = Vec::with_capacity(batch.units.len());
-    for units in batch.units.chunk_by(|a, b| of(a) == of(b)) {
-        let seen = batch.resource::<Model>().and_then(|model| {
-            let image =
-                of(&units[0]).ok_or_else(|| StageError::failed("a unit came without its image"))?;
-            Ok((model, model.look(&batch.blobs.read(&image)?)?))
-        });
+    let model = match batch.resource::<Model>() {
+        Ok(model) => model,
+        Err(error) => return batch.units.iter().map(|_| Err(error.again())).collect(),
+    };
+    let about = |units: &[Arc<Unit>]| {
+        let image =
+            of(&units[0]).ok_or_else(|| StageError::failed("a unit came without its image"));
+        let seen = image.and_then(|image| model.look(&batch.blobs.read(&image)?));
         match seen {
-            Ok((model, image)) => answers.extend(answer(model, &image, units)),
-            Err(error) => answers.extend(units.iter().map(|_| Err(error.again()))),
+            Ok(image) => answer(model, &image, units),
+            Err(error) => units.iter().map(|_| Err(error.again())).collect(),
         }
+    };
+    let images: Vec<_> = batch.units.chunk_by(|a, b| of(a) == of(b)).collect();
+    if !model.shares_out {
+        return images.into_iter().flat_map(about).collect();
     }
-    answers
+    let answers = on_each_core(images, |images| {
+        Ok(images.into_iter().flat_map(about).collect::<Vec<_>>())
+    });
+    match answers {
+        Ok(answers) => answers.into_iter().flatten().collect(),
+        Err(error) => batch.units.iter().map(|_| Err(error.again())).collect(),
+    }
 }
 
 /// The model in memory.
@@ -184,6 +196,8 @@ struct Model {
     yes: Vec<u32>,
     no: Vec<u32>,
     device: Device,
+    /// Whether cores look at an image each, in place of one together.
+    shares_out: bool,
 }
 
 impl Resource for Model {
@@ -211,14 +225,17 @@ impl Model {
                 || StageError::failed(format!("the tokenizer has no token that says {word}"));
             (!tokens.is_empty()).then_some(tokens).ok_or_else(none)
         };
-        Ok(Self {
+        let mut model = Self {
             yes: saying("yes")?,
             no: saying("no")?,
             network,
             preprocessor,
             words,
             device,
-        })
+            shares_out: false,
+        };
+        model.shares_out = is_small(&model, &model.device);
+        Ok(model)
     }
 
     /// What it sees of an image.

@@ -24,6 +24,7 @@ use image::RgbImage;
 use serde::Deserialize;
 
 use super::failed;
+use crate::cores::{is_small, on_each_core};
 use crate::device::bytes_of;
 use crate::model_folder::ModelFolder;
 use crate::prompt_length::note_of_cut;
@@ -44,6 +45,8 @@ pub(super) struct Model {
     channels: usize,
     factor: usize,
     scheduler: SchedulerConfig,
+    /// Whether cores draw an image each, in place of one together.
+    pub(super) shares_out: bool,
 }
 
 /// The networks that an adapter adds to.
@@ -133,7 +136,7 @@ impl Model {
             let (autoencoder, config) = load_autoencoder(&vae, &device).map_err(failed)?;
             (Decoder::Full(Box::new(autoencoder)), config.factor())
         };
-        Ok(Self {
+        let mut model = Self {
             tokenizer: Tokenizer::open(&part("tokenizer"), TOKENS).map_err(failed)?,
             base: Networks::new(text, unet),
             adapted: Mutex::default(),
@@ -143,7 +146,10 @@ impl Model {
             scheduler: scheduler.clone(),
             precision,
             device,
-        })
+            shares_out: false,
+        };
+        model.shares_out = is_small(&model, &model.device);
+        Ok(model)
     }
 
     /// What people should know about how a text is read.
@@ -156,7 +162,7 @@ impl Model {
     pub(super) fn draw(
         &self,
         wish: &Wish<'_>,
-        mut noises: Vec<Noise>,
+        noises: Vec<Noise>,
         blobs: &dyn Blobs,
     ) -> Result<Vec<RgbImage>, StageError> {
         let adapted = match wish.adapter {
@@ -164,6 +170,20 @@ impl Model {
             Some(adapter) => Some(self.adapted(adapter, blobs)?),
         };
         let networks = adapted.as_deref().unwrap_or(&self.base);
+        if self.shares_out {
+            let drawn = on_each_core(noises, |part| self.draw_together(networks, wish, part));
+            return Ok(drawn?.concat());
+        }
+        self.draw_together(networks, wish, noises)
+    }
+
+    /// The same, all at once.
+    fn draw_together(
+        &self,
+        networks: &Networks,
+        wish: &Wish<'_>,
+        mut noises: Vec<Noise>,
+    ) -> Result<Vec<RgbImage>, StageError> {
         let side = wish.side / self.factor;
         let shape = [self.channels, side, side];
         let noise = noise::batch(&mut noises, shape, &self.device);

@@ -99,6 +99,22 @@ fn images_are_those_of_diffusers() {
 }
 
 #[test]
+fn images_are_the_same_on_any_number_of_cores() {
+    let model = model();
+    assert!(model.shares_out);
+    let drawn = [1, 2, 3].map(|cores| {
+        let cores = rayon::ThreadPoolBuilder::new().num_threads(cores);
+        cores.build().unwrap().install(|| {
+            let noises = (1..=5).map(|seed| Noise::new([seed; 32])).collect();
+            let wish = wish(SamplerKind::EulerAncestral, 3, Some((7.5, "")));
+            model.draw(&wish, noises, &Lab::new(1)).unwrap()
+        })
+    });
+    assert_eq!(drawn[0].len(), 5);
+    assert!(drawn[1] == drawn[0] && drawn[2] == drawn[0]);
+}
+
+#[test]
 fn a_candidate_is_the_same_alone_and_among_others() {
     let model = model();
     let noises = |seeds: &[u8]| seeds.iter().map(|seed| Noise::new([*seed; 32])).collect();
