@@ -1,6 +1,6 @@
 //! The model in memory: from texts and noises to images.
 //!
-//! Candidates of a prompt are drawn together: the text is encoded once, and what the UNet looks at of it
+//! Candidates of a prompt are drawn together (of a small model, those of a core): the text is encoded once, and what the UNet looks at of it
 //! is computed once, not at every step; that of the negative prompt once as long as the model is in
 //! memory. Each candidate's noise is its own.
 
