@@ -12,12 +12,26 @@ pub(crate) fn is_small(network: &dyn Resource, device: &Device) -> bool {
     *device == Device::flex() && network.bytes() <= SMALL
 }
 
-/// Computes what is given in as many parts as this thread has cores, one on each; the outcomes are in order. Two cores
-/// together drew images of 64 pixels no faster than one.
+/// Computes with a network on a device what is given: all at once, or, if it is small, a part on each core. The outcomes of
+/// the parts are in order. Two cores together drew images of 64 pixels no faster than one.
 ///
 /// # Errors
 /// The first that a part has.
-pub(crate) fn on_each_core<T: Send, R: Send>(
+pub(crate) fn share_out<T: Send, R: Send>(
+    network: &dyn Resource,
+    device: &Device,
+    given: Vec<T>,
+    compute: impl Fn(Vec<T>) -> Result<R, StageError> + Sync,
+) -> Result<Vec<R>, StageError> {
+    if is_small(network, device) {
+        on_each_core(given, compute)
+    } else {
+        Ok(vec![compute(given)?])
+    }
+}
+
+/// The same in as many parts as this thread has cores.
+fn on_each_core<T: Send, R: Send>(
     mut given: Vec<T>,
     compute: impl Fn(Vec<T>) -> Result<R, StageError> + Sync,
 ) -> Result<Vec<R>, StageError> {
@@ -35,8 +49,20 @@ pub(crate) fn on_each_core<T: Send, R: Send>(
         let core = core.map_err(|error| StageError::failed(error.to_string()))?;
         core.install(|| compute(part))
     };
+    let outcomes = at_the_same_time(parts, alone);
+    outcomes.into_iter().collect()
+}
+
+/// Does all pieces of work at the same time, a thread each; the outcomes are in order. What a piece panics with, this does.
+pub(crate) fn at_the_same_time<T: Send, R: Send>(
+    work: impl IntoIterator<Item = T>,
+    execute: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
     std::thread::scope(|scope| {
-        let started = parts.into_iter().map(|part| scope.spawn(|| alone(part)));
+        let execute = &execute;
+        let started = work
+            .into_iter()
+            .map(|piece| scope.spawn(move || execute(piece)));
         let started: Vec<_> = started.collect();
         let ended = started.into_iter().map(std::thread::ScopedJoinHandle::join);
         ended

@@ -19,7 +19,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cores::{is_small, on_each_core};
+use crate::cores::share_out;
 use crate::failed;
 use crate::model_folder::ModelFolder;
 use crate::questions::Question;
@@ -161,11 +161,7 @@ fn by_image<T: Send>(
     answer: impl Fn(&Model, &Tensor<2>, &[Arc<Unit>]) -> Vec<Result<T, StageError>> + Sync,
 ) -> Vec<Result<T, StageError>> {
     let of = |unit: &Arc<Unit>| unit.input.get("image").and_then(Value::as_blob);
-    let model = match batch.resource::<Model>() {
-        Ok(model) => model,
-        Err(error) => return batch.units.iter().map(|_| Err(error.again())).collect(),
-    };
-    let about = |units: &[Arc<Unit>]| {
+    let about = |model: &Model, units: &[Arc<Unit>]| {
         let image =
             of(&units[0]).ok_or_else(|| StageError::failed("a unit came without its image"));
         let seen = image.and_then(|image| model.look(&batch.blobs.read(&image)?));
@@ -174,12 +170,14 @@ fn by_image<T: Send>(
             Err(error) => units.iter().map(|_| Err(error.again())).collect(),
         }
     };
-    let images: Vec<_> = batch.units.chunk_by(|a, b| of(a) == of(b)).collect();
-    if !model.shares_out {
-        return images.into_iter().flat_map(about).collect();
-    }
-    let answers = on_each_core(images, |images| {
-        Ok(images.into_iter().flat_map(about).collect::<Vec<_>>())
+    let images = batch.units.chunk_by(|a, b| of(a) == of(b)).collect();
+    let answers = batch.resource::<Model>().and_then(|model| {
+        share_out(model, &model.device, images, |images| {
+            Ok(images
+                .into_iter()
+                .flat_map(|units| about(model, units))
+                .collect::<Vec<_>>())
+        })
     });
     match answers {
         Ok(answers) => answers.into_iter().flatten().collect(),
@@ -196,8 +194,6 @@ struct Model {
     yes: Vec<u32>,
     no: Vec<u32>,
     device: Device,
-    /// Whether cores look at an image each, in place of one together.
-    shares_out: bool,
 }
 
 impl Resource for Model {
@@ -225,17 +221,14 @@ impl Model {
                 || StageError::failed(format!("the tokenizer has no token that says {word}"));
             (!tokens.is_empty()).then_some(tokens).ok_or_else(none)
         };
-        let mut model = Self {
+        Ok(Self {
             yes: saying("yes")?,
             no: saying("no")?,
             network,
             preprocessor,
             words,
             device,
-            shares_out: false,
-        };
-        model.shares_out = is_small(&model, &model.device);
-        Ok(model)
+        })
     }
 
     /// What it sees of an image.

@@ -1,8 +1,8 @@
 //! The model in memory: from texts and noises to images.
 //!
-//! Candidates of a prompt are drawn together (of a small model, those of a core): the text is encoded once, and what the UNet looks at of it
-//! is computed once, not at every step; that of the negative prompt once as long as the model is in
-//! memory. Each candidate's noise is its own.
+//! Candidates of a prompt are drawn together (of a small model, those of a core): the text is encoded
+//! once, and what the UNet looks at of it is computed once, not at every step; that of the negative
+//! prompt once as long as the model is in memory. Each candidate's noise is its own.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ use image::RgbImage;
 use serde::Deserialize;
 
 use super::failed;
-use crate::cores::{is_small, on_each_core};
+use crate::cores::share_out;
 use crate::device::bytes_of;
 use crate::model_folder::ModelFolder;
 use crate::prompt_length::note_of_cut;
@@ -45,8 +45,6 @@ pub(super) struct Model {
     channels: usize,
     factor: usize,
     scheduler: SchedulerConfig,
-    /// Whether cores draw an image each, in place of one together.
-    pub(super) shares_out: bool,
 }
 
 /// The networks that an adapter adds to.
@@ -136,7 +134,7 @@ impl Model {
             let (autoencoder, config) = load_autoencoder(&vae, &device).map_err(failed)?;
             (Decoder::Full(Box::new(autoencoder)), config.factor())
         };
-        let mut model = Self {
+        Ok(Self {
             tokenizer: Tokenizer::open(&part("tokenizer"), TOKENS).map_err(failed)?,
             base: Networks::new(text, unet),
             adapted: Mutex::default(),
@@ -146,10 +144,7 @@ impl Model {
             scheduler: scheduler.clone(),
             precision,
             device,
-            shares_out: false,
-        };
-        model.shares_out = is_small(&model, &model.device);
-        Ok(model)
+        })
     }
 
     /// What people should know about how a text is read.
@@ -170,14 +165,13 @@ impl Model {
             Some(adapter) => Some(self.adapted(adapter, blobs)?),
         };
         let networks = adapted.as_deref().unwrap_or(&self.base);
-        if self.shares_out {
-            let drawn = on_each_core(noises, |part| self.draw_together(networks, wish, part));
-            return Ok(drawn?.concat());
-        }
-        self.draw_together(networks, wish, noises)
+        let drawn = share_out(self, &self.device, noises, |noises| {
+            self.draw_together(networks, wish, noises)
+        });
+        Ok(drawn?.concat())
     }
 
-    /// The same, all at once.
+    /// The same, in one batch.
     fn draw_together(
         &self,
         networks: &Networks,

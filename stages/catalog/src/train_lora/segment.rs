@@ -18,6 +18,7 @@ use super::encoding::{ImageEncoder, Moments, TOKENS, numbers_of_bytes, shown};
 use super::framing::Framing;
 use super::params::Params;
 use super::sample::{Image, Sample};
+use crate::cores::at_the_same_time;
 use crate::device::bytes_of;
 use crate::failed;
 use crate::model_folder::ModelFolder;
@@ -247,16 +248,8 @@ impl Training {
                 .into_iter()
                 .collect();
         }
-        std::thread::scope(|scope| {
-            let started = work
-                .map(|(trainer, batch)| scope.spawn(move || trainer.gradient(parameters, batch)));
-            let started: Vec<_> = started.collect();
-            let ended = started.into_iter().map(std::thread::ScopedJoinHandle::join);
-            // A device that has no memory left says so by a panic.
-            ended
-                .map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        })
+        // A device that has no memory left says so by a panic.
+        at_the_same_time(work, |(trainer, batch)| trainer.gradient(parameters, batch))
     }
 
     fn batch(
