@@ -1,55 +1,88 @@
 //! Work that is shared out over the processor's cores.
 
+use std::ops::Range;
+
 use burn::prelude::Device;
-use ccsr_stage::{Resource, StageError};
+use ccsr_stage::StageError;
+use ccsr_training::Gradient;
 use rayon::ThreadPoolBuilder;
 
 /// Bytes of a network whose layers are over before cores have shared them out.
 const SMALL: u64 = 64 << 20;
 
-/// Whether cores had better compute apart with a network than together.
-pub(crate) fn is_small(network: &dyn Resource, device: &Device) -> bool {
-    *device == Device::flex() && network.bytes() <= SMALL
+/// The most examples of a step that are computed together.
+const TOGETHER: usize = 16;
+
+/// Whether cores had better compute apart with a network of so many bytes than together.
+pub(crate) fn is_small(bytes: u64, device: &Device) -> bool {
+    *device == Device::flex() && bytes <= SMALL
 }
 
-/// Computes with a network on a device what is given: all at once, or, if it is small, a part on each core. The outcomes of
-/// the parts are in order. Two cores together drew images of 64 pixels no faster than one.
+/// Computes with a network of so many bytes on a device what is given: all at once, or, if it is small, a part on each core.
+/// The outcomes of the parts are in order. Two cores together drew images of 64 pixels no faster than one.
 ///
 /// # Errors
 /// The first that a part has.
 pub(crate) fn share_out<T: Send, R: Send>(
-    network: &dyn Resource,
+    bytes: u64,
     device: &Device,
     given: Vec<T>,
     compute: impl Fn(Vec<T>) -> Result<R, StageError> + Sync,
 ) -> Result<Vec<R>, StageError> {
-    if is_small(network, device) {
+    if is_small(bytes, device) {
         on_each_core(given, compute)
     } else {
         Ok(vec![compute(given)?])
     }
 }
 
-/// The same in as many parts as this thread has cores.
+/// The gradient of a step of so many examples, one at least, of those of some of them. A small network computes parts on each
+/// core. Which parts they are does not depend on the cores, and so no bit of their mean does.
+///
+/// # Errors
+/// The first that a part has.
+pub(crate) fn gradient_of_parts(
+    bytes: u64,
+    device: &Device,
+    examples: usize,
+    gradient: impl Fn(Range<usize>) -> Result<Gradient, StageError> + Sync,
+) -> Result<Gradient, StageError> {
+    if !is_small(bytes, device) || examples < 2 {
+        return gradient(0..examples);
+    }
+    let count = examples.div_ceil(TOGETHER).max(2);
+    let start = |part: usize| part * examples / count;
+    let parts = (0..count).map(|part| start(part)..start(part + 1));
+    let some = |parts: Vec<Range<usize>>| {
+        let found = parts.into_iter().map(&gradient);
+        found.collect::<Result<Vec<_>, _>>()
+    };
+    let found = on_each_core(parts.collect(), some)?;
+    let mean = Gradient::mean(&found.concat());
+    Ok(mean.expect("there are two parts at least"))
+}
+
+/// Computes what is given in as many parts as this thread has cores. If it has more, each part has several.
 fn on_each_core<T: Send, R: Send>(
     mut given: Vec<T>,
     compute: impl Fn(Vec<T>) -> Result<R, StageError> + Sync,
 ) -> Result<Vec<R>, StageError> {
-    let cores = rayon::current_num_threads().clamp(1, given.len().max(1));
-    if cores == 1 {
+    let cores = rayon::current_num_threads();
+    let count = cores.clamp(1, given.len().max(1));
+    if count == 1 {
         return Ok(vec![compute(given)?]);
     }
-    let mut parts = Vec::with_capacity(cores);
-    for left in (1..=cores).rev() {
+    let mut parts = Vec::with_capacity(count);
+    for left in (1..=count).rev() {
         let rest = given.split_off(given.len().div_ceil(left));
         parts.push(std::mem::replace(&mut given, rest));
     }
-    let alone = |part| {
-        let core = ThreadPoolBuilder::new().num_threads(1).build();
-        let core = core.map_err(|error| StageError::failed(error.to_string()))?;
-        core.install(|| compute(part))
+    let apart = |part| {
+        let own = ThreadPoolBuilder::new().num_threads(cores / count).build();
+        let own = own.map_err(|error| StageError::failed(error.to_string()))?;
+        own.install(|| compute(part))
     };
-    let outcomes = at_the_same_time(parts, alone);
+    let outcomes = at_the_same_time(parts, apart);
     outcomes.into_iter().collect()
 }
 
@@ -79,7 +112,8 @@ mod tests {
         let pool = ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
         pool.install(|| {
             on_each_core((0..given).collect(), |part| {
-                assert!(cores == 1 || given <= 1 || rayon::current_num_threads() == 1);
+                let parts = cores.min(given).max(1);
+                assert_eq!(rayon::current_num_threads(), cores / parts);
                 if part.contains(&99) {
                     return Err(StageError::failed("99"));
                 }
@@ -94,6 +128,42 @@ mod tests {
         assert_eq!(on(4, 2).unwrap(), [[0], [1]]);
         assert_eq!(on(1, 3).unwrap(), [[0, 1, 2]]);
         assert_eq!(on(2, 0).unwrap(), [[0; 0]]);
+    }
+
+    /// The examples that a part was asked for, and how often.
+    fn asked(cores: usize, examples: usize, device: &Device) -> Gradient {
+        let pool = ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
+        let gradient = |some: Range<usize>| {
+            let numbers = (0..examples).map(|it| f32::from(u8::from(some.contains(&it))));
+            Ok(Gradient {
+                loss: some.start as f64,
+                numbers: numbers.collect(),
+                count: some.len(),
+            })
+        };
+        pool.install(|| gradient_of_parts(0, device, examples, gradient))
+            .unwrap()
+    }
+
+    #[test]
+    fn parts_of_a_step_are_the_same_on_any_number_of_cores() {
+        let flex = Device::flex();
+        for examples in [1, 2, 5, 16, 32, 33, 70] {
+            let alone = asked(1, examples, &flex);
+            assert_eq!(alone.count, examples);
+            let sum: f32 = alone.numbers.iter().sum();
+            assert!(alone.numbers.iter().all(|share| *share > 0.0) && sum >= 1.0);
+            assert_eq!(alone.loss > 0.0, examples > 1, "in parts");
+            for cores in [2, 3, 8] {
+                assert_eq!(asked(cores, examples, &flex), alone);
+            }
+        }
+        let with_graph = flex.autodiff();
+        assert_eq!(
+            asked(2, 5, &with_graph).loss,
+            0.0,
+            "no device that is known"
+        );
     }
 
     #[test]

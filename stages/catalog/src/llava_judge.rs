@@ -172,7 +172,7 @@ fn by_image<T: Send>(
     };
     let images = batch.units.chunk_by(|a, b| of(a) == of(b)).collect();
     let answers = batch.resource::<Model>().and_then(|model| {
-        share_out(model, &model.device, images, |images| {
+        share_out(model.bytes(), &model.device, images, |images| {
             Ok(images
                 .into_iter()
                 .flat_map(|units| about(model, units))

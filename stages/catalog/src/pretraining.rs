@@ -13,6 +13,7 @@ mod params;
 mod step;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -116,6 +117,12 @@ pub(crate) trait Recipe:
 
 /// A network that is trained, with what it learns from.
 pub(crate) trait Learner: Send + Sync + 'static {
+    /// All that a step looks at.
+    type Drawn: Sync;
+
+    /// Whether what a step loses is the mean of what its examples lose: then parts of it can be computed apart.
+    const IS_MEAN: bool = true;
+
     /// The network's numbers.
     fn row(&self) -> &Row;
 
@@ -133,8 +140,11 @@ pub(crate) trait Learner: Send + Sync + 'static {
         Err(StageError::failed("this training begins from nothing"))
     }
 
-    /// The loss of a step's examples at these numbers, and its gradient.
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError>;
+    /// What is drawn by chance for a step.
+    fn draw(&self, step: &Step) -> Result<Self::Drawn, StageError>;
+
+    /// The loss at these numbers of some of a step's examples, or of all, and its gradient.
+    fn gradient(&self, numbers: &[f32], drawn: &Self::Drawn, examples: Range<usize>) -> Gradient;
 
     /// What a parameter's numbers get of the learning rate: 1, all of it, as a rule.
     fn share_of_rate(&self, parameter: &Parameter) -> f64 {

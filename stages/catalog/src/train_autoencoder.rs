@@ -2,6 +2,7 @@
 //!
 //! How far latents are to be scaled, so that their standard deviation is 1, is measured when its files are written.
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -86,6 +87,13 @@ pub(crate) fn misfits_of_levels(channels: &[u32]) -> Misfits {
         }
     }
     misfits
+}
+
+/// What a step looks at.
+pub(crate) struct Drawn {
+    examples: Vec<usize>,
+    /// Where in their posteriors their latents are.
+    noise: Tensor<4>,
 }
 
 impl Recipe for Params {
@@ -206,6 +214,8 @@ impl Compressor {
 }
 
 impl Learner for Compressor {
+    type Drawn = Drawn;
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }
@@ -221,13 +231,21 @@ impl Learner for Compressor {
         put_network(&network, "", self.row(), numbers)
     }
 
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+    fn draw(&self, step: &Step) -> Result<Drawn, StageError> {
         let examples = step.examples(self.pictures.len());
-        let batch = AutoencoderBatch {
-            images: self.pictures.centred(&examples, &self.device),
+        Ok(Drawn {
             noise: self.noise(&mut step.noise("latents"), examples.len()),
+            examples,
+        })
+    }
+
+    fn gradient(&self, numbers: &[f32], drawn: &Drawn, examples: Range<usize>) -> Gradient {
+        let images = &drawn.examples[examples.clone()];
+        let batch = AutoencoderBatch {
+            images: self.pictures.centred(images, &self.device),
+            noise: drawn.noise.clone().slice(examples),
         };
-        Ok(self.trainer.gradient(numbers, batch))
+        self.trainer.gradient(numbers, batch)
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

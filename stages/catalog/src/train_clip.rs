@@ -8,6 +8,7 @@ mod folder;
 mod traces;
 mod truth;
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -394,6 +395,11 @@ fn begin(parameter: &Parameter) -> Initial {
 }
 
 impl Learner for Towers {
+    type Drawn = ContrastiveBatch;
+
+    /// An image is told from all others of its step.
+    const IS_MEAN: bool = false;
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }
@@ -415,7 +421,7 @@ impl Learner for Towers {
         })
     }
 
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+    fn draw(&self, step: &Step) -> Result<ContrastiveBatch, StageError> {
         let examples = step.examples(self.pictures.len());
         let pictures: Vec<_> = examples
             .iter()
@@ -435,7 +441,7 @@ impl Learner for Towers {
         let ids = TensorData::new(ids.collect::<Vec<i64>>(), [examples.len(), longest]);
         let side = self.config.vision_config.image_size / self.config.vision_config.patch_size;
         let patches = side * side;
-        let batch = ContrastiveBatch {
+        Ok(ContrastiveBatch {
             pixels: preprocessor.normalised(&pictures, &self.device),
             tokens: Tensor::from_data(ids, &self.device),
             values: by_fact(
@@ -446,8 +452,11 @@ impl Learner for Towers {
                 examples.iter().filter_map(|index| self.traces.get(*index)),
                 patches,
             ),
-        };
-        Ok(self.trainer.gradient(numbers, batch))
+        })
+    }
+
+    fn gradient(&self, numbers: &[f32], drawn: &ContrastiveBatch, _: Range<usize>) -> Gradient {
+        self.trainer.gradient(numbers, drawn)
     }
 
     fn share_of_rate(&self, parameter: &Parameter) -> f64 {

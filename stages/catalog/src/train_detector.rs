@@ -6,6 +6,7 @@
 //! them is nothing to be found: so the detector learns to find what it is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use burn::prelude::*;
 use ccsr_nn::{Parameter, Row};
@@ -291,6 +292,11 @@ impl Searcher {
 }
 
 impl Learner for Searcher {
+    type Drawn = DetectionBatch;
+
+    /// Layers normalise by all pictures of a step.
+    const IS_MEAN: bool = false;
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }
@@ -308,8 +314,12 @@ impl Learner for Searcher {
         }
     }
 
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
-        Ok(self.trainer.gradient(numbers, &self.batch(step)))
+    fn draw(&self, step: &Step) -> Result<DetectionBatch, StageError> {
+        Ok(self.batch(step))
+    }
+
+    fn gradient(&self, numbers: &[f32], drawn: &DetectionBatch, _: Range<usize>) -> Gradient {
+        self.trainer.gradient(numbers, drawn)
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

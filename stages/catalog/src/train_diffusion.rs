@@ -5,6 +5,7 @@
 
 mod latents;
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -84,6 +85,15 @@ pub(crate) struct Denoiser {
     caption_dropout: f64,
     clip: ClipConfig,
     material: Value,
+}
+
+/// What a step looks at, one an example.
+pub(crate) struct Drawn {
+    latents: Tensor<4>,
+    noise: Tensor<4>,
+    timesteps: Vec<usize>,
+    /// None for a caption that is left out.
+    texts: Vec<Option<usize>>,
 }
 
 impl Recipe for Params {
@@ -217,6 +227,8 @@ impl Params {
 }
 
 impl Learner for Denoiser {
+    type Drawn = Drawn;
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }
@@ -232,22 +244,29 @@ impl Learner for Denoiser {
         put_network(&network, "", self.row(), numbers)
     }
 
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+    fn draw(&self, step: &Step) -> Result<Drawn, StageError> {
         let examples = step.examples(self.texts.len());
         let mut chance = step.noise("timesteps");
         let timesteps = examples.iter().map(|_| below(&mut chance, self.timesteps));
         let timesteps = timesteps.collect();
         let mut chance = step.noise("captions");
         let text = |example: &usize| (chance.uniform() >= self.caption_dropout).then_some(*example);
-        let texts: Vec<_> = examples.iter().map(text).collect();
-        let latents = self.latents.drawn(&examples, &mut step.noise("latents"));
-        let batch = DenoiserBatch {
+        Ok(Drawn {
+            latents: self.latents.drawn(&examples, &mut step.noise("latents")),
             noise: self.latents.noise(examples.len(), &mut step.noise("noise")),
-            latents,
             timesteps,
-            states: self.texts.states(&texts),
+            texts: examples.iter().map(text).collect(),
+        })
+    }
+
+    fn gradient(&self, numbers: &[f32], drawn: &Drawn, examples: Range<usize>) -> Gradient {
+        let batch = DenoiserBatch {
+            latents: drawn.latents.clone().slice(examples.clone()),
+            noise: drawn.noise.clone().slice(examples.clone()),
+            timesteps: drawn.timesteps[examples.clone()].to_vec(),
+            states: self.texts.states(&drawn.texts[examples]),
         };
-        Ok(self.trainer.gradient(numbers, batch))
+        self.trainer.gradient(numbers, batch)
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

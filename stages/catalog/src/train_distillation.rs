@@ -5,6 +5,7 @@
 
 mod ways;
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -77,6 +78,14 @@ pub(crate) struct Student {
     ways: Ways,
     texts: Texts,
     teacher: Value,
+}
+
+/// What a step looks at.
+pub(crate) struct Drawn {
+    /// Which of the teacher's ways.
+    examples: Vec<usize>,
+    /// Which place of each.
+    places: Vec<usize>,
 }
 
 impl Recipe for Params {
@@ -215,6 +224,8 @@ impl Params {
 }
 
 impl Learner for Student {
+    type Drawn = Drawn;
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }
@@ -230,7 +241,7 @@ impl Learner for Student {
         put_network(&network, "", self.row(), numbers)
     }
 
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+    fn draw(&self, step: &Step) -> Result<Drawn, StageError> {
         let examples = step.examples(self.texts.len());
         let mut chance = step.noise("places");
         let places = examples.iter().map(|_| {
@@ -241,15 +252,23 @@ impl Learner for Student {
                 below(&mut chance, self.ways.places())
             }
         });
-        let places: Vec<_> = places.collect();
+        Ok(Drawn {
+            places: places.collect(),
+            examples,
+        })
+    }
+
+    fn gradient(&self, numbers: &[f32], drawn: &Drawn, examples: Range<usize>) -> Gradient {
+        let places = &drawn.places[examples.clone()];
+        let examples = &drawn.examples[examples];
         let texts: Vec<_> = examples.iter().copied().map(Some).collect();
         let batch = DistillationBatch {
-            samples: self.ways.samples(&examples, &places),
-            timesteps: self.ways.timesteps(&places),
-            latents: self.ways.ends(&examples),
+            samples: self.ways.samples(examples, places),
+            timesteps: self.ways.timesteps(places),
+            latents: self.ways.ends(examples),
             states: self.texts.states(&texts),
         };
-        Ok(self.trainer.gradient(numbers, batch))
+        self.trainer.gradient(numbers, batch)
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

@@ -9,6 +9,7 @@ mod exam;
 mod files;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::Device;
@@ -419,6 +420,8 @@ impl Candidate {
 }
 
 impl Learner for Candidate {
+    type Drawn = Vec<Asked>;
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }
@@ -454,15 +457,18 @@ impl Learner for Candidate {
         })
     }
 
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+    fn draw(&self, step: &Step) -> Result<Vec<Asked>, StageError> {
         let first = step.number * step.batch as u64;
         let of = step.examples(self.shown.len()).into_par_iter();
         let asked = of.enumerate().map(|(place, index)| {
             let number = first + place as u64;
             self.asked(index, number, step.seed)
         });
-        let asked = asked.collect::<Result<Vec<_>, _>>()?;
-        Ok(self.trainer.gradient(numbers, &asked))
+        asked.collect()
+    }
+
+    fn gradient(&self, numbers: &[f32], drawn: &Vec<Asked>, examples: Range<usize>) -> Gradient {
+        self.trainer.gradient(numbers, &drawn[examples])
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

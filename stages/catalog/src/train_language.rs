@@ -7,6 +7,7 @@
 mod files;
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::Device;
@@ -339,6 +340,8 @@ impl Author {
 }
 
 impl Learner for Author {
+    type Drawn = Vec<Lesson>;
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }
@@ -354,12 +357,15 @@ impl Learner for Author {
         put_network(&network, "", self.row(), numbers)
     }
 
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+    fn draw(&self, step: &Step) -> Result<Vec<Lesson>, StageError> {
         let first = step.number * step.batch as u64;
         let lessons = (first..first + step.batch as u64).into_par_iter();
         let lessons = lessons.map(|number| self.lesson(&mut source("lesson", step.seed, number)));
-        let lessons = lessons.collect::<Result<Vec<_>, _>>()?;
-        Ok(self.trainer.gradient(numbers, &lessons))
+        lessons.collect()
+    }
+
+    fn gradient(&self, numbers: &[f32], drawn: &Vec<Lesson>, examples: Range<usize>) -> Gradient {
+        self.trainer.gradient(numbers, &drawn[examples])
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

@@ -6,6 +6,7 @@
 
 mod augment;
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -78,6 +79,13 @@ pub(crate) struct Apprentice {
     /// What is so in each of them.
     truth: Vec<[usize; 4]>,
     device: Device,
+}
+
+/// What a step looks at.
+pub(crate) struct Drawn {
+    examples: Vec<usize>,
+    /// As they are seen this time.
+    seen: Vec<RgbImage>,
 }
 
 impl Recipe for Params {
@@ -169,6 +177,8 @@ impl Apprentice {
 }
 
 impl Learner for Apprentice {
+    type Drawn = Drawn;
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }
@@ -184,15 +194,23 @@ impl Learner for Apprentice {
         put_network(&network, "", self.row(), numbers)
     }
 
-    fn gradient(&self, numbers: &[f32], step: &Step) -> Result<Gradient, StageError> {
+    fn draw(&self, step: &Step) -> Result<Drawn, StageError> {
         let examples = step.examples(self.pictures.len());
-        let seen = self.seen(step, &examples);
+        Ok(Drawn {
+            seen: self.seen(step, &examples),
+            examples,
+        })
+    }
+
+    fn gradient(&self, numbers: &[f32], drawn: &Drawn, examples: Range<usize>) -> Gradient {
+        let seen = &drawn.seen[examples.clone()];
+        let examples = &drawn.examples[examples];
         let of_fact = |fact: usize| examples.iter().map(|it| self.truth[*it][fact]).collect();
         let batch = WitnessBatch {
-            pixels: pixels(&seen, self.config.image_size, &self.device),
+            pixels: pixels(seen, self.config.image_size, &self.device),
             values: (0..Fact::ALL.len()).map(of_fact).collect(),
         };
-        Ok(self.trainer.gradient(numbers, batch))
+        self.trainer.gradient(numbers, batch)
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

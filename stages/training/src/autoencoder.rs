@@ -62,6 +62,7 @@ impl AutoencoderTrainer {
     pub fn gradient(&self, numbers: &[f32], batch: AutoencoderBatch) -> Gradient {
         let network = Row::put(self.network.clone(), numbers, &self.device);
         let images = tracked(batch.images, &self.device);
+        let [count, ..] = images.dims();
         let posterior = network.encode(images.clone());
         let latents = posterior.sample(tracked(batch.noise, &self.device));
         let back = network.decode(latents.mul_scalar(network.scaling_factor()));
@@ -70,6 +71,6 @@ impl AutoencoderTrainer {
         let loss = difference.clone().abs().mean()
             + difference.powi_scalar(2).mean().mul_scalar(square)
             + posterior.divergence().mean().mul_scalar(divergence);
-        Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))
+        Gradient::of(&loss, count, |gradients| Row::gradient(&network, gradients))
     }
 }

@@ -98,11 +98,11 @@ impl ContrastiveTrainer {
     ///
     /// # Panics
     /// If a fact has no value for an image, or one that it cannot have.
-    pub fn gradient(&self, numbers: &[f32], batch: ContrastiveBatch) -> Gradient {
+    pub fn gradient(&self, numbers: &[f32], batch: &ContrastiveBatch) -> Gradient {
         let network = Row::put(self.network.clone(), numbers, &self.device);
         let below = self.device.clone().without_autodiff();
-        let pixels = Tensor::from_inner(batch.pixels.to_device(&below));
-        let tokens = Tensor::from_inner(batch.tokens.to_device(&below));
+        let pixels = Tensor::from_inner(batch.pixels.clone().to_device(&below));
+        let tokens = Tensor::from_inner(batch.tokens.clone().to_device(&below));
         let [count, ..] = pixels.dims();
         let seen = network.clip.look(pixels);
         let logits = network.clip.compare(seen.clone(), tokens);
@@ -119,7 +119,7 @@ impl ContrastiveTrainer {
             let logits = linear(readout, patches(&seen).flatten(0, 1));
             loss = loss + facts.loss(&logits, &batch.patch_values, cross_entropy_of_patches);
         }
-        Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))
+        Gradient::of(&loss, count, |gradients| Row::gradient(&network, gradients))
     }
 }
 

@@ -59,7 +59,8 @@ impl DenoiserTrainer {
         let conditioning = network.condition(&tracked(states, &self.device));
         let noisy = question.noisy.clone();
         let predicted = network.forward_each(noisy, &question.timesteps, &conditioning);
-        Gradient::of(&question.loss(predicted), |gradients| {
+        let loss = question.loss(predicted);
+        Gradient::of(&loss, timesteps.len(), |gradients| {
             Row::gradient(&network, gradients)
         })
     }
@@ -114,7 +115,9 @@ impl DistillationTrainer {
         let output = network.forward_each(samples.clone(), &timesteps, &conditioning);
         let found = denoised(&self.schedule, output, samples, &batch.timesteps);
         let loss = (found - latents).abs().mean();
-        Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))
+        Gradient::of(&loss, timesteps.len(), |gradients| {
+            Row::gradient(&network, gradients)
+        })
     }
 }
 

@@ -114,7 +114,9 @@ impl DetectionTrainer {
         let (networks, losses) = self.losses(numbers, batch);
         let [boxes, classes, distances] = losses.weighted();
         let loss = boxes + classes + distances;
-        Gradient::of(&loss, |gradients| Row::gradient(&networks, gradients))
+        Gradient::of(&loss, batch.boxes.len(), |gradients| {
+            Row::gradient(&networks, gradients)
+        })
     }
 
     /// The parts of the loss of a batch at these numbers.

@@ -46,11 +46,11 @@ impl JudgeTrainer {
         &self.row
     }
 
-    /// The loss of answers at these numbers, and its gradient: the mean cross-entropy of all tokens that count. The
-    /// gradient of what is frozen is 0.
+    /// The loss of answers at these numbers, and its gradient: the mean cross-entropy of all tokens that count, 0 if
+    /// none does. The gradient of what is frozen is 0.
     ///
     /// # Panics
-    /// If no token counts, or a beginning does not end with its image.
+    /// If a beginning does not end with its image.
     pub fn gradient(&self, numbers: &[f32], batch: &[Asked]) -> Gradient {
         let network = Row::put(self.network.clone(), numbers, &self.device);
         let network = network.frozen(self.frozen);
@@ -91,7 +91,11 @@ impl JudgeTrainer {
             }
             text += 1 + asked.questions.len();
         }
+        let count = foretold.len();
+        if count == 0 {
+            return Gradient::nothing(numbers.len());
+        }
         let loss = foretold.loss(network.language(), Tensor::cat(rows, 0), &texts);
-        Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))
+        Gradient::of(&loss, count, |gradients| Row::gradient(&network, gradients))
     }
 }

@@ -56,10 +56,11 @@ impl LanguageTrainer {
         &self.row
     }
 
-    /// The loss of texts at these numbers, and its gradient: the mean cross-entropy of all tokens that count.
+    /// The loss of texts at these numbers, and its gradient: the mean cross-entropy of all tokens that count, 0 if none
+    /// does.
     ///
     /// # Panics
-    /// If no token counts, or a text has none.
+    /// If a text has no token.
     pub fn gradient(&self, numbers: &[f32], batch: &[Lesson]) -> Gradient {
         let network = Row::put(self.network.clone(), numbers, &self.device);
         let extents: Vec<Extent> = batch.iter().map(Lesson::whole).collect();
@@ -70,8 +71,12 @@ impl LanguageTrainer {
         for (text, lesson) in batch.iter().enumerate() {
             foretold.add(&texts, text, lesson);
         }
+        let count = foretold.len();
+        if count == 0 {
+            return Gradient::nothing(numbers.len());
+        }
         let loss = foretold.loss(&network, rows, &texts);
-        Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))
+        Gradient::of(&loss, count, |gradients| Row::gradient(&network, gradients))
     }
 }
 
@@ -104,12 +109,17 @@ impl Foretold {
         }
     }
 
+    /// How many they are.
+    pub(crate) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The mean cross-entropy.
     ///
     /// # Panics
     /// If no token counts.
     pub(crate) fn loss(self, network: &Mistral, rows: Tensor<2>, texts: &Texts) -> Tensor<1> {
-        let count = self.rows.len();
+        let count = self.len();
         assert!(count > 0, "no token of the batch counts");
         let device = rows.device();
         let whole = |numbers: &[i64]| Tensor::<1, Int>::from_data(numbers, &device);

@@ -8,7 +8,7 @@ use ccsr_nn::Component;
 use ccsr_stable_diffusion::UNet;
 
 use crate::layers::Leaf;
-use crate::{Layers, Objective};
+use crate::{Gradient, Layers, Objective};
 
 /// Networks that stay as they are, and the layers that an adapter adds to.
 pub struct Trainer {
@@ -45,25 +45,6 @@ pub enum Text {
     States(Tensor<3>),
     /// For a text encoder that is adapted, too, `[batch, tokens]`.
     Tokens(Tensor<2, Int>),
-}
-
-/// What a batch says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gradient {
-    /// The mean over the batch.
-    pub loss: f64,
-    /// Of the numbers that are trained, as they lie.
-    pub numbers: Vec<f32>,
-}
-
-impl Gradient {
-    /// What a loss says; `taken` out of all gradients.
-    pub(crate) fn of(loss: &Tensor<1>, taken: impl FnOnce(&Gradients) -> Vec<f32>) -> Self {
-        Self {
-            numbers: taken(&loss.backward()),
-            loss: f64::from(loss.clone().inner().into_scalar::<f32>()),
-        }
-    }
 }
 
 impl Trainer {
@@ -164,6 +145,7 @@ impl Trainer {
         Gradient {
             loss: f64::from(loss.inner().into_scalar::<f32>()),
             numbers,
+            count: timesteps.len(),
         }
     }
 }

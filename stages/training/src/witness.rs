@@ -50,13 +50,14 @@ impl WitnessTrainer {
         let network = Row::put(self.network.clone(), numbers, &self.device);
         let below = self.device.clone().without_autodiff();
         let pixels = Tensor::from_inner(batch.pixels.to_device(&below));
+        let [count, ..] = pixels.dims();
         let logits = network.forward(pixels);
         assert_eq!(logits.len(), batch.values.len(), "facts without values");
         let losses = logits.into_iter().zip(&batch.values);
         let losses = losses.map(|(logits, values)| cross_entropy(logits, values, self.smoothing));
         let loss = losses.reduce(|sum, loss| sum + loss);
         let loss = loss.expect("a witness speaks of something");
-        Gradient::of(&loss, |gradients| Row::gradient(&network, gradients))
+        Gradient::of(&loss, count, |gradients| Row::gradient(&network, gradients))
     }
 }
 

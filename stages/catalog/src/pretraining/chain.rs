@@ -10,6 +10,7 @@ use ccsr_training::{Gradient, State};
 use half::f16;
 
 use super::{File, INITIAL, LaidOut, Learner, Recipe, Step, model_value};
+use crate::cores::gradient_of_parts;
 use crate::failed;
 
 /// The resource of every unit.
@@ -204,6 +205,7 @@ fn train<R: Recipe>(
     let parameters = row.parameters().iter();
     let shares = parameters.map(|one| (one.len(), learner.share_of_rate(one)));
     let shares: Vec<(usize, f64)> = shares.collect();
+    let bytes = (row.len() * size_of::<f32>()) as u64;
     let (mut metrics, began, first) = (Vec::new(), Instant::now(), state.steps);
     while state.steps < end {
         crate::train_lora::check(batch)?;
@@ -212,7 +214,13 @@ fn train<R: Recipe>(
             number: state.steps,
             batch: training.batch as usize,
         };
-        let Gradient { loss, numbers } = learner.gradient(&state.parameters, &step)?;
+        let (drawn, numbers) = (learner.draw(&step)?, &state.parameters);
+        let gradient = |examples| Ok(learner.gradient(numbers, &drawn, examples));
+        let Gradient { loss, numbers, .. } = if R::Learner::IS_MEAN {
+            gradient_of_parts(bytes, device, step.batch, gradient)?
+        } else {
+            gradient(0..step.batch)?
+        };
         let rate = rate.at(state.steps);
         let shares = shares.iter().map(|(count, share)| (*count, share * rate));
         let norm = state.step_by_parts(numbers, &optimizer, shares, average);

@@ -165,7 +165,7 @@ impl Model {
             Some(adapter) => Some(self.adapted(adapter, blobs)?),
         };
         let networks = adapted.as_deref().unwrap_or(&self.base);
-        let drawn = share_out(self, &self.device, noises, |noises| {
+        let drawn = share_out(self.bytes(), &self.device, noises, |noises| {
             self.draw_together(networks, wish, noises)
         });
         Ok(drawn?.concat())

@@ -18,7 +18,7 @@ use super::encoding::{ImageEncoder, Moments, TOKENS, numbers_of_bytes, shown};
 use super::framing::Framing;
 use super::params::Params;
 use super::sample::{Image, Sample};
-use crate::cores::at_the_same_time;
+use crate::cores::{at_the_same_time, gradient_of_parts};
 use crate::device::bytes_of;
 use crate::failed;
 use crate::model_folder::ModelFolder;
@@ -153,7 +153,7 @@ impl Training {
         for epoch in segment.first..segment.end {
             for images in draws::order(params.seed, epoch, &shapes, params.step()) {
                 check(batch)?;
-                let Gradient { loss, numbers } =
+                let Gradient { loss, numbers, .. } =
                     self.gradient(params, &state, &samples, epoch, &images, batch.blobs)?;
                 let rate = rate.at(state.steps);
                 let norm = state.step(numbers, &optimizer, rate, average);
@@ -216,40 +216,26 @@ impl Training {
         images: &[usize],
         blobs: &dyn Blobs,
     ) -> Result<Gradient, StageError> {
-        let mut sum = Gradient {
-            loss: 0.0,
-            numbers: vec![0.0; state.parameters.len()],
+        let mut sum = Gradient::nothing(state.parameters.len());
+        let compute = |(trainer, batch): (&Trainer, &[usize])| {
+            gradient_of_parts(self.bytes, &self.device, batch.len(), |some| {
+                let batch = self.batch(params, samples, epoch, &batch[some], blobs)?;
+                Ok(trainer.gradient(&state.parameters, batch))
+            })
         };
-        let parts: Vec<&[usize]> = images.chunks(params.batch as usize).collect();
-        for parts in parts.chunks(self.trainers.len()) {
-            let batches = parts
-                .iter()
-                .map(|part| self.batch(params, samples, epoch, part, blobs));
-            let batches = batches.collect::<Result<Vec<_>, _>>()?;
-            let found = self.gradients(&state.parameters, batches);
-            for (part, found) in parts.iter().zip(found) {
-                let share = part.len() as f64 / images.len() as f64;
-                sum.loss += found.loss * share;
-                for (sum, number) in sum.numbers.iter_mut().zip(found.numbers) {
-                    *sum += number * share as f32;
-                }
+        let batches: Vec<&[usize]> = images.chunks(params.batch as usize).collect();
+        for batches in batches.chunks(self.trainers.len()) {
+            let mut work: Vec<_> = self.trainers.iter().zip(batches.iter().copied()).collect();
+            let found = if work.len() == 1 {
+                work.drain(..).map(compute).collect()
+            } else {
+                at_the_same_time(work, compute)
+            };
+            for found in found {
+                sum.add(&found?, images.len());
             }
         }
         Ok(sum)
-    }
-
-    /// The gradients of batches, one on each device at the same time.
-    fn gradients(&self, parameters: &[f32], batches: Vec<ccsr_training::Batch>) -> Vec<Gradient> {
-        let mut work = self.trainers.iter().zip(batches);
-        if work.len() <= 1 {
-            let one = work.next();
-            return one
-                .map(|(trainer, batch)| trainer.gradient(parameters, batch))
-                .into_iter()
-                .collect();
-        }
-        // A device that has no memory left says so by a panic.
-        at_the_same_time(work, |(trainer, batch)| trainer.gradient(parameters, batch))
     }
 
     fn batch(

@@ -25,7 +25,7 @@ fn losses_and_gradients_are_those_of_transformers() {
         values: Vec::new(),
         patch_values: Vec::new(),
     };
-    let found = trainer.gradient(&numbers, batch);
+    let found = trainer.gradient(&numbers, &batch);
     let loss = f64::from(golden.numbers("loss").0[0]);
     assert!(
         (found.loss / loss - 1.0).abs() < 1e-5,

@@ -226,7 +226,7 @@ fn steps_are_those_of_pytorch_whether_a_batch_comes_at_once_or_in_parts() {
             let parts = (0..4)
                 .step_by(part)
                 .map(|from| trainer.gradient(&state.parameters, batch(case, from, from + part)));
-            let together = mean(&parts.collect::<Vec<_>>());
+            let together = Gradient::mean(&parts.collect::<Vec<_>>()).unwrap();
             let expected = |what: &str| expected["steps"][what][step].as_f64().unwrap();
             assert!((together.loss / expected("losses") - 1.0).abs() <= 1e-5);
             let average = Some(Average { decay: 0.9 });
@@ -250,19 +250,6 @@ fn steps_are_those_of_pytorch_whether_a_batch_comes_at_once_or_in_parts() {
             );
         }
     }
-}
-
-/// Of parts of equal size.
-fn mean(parts: &[Gradient]) -> Gradient {
-    let share = 1.0 / parts.len() as f32;
-    let mut numbers = vec![0.0; parts[0].numbers.len()];
-    for part in parts {
-        for (sum, number) in numbers.iter_mut().zip(&part.numbers) {
-            *sum += number * share;
-        }
-    }
-    let loss = parts.iter().map(|part| part.loss).sum::<f64>() / parts.len() as f64;
-    Gradient { loss, numbers }
 }
 
 #[test]
