@@ -100,7 +100,7 @@ impl Recipe for Params {
     const NAME: &'static str = "train.diffusion";
     const SUMMARY: &'static str =
         "Trains a latent diffusion model on captioned pictures, from nothing.";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     type Learner = Denoiser;
 
     fn training(&self) -> &Training {
@@ -160,7 +160,7 @@ impl Recipe for Params {
                 "pictures of {width} x {height} pixels are no squares of latent cells of {factor} x {factor}"
             )));
         }
-        Ok(Latents::of(&autoencoder, &pictures, device).keep(outcome))
+        Ok(Latents::of(&autoencoder, &pictures, device)?.keep(outcome))
     }
 
     fn learner(

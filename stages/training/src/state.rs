@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamW, Layout};
+use crate::{AdamW, Layout, muon};
 
 /// The text of a checkpoint that says whose numbers it has.
 const ABOUT: &str = "ccsr_training";
@@ -41,6 +42,28 @@ impl Average {
         match step.saturating_sub(1) {
             0 => 0.0,
             before => ((1 + before) as f64 / (10 + before) as f64).min(self.decay),
+        }
+    }
+}
+
+/// A part of the row of numbers, and how it follows its gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// So many numbers after those before.
+    pub count: usize,
+    /// The learning rate. With 0 they stay as they are.
+    pub rate: f64,
+    /// The sides of a matrix that follows its momentum, made orthogonal, in place of AdamW.
+    pub matrix: Option<[usize; 2]>,
+}
+
+impl Part {
+    /// So many numbers that follow AdamW at a learning rate.
+    pub const fn new(count: usize, rate: f64) -> Self {
+        Self {
+            count,
+            rate,
+            matrix: None,
         }
     }
 }
@@ -90,12 +113,11 @@ impl State {
         rate: f64,
         average: Option<Average>,
     ) -> f64 {
-        let all = [(self.parameters.len(), rate)];
+        let all = [Part::new(self.parameters.len(), rate)];
         self.step_by_parts(gradient, optimizer, all, average)
     }
 
-    /// The same with a learning rate for each part of the row: so many numbers after those before, and theirs. What has a
-    /// rate of 0 stays as it is.
+    /// The same part by part of the row.
     ///
     /// # Panics
     /// If the parts have more numbers than the row.
@@ -103,25 +125,43 @@ impl State {
         &mut self,
         mut gradient: Vec<f32>,
         optimizer: &AdamW,
-        rates: impl IntoIterator<Item = (usize, f64)>,
+        parts: impl IntoIterator<Item = Part>,
         average: Option<Average>,
     ) -> f64 {
         let norm = optimizer.clip(&mut gradient);
         self.steps += 1;
+        let step = self.steps;
         let [first, second] = &mut self.moments;
-        let mut end = 0;
-        for (count, rate) in rates {
-            let own = end..end + count;
-            end = own.end;
-            let moments = [&mut first[own.clone()], &mut second[own.clone()]];
-            let numbers = &mut self.parameters[own.clone()];
-            optimizer.step(numbers, moments, &gradient[own], rate, self.steps);
-        }
+        let (mut first, mut second) = (first.as_mut_slice(), second.as_mut_slice());
+        let (mut numbers, mut gradient) = (self.parameters.as_mut_slice(), gradient.as_slice());
+        let rows = parts.into_iter().map(|part| {
+            let missing = "parts have no more numbers than the row";
+            let moments = [&mut first, &mut second];
+            let moments = moments.map(|row| row.split_off_mut(..part.count).expect(missing));
+            let own = numbers.split_off_mut(..part.count).expect(missing);
+            let of = gradient.split_off(..part.count).expect(missing);
+            (part, own, moments, of)
+        });
+        let rows: Vec<_> = rows.collect();
+        rows.into_par_iter()
+            .for_each(|(part, numbers, moments, gradient)| match part.matrix {
+                None => optimizer.step(numbers, moments, gradient, part.rate, step),
+                Some(shape) => {
+                    let [momentum, _] = moments;
+                    muon::step(
+                        numbers,
+                        momentum,
+                        gradient,
+                        shape,
+                        part.rate,
+                        optimizer.weight_decay,
+                    );
+                }
+            });
         if let (Some(kept), Some(average)) = (&mut self.average, average) {
             let new = (1.0 - average.kept(self.steps)) as f32;
-            for (kept, number) in kept.iter_mut().zip(&self.parameters) {
-                *kept -= new * (*kept - number);
-            }
+            let numbers = kept.par_iter_mut().zip(&self.parameters);
+            numbers.for_each(|(kept, number)| *kept -= new * (*kept - number));
         }
         norm
     }
@@ -304,8 +344,8 @@ mod tests {
             state.parameters
         };
         let mut state = State::new(vec![1.0, 2.0, 3.0], false);
-        let rates = [(1, 1e-2), (1, 0.0), (1, 1e-3)];
-        state.step_by_parts(gradient.clone(), &optimizer, rates, None);
+        let parts = [1e-2, 0.0, 1e-3].map(|rate| Part::new(1, rate));
+        state.step_by_parts(gradient.clone(), &optimizer, parts, None);
         let expected = [stepped(1e-2)[0], 2.0, stepped(1e-3)[2]];
         assert_eq!(state.parameters, expected);
     }

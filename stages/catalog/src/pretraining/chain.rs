@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::prelude::Device;
 use ccsr_stage::{Batch, Digest, Inputs, Outcome, Resolved, Resource, StageError, Unit, Value};
-use ccsr_training::{Gradient, State};
+use ccsr_training::{Gradient, Part, State};
 use half::f16;
 
 use super::{File, INITIAL, LaidOut, Learner, Recipe, Step, model_value};
@@ -202,9 +202,12 @@ fn train<R: Recipe>(
         }
     };
     let (rate, optimizer) = (training.rate(), training.optimizer());
-    let parameters = row.parameters().iter();
-    let shares = parameters.map(|one| (one.len(), learner.share_of_rate(one)));
-    let shares: Vec<(usize, f64)> = shares.collect();
+    let parts = row.parameters().iter().map(|one| Part {
+        count: one.len(),
+        rate: learner.share_of_rate(one),
+        matrix: training.matrix(one),
+    });
+    let parts: Vec<Part> = parts.collect();
     let bytes = (row.len() * size_of::<f32>()) as u64;
     let (mut metrics, began, first) = (Vec::new(), Instant::now(), state.steps);
     while state.steps < end {
@@ -222,8 +225,11 @@ fn train<R: Recipe>(
             gradient(0..step.batch)?
         };
         let rate = rate.at(state.steps);
-        let shares = shares.iter().map(|(count, share)| (*count, share * rate));
-        let norm = state.step_by_parts(numbers, &optimizer, shares, average);
+        let parts = parts.iter().map(|part| Part {
+            rate: part.rate * rate,
+            ..*part
+        });
+        let norm = state.step_by_parts(numbers, &optimizer, parts, average);
         state.each(|numbers| learner.bound(numbers));
         if !(loss.is_finite() && norm.is_finite()) {
             let what = format!("loss {loss}, gradient norm {norm}, learning rate {rate:e}");

@@ -1,5 +1,6 @@
 //! What all trainings of whole networks are told.
 
+use ccsr_nn::Parameter;
 use ccsr_stage::{Misfit, Misfits, Value};
 use ccsr_training::{AdamW, Average, LearningRate, RateSchedule};
 use schemars::JsonSchema;
@@ -24,6 +25,9 @@ pub struct Training {
     pub schedule: Schedule,
     /// Steps in which it rises from 0 before that.
     pub warmup: u32,
+    /// `adamw`, or `muon`, with which a diffusion model took three fifths of the steps.
+    #[serde(skip_serializing_if = "Optimizer::is_adamw")]
+    pub optimizer: Optimizer,
     /// How slowly AdamW's two moments forget.
     pub betas: [f64; 2],
     /// What AdamW takes from the numbers each step, as a share of the learning rate.
@@ -37,6 +41,29 @@ pub struct Training {
     pub seed: u64,
 }
 
+/// What the names have of first layers and last ones, and of tables, in which a row is looked up: Muon is not for them.
+const OUTER: [&str; 4] = ["embed", "conv_in", "conv_out", "lm_head"];
+
+/// How numbers follow their gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// All by AdamW.
+    Adamw,
+    /// The matrices between the first layer and the last by Muon, all else by AdamW.
+    Muon,
+}
+
+impl Optimizer {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_adamw(&self) -> bool {
+        *self == Self::Adamw
+    }
+}
+
 impl Default for Training {
     fn default() -> Self {
         Self {
@@ -46,6 +73,7 @@ impl Default for Training {
             learning_rate: 1e-3,
             schedule: Schedule::Cosine,
             warmup: 100,
+            optimizer: Optimizer::Adamw,
             betas: [0.9, 0.99],
             weight_decay: 0.01,
             max_grad_norm: 1.0,
@@ -127,7 +155,52 @@ impl Training {
         }
     }
 
+    /// The sides of the matrix that a parameter is for Muon, a convolution's filters as rows of one.
+    pub(super) fn matrix(&self, parameter: &Parameter) -> Option<[usize; 2]> {
+        let is_outer = OUTER.iter().any(|part| parameter.name.contains(part));
+        if self.optimizer != Optimizer::Muon || is_outer || parameter.shape.len() < 2 {
+            return None;
+        }
+        let rows = parameter.shape[0];
+        Some([rows, parameter.len() / rows])
+    }
+
     pub(super) fn average(&self) -> Option<Average> {
         self.ema.map(|decay| Average { decay })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn muon_gets_the_matrices_between_the_first_layer_and_the_last() {
+        let matrix = |optimizer, name: &str, shape: &[usize]| {
+            let training = Training {
+                optimizer,
+                ..Training::default()
+            };
+            training.matrix(&Parameter {
+                name: name.to_owned(),
+                shape: shape.to_vec(),
+                is_linear: shape.len() == 2,
+            })
+        };
+        let conv = "down_blocks.0.resnets.0.conv1.weight";
+        let muon = |name: &str, shape: &[usize]| matrix(Optimizer::Muon, name, shape);
+        assert_eq!(muon("mid_block.to_q.weight", &[96, 64]), Some([96, 64]));
+        assert_eq!(muon(conv, &[64, 80, 3, 3]), Some([64, 720]));
+        for (name, shape) in [
+            ("down_blocks.0.norm1.weight", &[64][..]),
+            ("conv_in.weight", &[64, 8, 3, 3]),
+            ("conv_out.weight", &[8, 64, 3, 3]),
+            ("text_model.embeddings.token_embedding.weight", &[500, 64]),
+            ("model.embed_tokens.weight", &[500, 64]),
+            ("lm_head.weight", &[64, 500]),
+        ] {
+            assert_eq!(muon(name, shape), None, "{name}");
+        }
+        assert_eq!(matrix(Optimizer::Adamw, conv, &[64, 80, 3, 3]), None);
     }
 }

@@ -6,6 +6,8 @@ use ccsr_stable_diffusion::Autoencoder;
 use ccsr_stage::{Blobs, Outcome, StageError, Value};
 use half::f16;
 
+use crate::cores::share_out;
+use crate::device::bytes_of;
 use crate::pretraining::{Pictures, unread};
 use crate::train_autoencoder::TOGETHER;
 
@@ -19,22 +21,31 @@ pub(super) struct Latents {
 
 impl Latents {
     /// Encodes pictures.
-    pub(super) fn of(autoencoder: &Autoencoder, pictures: &Pictures, device: &Device) -> Self {
-        let (mut numbers, mut shape) = (Vec::new(), [0; 3]);
-        let all: Vec<usize> = (0..pictures.len()).collect();
-        for some in all.chunks(TOGETHER) {
+    pub(super) fn of(
+        autoencoder: &Autoencoder,
+        pictures: &Pictures,
+        device: &Device,
+    ) -> Result<Self, StageError> {
+        let encode = |some: &[usize]| {
             let posterior = autoencoder.encode(pictures.centred(some, device));
             let [_, channels, height, width] = posterior.mean.dims();
-            shape = [channels, height, width];
             let both = Tensor::cat(vec![posterior.mean, posterior.deviation], 1);
             let scaled = both.mul_scalar(autoencoder.scaling_factor()).into_data();
-            numbers.extend(scaled.iter::<f32>().map(f16::from_f32));
-        }
-        Self {
-            numbers,
-            shape,
+            let numbers: Vec<_> = scaled.iter::<f32>().map(f16::from_f32).collect();
+            (numbers, [channels, height, width])
+        };
+        let all: Vec<usize> = (0..pictures.len()).collect();
+        let some = all.chunks(TOGETHER).collect();
+        let bytes = bytes_of(autoencoder);
+        let encoded = share_out(bytes, device, some, |some: Vec<&[usize]>| {
+            Ok(some.into_iter().map(&encode).collect::<Vec<_>>())
+        })?;
+        let (numbers, shapes): (Vec<_>, Vec<_>) = encoded.into_iter().flatten().unzip();
+        Ok(Self {
+            numbers: numbers.concat(),
+            shape: shapes.first().copied().unwrap_or_default(),
             device: device.clone(),
-        }
+        })
     }
 
     /// Keeps them in an outcome.

@@ -152,6 +152,31 @@ fn more_steps_train_on() {
 }
 
 #[test]
+fn what_is_learnt_is_the_same_on_any_number_of_cores() {
+    let lab = Lab::new(1);
+    let (scenes, autoencoder, clip) = (colours(&lab), autoencoder(&lab, 1), clip(&lab));
+    let tables = [
+        ("scenes", &scenes),
+        ("autoencoder", &autoencoder),
+        ("clip", &clip),
+    ];
+    let learnt = |cores: usize, optimizer: &str| {
+        let with = with(&json!({"steps": 3, "batch": 5, "warmup": 1, "optimizer": optimizer}));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build();
+        let ran = pool
+            .unwrap()
+            .install(|| run(&lab.forgetful(), "train.diffusion", &with, &tables));
+        ran.unwrap().table("model").digest()
+    };
+    for optimizer in ["adamw", "muon"] {
+        let alone = learnt(1, optimizer);
+        assert_eq!(learnt(2, optimizer), alone, "{optimizer}");
+        assert_eq!(learnt(3, optimizer), alone, "{optimizer}");
+    }
+    assert_ne!(learnt(2, "adamw"), learnt(2, "muon"));
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let said = misfits::<Train<Params>>(
         &json!({

@@ -7,6 +7,8 @@ use ccsr_stable_diffusion::{Conditioning, UNet};
 use ccsr_stage::{Blobs, Outcome, StageError, Value};
 use half::f16;
 
+use crate::cores::share_out;
+use crate::device::bytes_of;
 use crate::failed;
 use crate::latent_model::Texts;
 use crate::pretraining::unread;
@@ -73,23 +75,20 @@ impl Ways {
         teacher: &Teacher,
         steps: usize,
         kept: usize,
-        noise: impl Fn(usize) -> Noise,
+        noise: impl Fn(usize) -> Noise + Sync,
     ) -> Result<Self, StageError> {
         // From the last timestep of each part to the last of the one before.
         let config = SchedulerConfig {
             timestep_spacing: Some(Spacing::Trailing),
             ..teacher.scheduler.clone()
         };
-        let (mut numbers, mut timesteps) = (Vec::new(), Vec::new());
-        let all: Vec<usize> = (0..teacher.texts.len()).collect();
-        for pictures in all.chunks(TOGETHER) {
+        let draw = |pictures: &[usize]| {
             let text = teacher.condition(pictures);
             let mut noises: Vec<_> = pictures.iter().copied().map(&noise).collect();
             let mut sample = noise::batch(&mut noises, teacher.shape, &teacher.device);
             let sampler = SamplerKind::Ddim { eta: 0.0 };
             let mut sampler = sampler.build(&config, steps).map_err(failed)?;
-            let mut places = Vec::new();
-            timesteps.clear();
+            let (mut places, mut timesteps) = (Vec::new(), Vec::new());
             for (evaluation, timestep) in sampler.timesteps().to_vec().into_iter().enumerate() {
                 if evaluation.is_multiple_of(steps / kept) {
                     places.push(sample.clone());
@@ -100,12 +99,22 @@ impl Ways {
             }
             places.push(sample);
             let places = Tensor::stack::<5>(places, 1).into_data();
-            numbers.extend(places.iter::<f32>().map(f16::from_f32));
-        }
+            let numbers: Vec<_> = places.iter::<f32>().map(f16::from_f32).collect();
+            Ok((numbers, timesteps))
+        };
+        let all: Vec<usize> = (0..teacher.texts.len()).collect();
+        let some = all.chunks(TOGETHER).collect();
+        let bytes = bytes_of(&teacher.unet);
+        let drawn = share_out(bytes, &teacher.device, some, |some: Vec<&[usize]>| {
+            some.into_iter()
+                .map(&draw)
+                .collect::<Result<Vec<_>, StageError>>()
+        })?;
+        let (numbers, timesteps): (Vec<_>, Vec<_>) = drawn.into_iter().flatten().unzip();
         Ok(Self {
-            numbers,
+            numbers: numbers.concat(),
             shape: teacher.shape,
-            timesteps,
+            timesteps: timesteps.into_iter().next().unwrap_or_default(),
             device: teacher.device.clone(),
         })
     }

@@ -8,6 +8,7 @@
 mod contrastive;
 mod diffusion;
 mod language;
+mod muon;
 mod witness;
 
 use std::path::{Path, PathBuf};
