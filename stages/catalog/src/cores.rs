@@ -1,7 +1,7 @@
 //! Work that is shared out over the processor's cores.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::prelude::Device;
 use ccsr_stage::StageError;
@@ -59,7 +59,8 @@ pub(crate) fn gradient_of_parts(
         found.collect::<Result<Vec<_>, _>>()
     };
     let found = on_each_core(parts.collect(), some)?;
-    let mean = Gradient::mean(&found.concat());
+    let found: Vec<Gradient> = found.into_iter().flatten().collect();
+    let mean = Gradient::mean(&found);
     Ok(mean.expect("there are two parts at least"))
 }
 
@@ -79,41 +80,33 @@ fn on_each_core<T: Send, R: Send>(
         parts.push(std::mem::replace(&mut given, rest));
     }
     let apart = |part| {
-        let own = Own::new(cores / count)?;
-        own.pool().install(|| compute(part))
+        let threads = waiting_threads(cores / count)?;
+        let outcome = threads.install(|| compute(part));
+        waiting().push(threads);
+        outcome
     };
     let outcomes = at_the_same_time(parts, apart);
     outcomes.into_iter().collect()
 }
 
-/// Threads of a part: those of one before, if they wait, whose memory is at hand.
-struct Own(Option<ThreadPool>);
-
-/// Threads that wait for a part.
+/// Threads that wait for a part, since those that had one before have its memory at hand.
 static WAITING: Mutex<Vec<ThreadPool>> = Mutex::new(Vec::new());
 
-impl Own {
-    fn new(threads: usize) -> Result<Self, StageError> {
-        let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |pool: &ThreadPool| pool.current_num_threads() == threads;
-        if let Some(found) = waiting.iter().position(fits) {
-            return Ok(Self(Some(waiting.swap_remove(found))));
-        }
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| StageError::failed(error.to_string()))?;
-        Ok(Self(Some(pool)))
-    }
-
-    fn pool(&self) -> &ThreadPool {
-        self.0.as_ref().expect("it is there until the end")
-    }
+fn waiting() -> MutexGuard<'static, Vec<ThreadPool>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for Own {
-    fn drop(&mut self) {
-        let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.extend(self.0.take());
+/// So many threads, of those that wait, or new ones.
+fn waiting_threads(count: usize) -> Result<ThreadPool, StageError> {
+    let mut waiting = waiting();
+    let found = waiting
+        .iter()
+        .position(|threads| threads.current_num_threads() == count);
+    if let Some(found) = found {
+        return Ok(waiting.swap_remove(found));
     }
+    let threads = ThreadPoolBuilder::new().num_threads(count).build();
+    threads.map_err(|error| StageError::failed(error.to_string()))
 }
 
 /// Does all pieces of work at the same time, a thread each; the outcomes are in order. What a piece panics with, this does.

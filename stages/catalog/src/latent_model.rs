@@ -22,6 +22,9 @@ pub(crate) const TOKENS: usize = 77;
 /// Channels that a norm treats alike.
 const GROUPS: usize = 8;
 
+/// The first layers of a UNet, of latents and of timesteps, and its last.
+pub(crate) const UNET_OUTER: &[&str] = &["conv_in", "time_embedding", "conv_out"];
+
 /// The size of a UNet. Every level but the first looks at the text.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -123,6 +123,10 @@ pub(crate) trait Learner: Send + Sync + 'static {
     /// Whether what a step loses is the mean of what its examples lose: then parts of it can be computed apart.
     const IS_MEAN: bool = true;
 
+    /// What the names have of its first layers and last ones, and of tables, in which a row is looked up: Muon is not for
+    /// these.
+    const OUTER: &'static [&'static str];
+
     /// The network's numbers.
     fn row(&self) -> &Row;
 

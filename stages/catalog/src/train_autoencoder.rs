@@ -216,6 +216,8 @@ impl Compressor {
 impl Learner for Compressor {
     type Drawn = Drawn;
 
+    const OUTER: &'static [&'static str] = &["conv_in", "conv_out", "quant_conv"];
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }

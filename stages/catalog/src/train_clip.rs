@@ -400,6 +400,8 @@ impl Learner for Towers {
     /// An image is told from all others of its step.
     const IS_MEAN: bool = false;
 
+    const OUTER: &'static [&'static str] = &["embedding", "_projection", "readout"];
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }

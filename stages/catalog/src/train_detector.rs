@@ -297,6 +297,8 @@ impl Learner for Searcher {
     /// Layers normalise by all pictures of a step.
     const IS_MEAN: bool = false;
 
+    const OUTER: &'static [&'static str] = &["down_2", "detect", "text_encoder"];
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }

@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use self::latents::Latents;
 use crate::failed;
 use crate::latent_model::{
-    TOKENS, Texts, UNetSize, begin, files_below, pipeline_files, text_encoder_files, unet_files,
+    TOKENS, Texts, UNET_OUTER, UNetSize, begin, files_below, pipeline_files, text_encoder_files,
+    unet_files,
 };
 use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
@@ -228,6 +229,8 @@ impl Params {
 
 impl Learner for Denoiser {
     type Drawn = Drawn;
+
+    const OUTER: &'static [&'static str] = UNET_OUTER;
 
     fn row(&self) -> &Row {
         self.trainer.row()

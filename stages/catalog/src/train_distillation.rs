@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use self::ways::{Teacher, Ways};
 use crate::failed;
 use crate::latent_model::{
-    TOKENS, Texts, UNetSize, begin, files_below, pipeline_files, unet_files,
+    TOKENS, Texts, UNET_OUTER, UNetSize, begin, files_below, pipeline_files, unet_files,
 };
 use crate::pretraining::{
     File, LaidOut, Learner, Recipe, Step, Training, below, examples, list, model_port, model_value,
@@ -225,6 +225,8 @@ impl Params {
 
 impl Learner for Student {
     type Drawn = Drawn;
+
+    const OUTER: &'static [&'static str] = UNET_OUTER;
 
     fn row(&self) -> &Row {
         self.trainer.row()

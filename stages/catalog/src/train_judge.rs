@@ -422,6 +422,8 @@ impl Candidate {
 impl Learner for Candidate {
     type Drawn = Vec<Asked>;
 
+    const OUTER: &'static [&'static str] = &["embedding", "embed_tokens", "lm_head"];
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }

@@ -342,6 +342,8 @@ impl Author {
 impl Learner for Author {
     type Drawn = Vec<Lesson>;
 
+    const OUTER: &'static [&'static str] = &["embed_tokens", "lm_head"];
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }

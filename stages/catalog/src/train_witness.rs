@@ -179,6 +179,8 @@ impl Apprentice {
 impl Learner for Apprentice {
     type Drawn = Drawn;
 
+    const OUTER: &'static [&'static str] = &["levels.0.down", "head"];
+
     fn row(&self) -> &Row {
         self.trainer.row()
     }

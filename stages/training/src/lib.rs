@@ -40,6 +40,6 @@ pub use layout::Layout;
 pub use objective::Objective;
 pub use optimizer::AdamW;
 pub use rate::{LearningRate, RateSchedule};
-pub use state::{Average, Part, State, StateError};
+pub use state::{Average, RowPart, State, StateError};
 pub use trainer::{Batch, Text, Trainer};
 pub use witness::{WitnessBatch, WitnessTrainer};

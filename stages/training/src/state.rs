@@ -23,7 +23,8 @@ pub struct State {
     pub steps: u64,
     /// The numbers, as a [`Layout`] has them in a row.
     pub parameters: Vec<f32>,
-    /// Moving averages of the gradient and of its square.
+    /// Moving averages of the gradient and of its square. Of a matrix that Muon has, the first is its momentum, and nothing is in
+    /// the second.
     moments: [Vec<f32>; 2],
     /// A moving average of the numbers, if one is kept.
     average: Option<Vec<f32>>,
@@ -48,7 +49,7 @@ impl Average {
 
 /// A part of the row of numbers, and how it follows its gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Part {
+pub struct RowPart {
     /// So many numbers after those before.
     pub count: usize,
     /// The learning rate. With 0 they stay as they are.
@@ -57,7 +58,7 @@ pub struct Part {
     pub matrix: Option<[usize; 2]>,
 }
 
-impl Part {
+impl RowPart {
     /// So many numbers that follow AdamW at a learning rate.
     pub const fn new(count: usize, rate: f64) -> Self {
         Self {
@@ -113,7 +114,7 @@ impl State {
         rate: f64,
         average: Option<Average>,
     ) -> f64 {
-        let all = [Part::new(self.parameters.len(), rate)];
+        let all = [RowPart::new(self.parameters.len(), rate)];
         self.step_by_parts(gradient, optimizer, all, average)
     }
 
@@ -125,7 +126,7 @@ impl State {
         &mut self,
         mut gradient: Vec<f32>,
         optimizer: &AdamW,
-        parts: impl IntoIterator<Item = Part>,
+        parts: impl IntoIterator<Item = RowPart>,
         average: Option<Average>,
     ) -> f64 {
         let norm = optimizer.clip(&mut gradient);
@@ -344,10 +345,17 @@ mod tests {
             state.parameters
         };
         let mut state = State::new(vec![1.0, 2.0, 3.0], false);
-        let parts = [1e-2, 0.0, 1e-3].map(|rate| Part::new(1, rate));
+        let parts = [1e-2, 0.0, 1e-3].map(|rate| RowPart::new(1, rate));
         state.step_by_parts(gradient.clone(), &optimizer, parts, None);
         let expected = [stepped(1e-2)[0], 2.0, stepped(1e-3)[2]];
         assert_eq!(state.parameters, expected);
+        let before = state.parameters.clone();
+        let matrix = RowPart {
+            matrix: Some([1, 3]),
+            ..RowPart::new(3, 0.0)
+        };
+        state.step_by_parts(gradient.clone(), &optimizer, [matrix], None);
+        assert_eq!(state.parameters, before, "Muon at a rate of 0");
     }
 
     #[test]

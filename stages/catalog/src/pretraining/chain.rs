@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::prelude::Device;
 use ccsr_stage::{Batch, Digest, Inputs, Outcome, Resolved, Resource, StageError, Unit, Value};
-use ccsr_training::{Gradient, Part, State};
+use ccsr_training::{Gradient, RowPart, State};
 use half::f16;
 
 use super::{File, INITIAL, LaidOut, Learner, Recipe, Step, model_value};
@@ -202,12 +202,12 @@ fn train<R: Recipe>(
         }
     };
     let (rate, optimizer) = (training.rate(), training.optimizer());
-    let parts = row.parameters().iter().map(|one| Part {
+    let parts = row.parameters().iter().map(|one| RowPart {
         count: one.len(),
         rate: learner.share_of_rate(one),
-        matrix: training.matrix(one),
+        matrix: training.matrix(one, R::Learner::OUTER),
     });
-    let parts: Vec<Part> = parts.collect();
+    let parts: Vec<RowPart> = parts.collect();
     let bytes = (row.len() * size_of::<f32>()) as u64;
     let (mut metrics, began, first) = (Vec::new(), Instant::now(), state.steps);
     while state.steps < end {
@@ -217,15 +217,15 @@ fn train<R: Recipe>(
             number: state.steps,
             batch: training.batch as usize,
         };
-        let (drawn, numbers) = (learner.draw(&step)?, &state.parameters);
-        let gradient = |examples| Ok(learner.gradient(numbers, &drawn, examples));
+        let (drawn, parameters) = (learner.draw(&step)?, &state.parameters);
+        let gradient = |examples| Ok(learner.gradient(parameters, &drawn, examples));
         let Gradient { loss, numbers, .. } = if R::Learner::IS_MEAN {
             gradient_of_parts(bytes, device, step.batch, gradient)?
         } else {
             gradient(0..step.batch)?
         };
         let rate = rate.at(state.steps);
-        let parts = parts.iter().map(|part| Part {
+        let parts = parts.iter().map(|part| RowPart {
             rate: part.rate * rate,
             ..*part
         });

@@ -343,9 +343,9 @@ impl Training {
         let numbers = Arc::new(numbers_of_bytes(&blobs.read(&digest)?)?);
         let mut kept = kept();
         let bytes = size_of_val(numbers.as_slice());
-        if kept.bytes + bytes <= KEPT {
+        let is_room = kept.bytes + bytes <= KEPT;
+        if is_room && kept.numbers.insert(digest, numbers.clone()).is_none() {
             kept.bytes += bytes;
-            kept.numbers.insert(digest, numbers.clone());
         }
         Ok(numbers)
     }

@@ -477,10 +477,10 @@ fn adapters_and_numbers_become_files() {
 
 #[test]
 fn how_many_devices_share_a_step_changes_nothing() {
-    for checkpointing in [false, true] {
+    for (batch, checkpointing) in [(1, false), (1, true), (3, false)] {
         let lab = Lab::new(1);
         let pairs = pairs(&lab, &FIVE);
-        let with = |devices: u32| json!({"batch": 1, "accumulate": 3, "devices": devices, "gradient_checkpointing": checkpointing});
+        let with = |devices: u32| json!({"batch": batch, "accumulate": 3, "devices": devices, "gradient_checkpointing": checkpointing});
         let one = train(&lab, &pairs, &with(1)).unwrap();
         let two = train(&lab.forgetful(), &pairs, &with(2)).unwrap();
         assert_eq!(one.table("adapter").digest(), two.table("adapter").digest());

@@ -99,8 +99,16 @@ fn gradients_of_language_models_are_those_of_transformers() {
         let network = ccsr_mistral::load(&checkpoint("mistral", name), &device).unwrap();
         let numbers = Row::numbers(&network);
         let trainer = LanguageTrainer::new(network, &device.clone().autodiff());
-        let found = trainer.gradient(&numbers, &lessons(&cases[name]["lessons"]));
+        let lessons = lessons(&cases[name]["lessons"]);
+        let found = trainer.gradient(&numbers, &lessons);
         assert_found(name, &cases[name], trainer.row(), &found, str::to_owned);
+        // One text alone, and the others together: tokens count alike.
+        let mut parts = [&lessons[..1], &lessons[1..]].map(|part| trainer.gradient(&numbers, part));
+        let apart = Gradient::mean(&parts).unwrap();
+        assert_found(name, &cases[name], trainer.row(), &apart, str::to_owned);
+        let unasked = Lesson::answer(&lessons[0].tokens, &[]);
+        parts[0] = trainer.gradient(&numbers, &[unasked]);
+        assert_eq!(Gradient::mean(&parts).unwrap().numbers, parts[1].numbers);
     }
 }
 

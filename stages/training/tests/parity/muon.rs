@@ -1,7 +1,7 @@
 //! Muon beside PyTorch's: `make_muon.py` wrote what its steps led to.
 
 use ccsr_nn::golden::Golden;
-use ccsr_training::{AdamW, Part, State};
+use ccsr_training::{AdamW, RowPart, State};
 
 use crate::{folder, near};
 
@@ -9,11 +9,11 @@ use crate::{folder, near};
 fn steps_of_muon_are_those_of_pytorch() {
     let golden = Golden::open(folder().join("muon.safetensors").to_str().unwrap());
     let numbers = |name: &str| golden.numbers(name).0;
-    let matrices = [[4, 7], [9, 3], [5, 5], [4, 27]].map(|[rows, columns]| Part {
+    let matrices = [[4, 7], [9, 3], [5, 5], [4, 27]].map(|[rows, columns]| RowPart {
         matrix: Some([rows, columns]),
-        ..Part::new(rows * columns, 0.02)
+        ..RowPart::new(rows * columns, 0.02)
     });
-    let bias = Part::new(6, 0.02);
+    let bias = RowPart::new(6, 0.02);
     let optimizer = AdamW {
         weight_decay: 0.1,
         max_norm: None,
