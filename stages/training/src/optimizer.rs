@@ -47,7 +47,7 @@ impl AdamW {
         norm
     }
 
-    /// Step `number`, counted from 1. `moments` are of the gradient and of its square.
+    /// Step `number`, counted from 1; with a rate of 0, of the moments alone. `moments` are of the gradient and of its square.
     pub(crate) fn step(
         &self,
         parameters: &mut [f32],
@@ -68,8 +68,10 @@ impl AdamW {
         for (((parameter, first), second), gradient) in numbers {
             *first = *first * old1 + gradient * new1;
             *second = *second * old2 + gradient * gradient * new2;
-            let spread = second.sqrt() / root + epsilon;
-            *parameter = *parameter * keep - size * (*first / spread);
+            if rate > 0.0 {
+                let spread = second.sqrt() / root + epsilon;
+                *parameter = *parameter * keep - size * (*first / spread);
+            }
         }
     }
 }

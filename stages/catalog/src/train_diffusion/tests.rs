@@ -97,7 +97,7 @@ fn prompts_become_the_pictures_that_they_name() {
         ("clip", &trained_clip(&lab)),
     ];
     let training = json!({
-        "steps": 300, "batch": 8, "learning_rate": 0.005, "warmup": 10, "ema": 0.95
+        "steps": 300, "batch": 8, "learning_rate": 0.005, "warmup": 10, "ema": 0.95, "optimizer": "muon"
     });
     let ran = run(&lab, "train.diffusion", &with(&training), &tables).unwrap();
     let folder = laid_out(&lab, ran.table("model"));
