@@ -37,6 +37,25 @@ pub(crate) fn share_out<T: Send, R: Send>(
     }
 }
 
+/// The same for each of what is given by itself; the outcomes are in order.
+///
+/// # Errors
+/// The first that one has.
+pub(crate) fn share_out_each<T: Send, R: Send>(
+    bytes: u64,
+    device: &Device,
+    given: Vec<T>,
+    compute: impl Fn(T) -> Result<R, StageError> + Sync,
+) -> Result<Vec<R>, StageError> {
+    let some = |some: Vec<T>| {
+        some.into_iter()
+            .map(&compute)
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let outcomes = share_out(bytes, device, given, some)?;
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
 /// The gradient of a step of so many examples, one at least, of those of some of them. A small network computes parts on each
 /// core. Which parts they are does not depend on the cores, and so no bit of their mean does.
 ///
@@ -54,12 +73,7 @@ pub(crate) fn gradient_of_parts(
     let count = examples.div_ceil(TOGETHER).max(2);
     let start = |part: usize| part * examples / count;
     let parts = (0..count).map(|part| start(part)..start(part + 1));
-    let some = |parts: Vec<Range<usize>>| {
-        let found = parts.into_iter().map(&gradient);
-        found.collect::<Result<Vec<_>, _>>()
-    };
-    let found = on_each_core(parts.collect(), some)?;
-    let found: Vec<Gradient> = found.into_iter().flatten().collect();
+    let found = share_out_each(bytes, device, parts.collect(), gradient)?;
     let mean = Gradient::mean(&found);
     Ok(mean.expect("there are two parts at least"))
 }
@@ -109,16 +123,20 @@ fn waiting_threads(count: usize) -> Result<ThreadPool, StageError> {
     threads.map_err(|error| StageError::failed(error.to_string()))
 }
 
-/// Does all pieces of work at the same time, a thread each; the outcomes are in order. What a piece panics with, this does.
+/// Does all pieces of work at the same time, a thread each, or this one if there is one alone; the outcomes are in order. What a
+/// piece panics with, this does.
 pub(crate) fn at_the_same_time<T: Send, R: Send>(
     work: impl IntoIterator<Item = T>,
     execute: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
+    let work: Vec<T> = work.into_iter().collect();
+    if work.len() <= 1 {
+        return work.into_iter().map(execute).collect();
+    }
     std::thread::scope(|scope| {
         let execute = &execute;
-        let started = work
-            .into_iter()
-            .map(|piece| scope.spawn(move || execute(piece)));
+        let pieces = work.into_iter();
+        let started = pieces.map(|piece| scope.spawn(move || execute(piece)));
         let started: Vec<_> = started.collect();
         let ended = started.into_iter().map(std::thread::ScopedJoinHandle::join);
         ended

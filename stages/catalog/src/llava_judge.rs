@@ -19,7 +19,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cores::share_out;
+use crate::cores::share_out_each;
 use crate::failed;
 use crate::model_folder::ModelFolder;
 use crate::questions::Question;
@@ -172,11 +172,8 @@ fn by_image<T: Send>(
     };
     let images = batch.units.chunk_by(|a, b| of(a) == of(b)).collect();
     let answers = batch.resource::<Model>().and_then(|model| {
-        share_out(model.bytes(), &model.device, images, |images| {
-            Ok(images
-                .into_iter()
-                .flat_map(|units| about(model, units))
-                .collect::<Vec<_>>())
+        share_out_each(model.bytes(), &model.device, images, |units| {
+            Ok(about(model, units))
         })
     });
     match answers {

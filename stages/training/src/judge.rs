@@ -1,6 +1,7 @@
 //! LLaVA: answers to questions about images.
 
 use burn::prelude::*;
+use burn::tensor::Gradients;
 use ccsr_llava::{Llava, Parts, Prepared};
 use ccsr_mistral::{Extent, Texts};
 use ccsr_nn::Row;
@@ -91,11 +92,8 @@ impl JudgeTrainer {
             }
             text += 1 + asked.questions.len();
         }
-        let count = foretold.len();
-        if count == 0 {
-            return Gradient::nothing(numbers.len());
-        }
-        let loss = foretold.loss(network.language(), Tensor::cat(rows, 0), &texts);
-        Gradient::of(&loss, count, |gradients| Row::gradient(&network, gradients))
+        let (language, rows) = (network.language(), Tensor::cat(rows, 0));
+        let taken = |gradients: &Gradients| Row::gradient(&network, gradients);
+        foretold.gradient(language, rows, &texts, numbers.len(), taken)
     }
 }

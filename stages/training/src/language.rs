@@ -1,6 +1,7 @@
 //! Language models: each token that counts is to be foretold by those before it.
 
 use burn::prelude::*;
+use burn::tensor::Gradients;
 use burn::tensor::activation::log_softmax;
 use ccsr_mistral::{Extent, Mistral, Pass, Texts};
 use ccsr_nn::Row;
@@ -71,12 +72,8 @@ impl LanguageTrainer {
         for (text, lesson) in batch.iter().enumerate() {
             foretold.add(&texts, text, lesson);
         }
-        let count = foretold.len();
-        if count == 0 {
-            return Gradient::nothing(numbers.len());
-        }
-        let loss = foretold.loss(&network, rows, &texts);
-        Gradient::of(&loss, count, |gradients| Row::gradient(&network, gradients))
+        let taken = |gradients: &Gradients| Row::gradient(&network, gradients);
+        foretold.gradient(&network, rows, &texts, numbers.len(), taken)
     }
 }
 
@@ -109,24 +106,26 @@ impl Foretold {
         }
     }
 
-    /// How many they are.
-    pub(crate) const fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// The mean cross-entropy.
-    ///
-    /// # Panics
-    /// If no token counts.
-    pub(crate) fn loss(self, network: &Mistral, rows: Tensor<2>, texts: &Texts) -> Tensor<1> {
-        let count = self.len();
-        assert!(count > 0, "no token of the batch counts");
+    /// The mean cross-entropy, and its gradient of so many numbers, `taken` out of all gradients; nothing if no token counts.
+    pub(crate) fn gradient(
+        self,
+        network: &Mistral,
+        rows: Tensor<2>,
+        texts: &Texts,
+        numbers: usize,
+        taken: impl FnOnce(&Gradients) -> Vec<f32>,
+    ) -> Gradient {
+        let count = self.rows.len();
+        if count == 0 {
+            return Gradient::nothing(numbers);
+        }
         let device = rows.device();
         let whole = |numbers: &[i64]| Tensor::<1, Int>::from_data(numbers, &device);
         let states = network.forward_whole(rows, texts);
         let states = gather_rows(states, whole(&self.rows));
         let logs = log_softmax(network.logits(states, Pass::Prefill), 1);
         let right = whole(&self.tokens).reshape([count, 1]);
-        logs.gather(1, right).mean().neg()
+        let loss = logs.gather(1, right).mean().neg();
+        Gradient::of(&loss, count, taken)
     }
 }

@@ -6,7 +6,7 @@ use ccsr_stable_diffusion::Autoencoder;
 use ccsr_stage::{Blobs, Outcome, StageError, Value};
 use half::f16;
 
-use crate::cores::share_out;
+use crate::cores::share_out_each;
 use crate::device::bytes_of;
 use crate::pretraining::{Pictures, unread};
 use crate::train_autoencoder::TOGETHER;
@@ -32,15 +32,12 @@ impl Latents {
             let both = Tensor::cat(vec![posterior.mean, posterior.deviation], 1);
             let scaled = both.mul_scalar(autoencoder.scaling_factor()).into_data();
             let numbers: Vec<_> = scaled.iter::<f32>().map(f16::from_f32).collect();
-            (numbers, [channels, height, width])
+            Ok((numbers, [channels, height, width]))
         };
         let all: Vec<usize> = (0..pictures.len()).collect();
         let some = all.chunks(TOGETHER).collect();
-        let bytes = bytes_of(autoencoder);
-        let encoded = share_out(bytes, device, some, |some: Vec<&[usize]>| {
-            Ok(some.into_iter().map(&encode).collect::<Vec<_>>())
-        })?;
-        let (numbers, shapes): (Vec<_>, Vec<_>) = encoded.into_iter().flatten().unzip();
+        let encoded = share_out_each(bytes_of(autoencoder), device, some, encode)?;
+        let (numbers, shapes): (Vec<_>, Vec<_>) = encoded.into_iter().unzip();
         Ok(Self {
             numbers: numbers.concat(),
             shape: shapes.first().copied().unwrap_or_default(),

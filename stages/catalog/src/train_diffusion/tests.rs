@@ -47,6 +47,15 @@ fn autoencoder(lab: &Lab, steps: u32) -> Arc<Table> {
     ran.table("model").clone()
 }
 
+/// What is trained on: colours, and networks that know nothing of them.
+fn tables(lab: &Lab) -> [(&'static str, Arc<Table>); 3] {
+    [
+        ("scenes", colours(lab)),
+        ("autoencoder", autoencoder(lab, 1)),
+        ("clip", clip(lab)),
+    ]
+}
+
 fn with(training: &Json) -> Json {
     json!({
         "training": training,
@@ -57,13 +66,9 @@ fn with(training: &Json) -> Json {
 #[test]
 fn it_keeps_the_contract_of_a_stage() {
     let lab = Lab::new(1);
-    let (scenes, autoencoder, clip) = (colours(&lab), autoencoder(&lab, 1), clip(&lab));
+    let tables = tables(&lab);
+    let tables = tables.each_ref().map(|(port, table)| (*port, table));
     let training = json!({"steps": 3, "batch": 3, "checkpoint_every": 2, "warmup": 1, "ema": 0.9});
-    let tables = [
-        ("scenes", &scenes),
-        ("autoencoder", &autoencoder),
-        ("clip", &clip),
-    ];
     let (with, roles) = (with(&training), Roles::default());
     let ran = check_kind::<Train<Params>>(&with, &files(), &roles, &lab, &tables);
     assert_eq!(column(ran.table("metrics"), "step"), json!([1, 2, 3]));
@@ -133,12 +138,8 @@ fn prompts_become_the_pictures_that_they_name() {
 #[test]
 fn more_steps_train_on() {
     let lab = Lab::new(1);
-    let (scenes, autoencoder, clip) = (colours(&lab), autoencoder(&lab, 1), clip(&lab));
-    let tables = [
-        ("scenes", &scenes),
-        ("autoencoder", &autoencoder),
-        ("clip", &clip),
-    ];
+    let tables = tables(&lab);
+    let tables = tables.each_ref().map(|(port, table)| (*port, table));
     let with = |steps: u32, every: u32| {
         with(
             &json!({"steps": steps, "batch": 3, "checkpoint_every": every, "schedule": "constant"}),
@@ -154,12 +155,8 @@ fn more_steps_train_on() {
 #[test]
 fn what_is_learnt_is_the_same_on_any_number_of_cores() {
     let lab = Lab::new(1);
-    let (scenes, autoencoder, clip) = (colours(&lab), autoencoder(&lab, 1), clip(&lab));
-    let tables = [
-        ("scenes", &scenes),
-        ("autoencoder", &autoencoder),
-        ("clip", &clip),
-    ];
+    let tables = tables(&lab);
+    let tables = tables.each_ref().map(|(port, table)| (*port, table));
     let learnt = |cores: usize, optimizer: &str| {
         let with = with(&json!({"steps": 3, "batch": 5, "warmup": 1, "optimizer": optimizer}));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build();

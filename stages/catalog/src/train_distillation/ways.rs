@@ -7,7 +7,7 @@ use ccsr_stable_diffusion::{Conditioning, UNet};
 use ccsr_stage::{Blobs, Outcome, StageError, Value};
 use half::f16;
 
-use crate::cores::share_out;
+use crate::cores::share_out_each;
 use crate::device::bytes_of;
 use crate::failed;
 use crate::latent_model::Texts;
@@ -105,12 +105,8 @@ impl Ways {
         let all: Vec<usize> = (0..teacher.texts.len()).collect();
         let some = all.chunks(TOGETHER).collect();
         let bytes = bytes_of(&teacher.unet);
-        let drawn = share_out(bytes, &teacher.device, some, |some: Vec<&[usize]>| {
-            some.into_iter()
-                .map(&draw)
-                .collect::<Result<Vec<_>, StageError>>()
-        })?;
-        let (numbers, timesteps): (Vec<_>, Vec<_>) = drawn.into_iter().flatten().unzip();
+        let drawn = share_out_each(bytes, &teacher.device, some, draw)?;
+        let (numbers, timesteps): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
         Ok(Self {
             numbers: numbers.concat(),
             shape: teacher.shape,

@@ -225,13 +225,8 @@ impl Training {
         };
         let batches: Vec<&[usize]> = images.chunks(params.batch as usize).collect();
         for batches in batches.chunks(self.trainers.len()) {
-            let mut work: Vec<_> = self.trainers.iter().zip(batches.iter().copied()).collect();
-            let found = if work.len() == 1 {
-                work.drain(..).map(compute).collect()
-            } else {
-                at_the_same_time(work, compute)
-            };
-            for found in found {
+            let work = self.trainers.iter().zip(batches.iter().copied());
+            for found in at_the_same_time(work, compute) {
                 sum.add(&found?, images.len());
             }
         }
