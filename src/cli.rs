@@ -366,6 +366,11 @@ pub(crate) struct SweepTableArgs {
     #[arg(long, value_name = "PATTERN")]
     pub(crate) metric: Vec<String>,
 
+    /// A row for all trials that differ in this parameter alone, as a seed: means, and half the width of their 95 %
+    /// intervals. May be repeated.
+    #[arg(long, value_name = "PARAMETER")]
+    pub(crate) over: Vec<String>,
+
     /// Order the trials by this metric or parameter, the largest first.
     #[arg(long, value_name = "NAME")]
     pub(crate) sort: Option<String>,

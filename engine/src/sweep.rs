@@ -2,9 +2,11 @@
 //!
 //! [`Sweep`] is the trials that a file's `sweeps:` block, or several values behind `--set`, come to;
 //! each is compiled before anything runs. [`run`] runs them, [`compare`] looks at what is known of
-//! them. A trial is a run like any other: nothing of the sweep enters a key, so what trials share is
-//! computed once, and a sweep that was killed goes on where it was.
+//! them, [`Comparison::averages`] takes those together that differ in a seed. A trial is a run like
+//! any other: nothing of the sweep enters a key, so what trials share is computed once, and a sweep
+//! that was killed goes on where it was.
 
+mod average;
 mod compare;
 mod read;
 mod run;
@@ -26,6 +28,7 @@ use crate::project::Project;
 use crate::source::Sources;
 use spec::Axis;
 
+pub use average::{Averages, Group, Mean};
 pub use compare::{Compared, Comparison, TrialState, compare};
 pub use run::{SweepEvent, SweepOptions, TrialSummary, run};
 pub use spec::MAX_TRIALS;

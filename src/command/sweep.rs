@@ -10,7 +10,8 @@ use crate::cli::{Cli, SweepFormat, SweepRunArgs, SweepTableArgs};
 use crate::exit::{Exit, Failure};
 use crate::interrupts::Interrupts;
 use crate::progress::trials::TrialProgress;
-use crate::report::{sweep as report, trials};
+use crate::report::sweep as report;
+use crate::report::trials::{self, Detail};
 use crate::session::{self, store_to_look_at};
 use crate::ui::{Ui, counted};
 
@@ -88,20 +89,35 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
     };
     let store = store_to_look_at(project.cache())?;
     let mut found = sweep::compare(&mut sweep, &store, &patterns)?;
-    if let Some(by) = &args.sort {
-        trials::sort(&mut found, by, args.ascending)?;
-    }
-    if args.format == SweepFormat::Json {
-        ui.data(trials::json(&sweep, &found))?;
-        return Ok(Exit::Done);
-    }
-    let shown = trials::Shown::new(&found, args.all);
+    let sorted = args.sort.as_deref();
+    let detail = match args.format {
+        SweepFormat::Terminal => Detail::Screen,
+        SweepFormat::Md => Detail::Rounded,
+        SweepFormat::Csv | SweepFormat::Json => Detail::Full,
+    };
+    let (table, left_out, json) = if args.over.is_empty() {
+        if let Some(by) = sorted {
+            trials::sort(&mut found, by, args.ascending)?;
+        }
+        let shown = trials::Shown::new(&found, args.all);
+        (
+            shown.table(detail),
+            shown.left_out(),
+            trials::json(&sweep, &found),
+        )
+    } else {
+        let mut shown = trials::Averaged::over(&args.over, &found, args.all)?;
+        if let Some(by) = sorted {
+            shown.sort(by, args.ascending)?;
+        }
+        (shown.table(detail), shown.left_out(), shown.json(&sweep))
+    };
     match args.format {
-        SweepFormat::Csv => ui.raw(&shown.csv())?,
-        SweepFormat::Md => ui.raw(&shown.markdown())?,
-        SweepFormat::Terminal | SweepFormat::Json => {
-            ui.data(shown.terminal())?;
-            let left_out = shown.left_out();
+        SweepFormat::Json => ui.data(json)?,
+        SweepFormat::Csv => ui.raw(&table.csv())?,
+        SweepFormat::Md => ui.raw(&table.markdown())?,
+        SweepFormat::Terminal => {
+            ui.data(table.terminal())?;
             if left_out > 0 {
                 ui.say(format_args!(
                     "… {} more; `--metric PATTERN` chooses, `--format csv` has all",

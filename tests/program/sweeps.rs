@@ -232,6 +232,18 @@ fn the_story_and_the_tables_of_a_sweep() {
         "--ascending",
     ];
     transcript.run(&project, &name(&few)).succeeded();
+    transcript.about("over a parameter");
+    for more in [
+        &["--sort", "both"][..],
+        &["--format", "md"],
+        &["--metric", "truth.*.both", "--format", "csv"],
+    ] {
+        let over = [&["table", "--over", "candidates"], more].concat();
+        transcript.run(&project, &name(&over)).succeeded();
+    }
+    transcript
+        .run(&project, &name(&["table", "--over", "candidate"]))
+        .ends_with(2);
     transcript.about("what was run");
     transcript.run(&project, &["runs", "list"]).succeeded();
     transcript
@@ -301,6 +313,47 @@ fn tables_for_programs_are_complete_and_in_full() {
         let chosen = chosen.next().unwrap();
         let both = row["truth.selected pairs.both"].parse::<f64>().unwrap();
         assert_eq!(json!(chosen["both"].as_f64()), json!(both));
+    }
+}
+
+#[test]
+fn averages_are_those_of_the_trials() {
+    let project = Project::new();
+    summary(&project, &[]);
+    let told = |more: &[&'static str]| -> Json {
+        let args = ["sweep", "table"].into_iter().chain(SWEEP).chain(BATCHES);
+        let outcome = project.run(args.chain(["--format", "json"]).chain(more.iter().copied()));
+        serde_json::from_str(&outcome.succeeded().stdout).unwrap()
+    };
+    let trials = told(&[]);
+    let averages = told(&["--over", "min_confidence"]);
+    assert_eq!(
+        averages["over"],
+        json!(["stages.pairs.with.min_confidence"])
+    );
+    let groups = averages["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 2);
+    for group in groups {
+        assert_eq!(group["done"], 3);
+        let of_group = group["trials"].as_array().unwrap().iter();
+        let of_group: Vec<_> = of_group
+            .map(|trial| &trials["trials"][trial.as_u64().unwrap() as usize - 1])
+            .collect();
+        assert_eq!(of_group.len(), 3);
+        for trial in &of_group {
+            let candidates = "stages.images.with.candidates";
+            assert_eq!(trial["values"][candidates], group["values"][candidates]);
+        }
+        let metrics = group["metrics"].as_object().unwrap();
+        assert!(metrics.len() > 10, "{} metrics", metrics.len());
+        for (name, mean) in metrics {
+            let numbers = of_group.iter().map(|trial| trial["metrics"][name].as_f64());
+            let numbers: Vec<_> = numbers.flatten().collect();
+            assert_eq!(mean["trials"], numbers.len(), "{name}");
+            let found = mean["mean"].as_f64().unwrap();
+            let expected = numbers.iter().sum::<f64>() / numbers.len() as f64;
+            assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name}");
+        }
     }
 }
 

@@ -1,0 +1,145 @@
+//! Trials that differ in a seed alone, taken together: a row for what they come to.
+
+use ccsr_engine::sweep::{Averages, Comparison, Group, Sweep};
+use serde_json::json;
+
+use super::order::{self, Order};
+use super::wide::{rounded, with_margin};
+use super::{Detail, Wide, differ, metric_differs, named, parameter_names, values, work};
+use crate::exit::Failure;
+
+/// A sweep's trials, averaged over parameters.
+pub(crate) struct Averaged {
+    found: Averages,
+    over: Vec<String>,
+    parameters: Vec<usize>,
+    metrics: Vec<usize>,
+}
+
+impl Averaged {
+    /// Over the parameters that are called so. Shows what differs between trials, or all.
+    pub(crate) fn over(names: &[String], found: &Comparison, all: bool) -> Result<Self, Failure> {
+        let path = |name: &String| {
+            let at = order::parameter(name, &found.parameters, "parameter", &[])?;
+            Ok(found.parameters[at].clone())
+        };
+        let over: Vec<String> = names.iter().map(path).collect::<Result<_, Failure>>()?;
+        let paths: Vec<_> = over.iter().map(String::as_str).collect();
+        let averages = found.averages(&paths);
+        let values = |at: usize| {
+            averages
+                .groups
+                .iter()
+                .map(move |group| group.values[at].as_deref())
+        };
+        Ok(Self {
+            parameters: (0..averages.parameters.len())
+                .filter(|at| all || differ(values(*at)))
+                .collect(),
+            metrics: (0..found.metrics.len())
+                .filter(|at| all || metric_differs(found, *at))
+                .collect(),
+            over,
+            found: averages,
+        })
+    }
+
+    /// Orders the rows by a mean or a parameter; those without a value come last.
+    pub(crate) fn sort(&mut self, by: &str, ascending: bool) -> Result<(), Failure> {
+        let found = &mut self.found;
+        Order::by(by, ascending, &found.parameters, &found.metrics)?.apply(
+            &mut found.groups,
+            |group, at| group.values[at].as_deref(),
+            |group, at| group.metrics[at].map(|mean| mean.mean),
+        );
+        Ok(())
+    }
+
+    /// Everything, for programs.
+    pub(crate) fn json(&self, sweep: &Sweep<'_>) -> String {
+        let group = |group: &Group| {
+            let numbers: Vec<_> = group
+                .metrics
+                .iter()
+                .map(|mean| {
+                    mean.map(|m| json!({"mean": m.mean, "margin": m.margin, "trials": m.trials}))
+                })
+                .collect();
+            json!({
+                "trials": group.trials,
+                "done": group.done,
+                "values": named(&self.found.parameters, &group.values),
+                "units_executed": group.units_executed,
+                "seconds": group.seconds,
+                "metrics": named(&self.found.metrics, &numbers),
+            })
+        };
+        let groups: Vec<_> = self.found.groups.iter().map(group).collect();
+        json!({"sweep": sweep.name(), "over": self.over, "groups": groups}).to_string()
+    }
+
+    /// Metrics for which a terminal has no room.
+    pub(crate) fn left_out(&self) -> usize {
+        self.metrics.len() - Detail::Screen.of(self.metrics.len())
+    }
+
+    /// A row for trials with the same values: means, and half the width of their 95 % intervals.
+    pub(crate) fn table(&self, detail: Detail) -> Wide {
+        let metrics = &self.metrics[..detail.of(self.metrics.len())];
+        let is_full = detail == Detail::Full;
+        let name = |at: &usize| {
+            let name = self.found.metrics[*at].clone();
+            let margin = is_full.then(|| format!("{name}.margin"));
+            [Some(name), margin].into_iter().flatten()
+        };
+        let ends: &[_] = if is_full {
+            &["trials", "done", "units_executed", "seconds"]
+        } else {
+            &["trials", "computed", "time"]
+        };
+        let names = parameter_names(&self.found.parameters, &self.parameters, detail);
+        let header: Vec<_> = names
+            .into_iter()
+            .chain(metrics.iter().flat_map(name))
+            .chain(ends.iter().map(|end| (*end).to_owned()))
+            .collect();
+        let row = |group: &Group| {
+            let all = group.trials.len();
+            let trials = match group.done {
+                done if is_full => vec![all.to_string(), done.to_string()],
+                done if done == all => vec![all.to_string()],
+                done => vec![format!("{done} of {all}")],
+            };
+            values(&group.values, &self.parameters, detail)
+                .chain(metrics.iter().flat_map(|at| cells(group, *at, is_full)))
+                .chain(trials)
+                .chain(work(group.units_executed, group.seconds, detail))
+                .collect()
+        };
+        Wide {
+            metrics: self.parameters.len()..header.len() - ends.len(),
+            header,
+            text: None,
+            rows: self.found.groups.iter().map(row).collect(),
+        }
+    }
+}
+
+/// A mean and its margin: in two cells in full, otherwise in one.
+fn cells(group: &Group, metric: usize, is_full: bool) -> Vec<String> {
+    let mean = group.metrics[metric];
+    if is_full {
+        let cell = |number: Option<f64>| number.map_or(String::new(), |n| n.to_string());
+        return vec![
+            cell(mean.map(|mean| mean.mean)),
+            cell(mean.and_then(|mean| mean.margin)),
+        ];
+    }
+    vec![match mean {
+        None => String::new(),
+        Some(mean) => mean.margin.map_or_else(
+            || rounded(mean.mean),
+            |margin| with_margin(mean.mean, margin),
+        ),
+    }]
+}
