@@ -56,26 +56,71 @@ pub(crate) fn share_out_each<T: Send, R: Send>(
     Ok(outcomes.into_iter().flatten().collect())
 }
 
-/// The gradient of a step of so many examples, one at least, of those of some of them. A small network computes parts on each
-/// core. Which parts they are does not depend on the cores, and so no bit of their mean does.
-///
-/// # Errors
-/// The first that a part has.
-pub(crate) fn gradient_of_parts(
+/// The examples of a step, in the parts in which cores compute with a network. Which these are does not depend on the cores,
+/// and so no bit of what comes out does.
+pub(crate) struct StepParts<'a> {
     bytes: u64,
-    device: &Device,
-    examples: usize,
-    gradient: impl Fn(Range<usize>) -> Result<Gradient, StageError> + Sync,
-) -> Result<Gradient, StageError> {
-    if !is_small(bytes, device) || examples < 2 {
-        return gradient(0..examples);
+    device: &'a Device,
+    ranges: Vec<Range<usize>>,
+}
+
+impl<'a> StepParts<'a> {
+    /// Those of so many examples, with a network of so many bytes on a device: all, unless it is a small one. An even number
+    /// of parts leaves neither of two cores with nothing to do.
+    pub(crate) fn of(bytes: u64, device: &'a Device, examples: usize) -> Self {
+        let count = if is_small(bytes, device) && examples > 1 {
+            examples.div_ceil(TOGETHER).next_multiple_of(2)
+        } else {
+            1
+        };
+        let start = |part: usize| part * examples / count;
+        Self {
+            bytes,
+            device,
+            ranges: (0..count)
+                .map(|part| start(part)..start(part + 1))
+                .collect(),
+        }
     }
-    let count = examples.div_ceil(TOGETHER).max(2);
-    let start = |part: usize| part * examples / count;
-    let parts = (0..count).map(|part| start(part)..start(part + 1));
-    let found = share_out_each(bytes, device, parts.collect(), gradient)?;
-    let mean = Gradient::mean(&found);
-    Ok(mean.expect("there are two parts at least"))
+
+    /// What each part comes to, in order.
+    ///
+    /// # Errors
+    /// The first that a part has.
+    pub(crate) fn each<R: Send>(
+        &self,
+        compute: impl Fn(Range<usize>) -> Result<R, StageError> + Sync,
+    ) -> Result<Vec<R>, StageError> {
+        self.each_of(self.ranges.clone(), compute)
+    }
+
+    /// The same of what is known of each part.
+    ///
+    /// # Errors
+    /// The first that a part has.
+    pub(crate) fn each_of<T: Send, R: Send>(
+        &self,
+        parts: Vec<T>,
+        compute: impl Fn(T) -> Result<R, StageError> + Sync,
+    ) -> Result<Vec<R>, StageError> {
+        share_out_each(self.bytes, self.device, parts, compute)
+    }
+
+    /// The gradient of a step that is the mean of its examples.
+    ///
+    /// # Errors
+    /// The first that a part has.
+    pub(crate) fn mean(
+        &self,
+        gradient: impl Fn(Range<usize>) -> Result<Gradient, StageError> + Sync,
+    ) -> Result<Gradient, StageError> {
+        let mut found = self.each(gradient)?;
+        if found.len() == 1 {
+            return Ok(found.remove(0));
+        }
+        let mean = Gradient::mean(&found);
+        Ok(mean.expect("there are two parts at least"))
+    }
 }
 
 /// Computes what is given in as many parts as this thread has cores. If it has more, each part has several.
@@ -182,7 +227,7 @@ mod tests {
                 count: some.len(),
             })
         };
-        pool.install(|| gradient_of_parts(bytes, &Device::flex(), examples, gradient))
+        pool.install(|| StepParts::of(bytes, &Device::flex(), examples).mean(gradient))
             .unwrap()
     }
 

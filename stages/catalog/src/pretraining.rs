@@ -13,7 +13,6 @@ mod params;
 mod step;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,6 +37,7 @@ pub(crate) use self::model_table::{
 };
 pub(crate) use self::params::Training;
 pub(crate) use self::step::{Step, below, source};
+use crate::cores::StepParts;
 
 /// The columns of a `model` table: a file of its folder a row.
 pub(crate) const MODEL: [(&str, ColumnType); 2] =
@@ -120,9 +120,6 @@ pub(crate) trait Learner: Send + Sync + 'static {
     /// All that a step looks at.
     type Drawn: Sync;
 
-    /// Whether what a step loses is the mean of what its examples lose: then parts of it can be computed apart.
-    const IS_MEAN: bool = true;
-
     /// What the names have of its first layers and last ones, and of tables, in which a row is looked up: Muon is not for
     /// these.
     const OUTER: &'static [&'static str];
@@ -147,8 +144,13 @@ pub(crate) trait Learner: Send + Sync + 'static {
     /// What is drawn by chance for a step.
     fn draw(&self, step: &Step) -> Result<Self::Drawn, StageError>;
 
-    /// The loss at these numbers of some of a step's examples, or of all, and its gradient.
-    fn gradient(&self, numbers: &[f32], drawn: &Self::Drawn, examples: Range<usize>) -> Gradient;
+    /// The loss at these numbers of a step, and its gradient, of examples that may be computed apart.
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &Self::Drawn,
+        examples: &StepParts<'_>,
+    ) -> Result<Gradient, StageError>;
 
     /// What a parameter's numbers get of the learning rate: 1, all of it, as a rule.
     fn share_of_rate(&self, parameter: &Parameter) -> f64 {

@@ -2,7 +2,6 @@
 //!
 //! How far latents are to be scaled, so that their standard deviation is 1, is measured when its files are written.
 
-use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -17,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::cores::StepParts;
 use crate::failed;
 use crate::pretraining::{
     File, Learner, Pictures, Recipe, Step, Training, examples, list, put_network, source,
@@ -241,13 +241,20 @@ impl Learner for Compressor {
         })
     }
 
-    fn gradient(&self, numbers: &[f32], drawn: &Drawn, examples: Range<usize>) -> Gradient {
-        let images = &drawn.examples[examples.clone()];
-        let batch = AutoencoderBatch {
-            images: self.pictures.centred(images, &self.device),
-            noise: drawn.noise.clone().slice(examples),
-        };
-        self.trainer.gradient(numbers, batch)
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &Drawn,
+        parts: &StepParts<'_>,
+    ) -> Result<Gradient, StageError> {
+        parts.mean(|examples| {
+            let images = &drawn.examples[examples.clone()];
+            let batch = AutoencoderBatch {
+                images: self.pictures.centred(images, &self.device),
+                noise: drawn.noise.clone().slice(examples),
+            };
+            Ok(self.trainer.gradient(numbers, batch))
+        })
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

@@ -8,7 +8,6 @@ mod folder;
 mod traces;
 mod truth;
 
-use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -28,6 +27,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cores::StepParts;
 use crate::facts::read_scene;
 use crate::failed;
 use crate::pretraining::{
@@ -187,7 +187,7 @@ pub(crate) struct Towers {
 impl Recipe for Params {
     const NAME: &'static str = "train.clip";
     const SUMMARY: &'static str = "Trains a CLIP on captioned pictures, from nothing.";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const KEPT: &'static [&'static str] = &["vocab.json", "merges.txt"];
     type Learner = Towers;
 
@@ -397,9 +397,6 @@ fn begin(parameter: &Parameter) -> Initial {
 impl Learner for Towers {
     type Drawn = ContrastiveBatch;
 
-    /// An image is told from all others of its step.
-    const IS_MEAN: bool = false;
-
     const OUTER: &'static [&'static str] = &["embedding", "_projection", "readout"];
 
     fn row(&self) -> &Row {
@@ -457,8 +454,21 @@ impl Learner for Towers {
         })
     }
 
-    fn gradient(&self, numbers: &[f32], drawn: &ContrastiveBatch, _: Range<usize>) -> Gradient {
-        self.trainer.gradient(numbers, drawn)
+    /// An image is told from all others of its step: what cores do apart is to look at them, and to follow what is said of
+    /// all of them back.
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &ContrastiveBatch,
+        parts: &StepParts<'_>,
+    ) -> Result<Gradient, StageError> {
+        let trainer = &self.trainer;
+        let seen = parts.each(|examples| Ok(trainer.look(numbers, drawn, examples)))?;
+        let (compared, mut sum) = trainer.compare(numbers, seen);
+        for part in parts.each_of(compared, |part| Ok(trainer.follow(part)))? {
+            sum.plus(&part);
+        }
+        Ok(sum)
     }
 
     fn share_of_rate(&self, parameter: &Parameter) -> f64 {

@@ -6,7 +6,6 @@
 //! them is nothing to be found: so the detector learns to find what it is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use burn::prelude::*;
 use ccsr_nn::{Parameter, Row};
@@ -20,6 +19,7 @@ use image::imageops;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cores::StepParts;
 use crate::failed;
 use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, below, examples, list, model_port,
@@ -294,9 +294,6 @@ impl Searcher {
 impl Learner for Searcher {
     type Drawn = DetectionBatch;
 
-    /// Layers normalise by all pictures of a step.
-    const IS_MEAN: bool = false;
-
     const OUTER: &'static [&'static str] = &["down_2", "detect", "text_encoder"];
 
     fn row(&self) -> &Row {
@@ -320,8 +317,14 @@ impl Learner for Searcher {
         Ok(self.batch(step))
     }
 
-    fn gradient(&self, numbers: &[f32], drawn: &DetectionBatch, _: Range<usize>) -> Gradient {
-        self.trainer.gradient(numbers, drawn)
+    /// Not in parts: what a layer normalises by are all of a step.
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &DetectionBatch,
+        _: &StepParts<'_>,
+    ) -> Result<Gradient, StageError> {
+        Ok(self.trainer.gradient(numbers, drawn))
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

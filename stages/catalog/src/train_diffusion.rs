@@ -5,7 +5,6 @@
 
 mod latents;
 
-use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -19,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::latents::Latents;
+use crate::cores::StepParts;
 use crate::failed;
 use crate::latent_model::{
     TOKENS, Texts, UNET_OUTER, UNetSize, begin, files_below, pipeline_files, text_encoder_files,
@@ -262,14 +262,21 @@ impl Learner for Denoiser {
         })
     }
 
-    fn gradient(&self, numbers: &[f32], drawn: &Drawn, examples: Range<usize>) -> Gradient {
-        let batch = DenoiserBatch {
-            latents: drawn.latents.clone().slice(examples.clone()),
-            noise: drawn.noise.clone().slice(examples.clone()),
-            timesteps: drawn.timesteps[examples.clone()].to_vec(),
-            states: self.texts.states(&drawn.texts[examples]),
-        };
-        self.trainer.gradient(numbers, batch)
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &Drawn,
+        parts: &StepParts<'_>,
+    ) -> Result<Gradient, StageError> {
+        parts.mean(|examples| {
+            let batch = DenoiserBatch {
+                latents: drawn.latents.clone().slice(examples.clone()),
+                noise: drawn.noise.clone().slice(examples.clone()),
+                timesteps: drawn.timesteps[examples.clone()].to_vec(),
+                states: self.texts.states(&drawn.texts[examples]),
+            };
+            Ok(self.trainer.gradient(numbers, batch))
+        })
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

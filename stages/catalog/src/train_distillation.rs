@@ -5,7 +5,6 @@
 
 mod ways;
 
-use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -21,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::ways::{Teacher, Ways};
+use crate::cores::StepParts;
 use crate::failed;
 use crate::latent_model::{
     TOKENS, Texts, UNET_OUTER, UNetSize, begin, files_below, pipeline_files, unet_files,
@@ -260,17 +260,24 @@ impl Learner for Student {
         })
     }
 
-    fn gradient(&self, numbers: &[f32], drawn: &Drawn, examples: Range<usize>) -> Gradient {
-        let places = &drawn.places[examples.clone()];
-        let examples = &drawn.examples[examples];
-        let texts: Vec<_> = examples.iter().copied().map(Some).collect();
-        let batch = DistillationBatch {
-            samples: self.ways.samples(examples, places),
-            timesteps: self.ways.timesteps(places),
-            latents: self.ways.ends(examples),
-            states: self.texts.states(&texts),
-        };
-        self.trainer.gradient(numbers, batch)
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &Drawn,
+        parts: &StepParts<'_>,
+    ) -> Result<Gradient, StageError> {
+        parts.mean(|examples| {
+            let places = &drawn.places[examples.clone()];
+            let examples = &drawn.examples[examples];
+            let texts: Vec<_> = examples.iter().copied().map(Some).collect();
+            let batch = DistillationBatch {
+                samples: self.ways.samples(examples, places),
+                timesteps: self.ways.timesteps(places),
+                latents: self.ways.ends(examples),
+                states: self.texts.states(&texts),
+            };
+            Ok(self.trainer.gradient(numbers, batch))
+        })
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

@@ -9,7 +9,6 @@ mod exam;
 mod files;
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::Device;
@@ -31,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use self::exam::Exam;
 use self::files::Folder;
+use crate::cores::StepParts;
 use crate::describe_images;
 use crate::failed;
 use crate::known_questions;
@@ -469,8 +469,13 @@ impl Learner for Candidate {
         asked.collect()
     }
 
-    fn gradient(&self, numbers: &[f32], drawn: &Vec<Asked>, examples: Range<usize>) -> Gradient {
-        self.trainer.gradient(numbers, &drawn[examples])
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &Vec<Asked>,
+        parts: &StepParts<'_>,
+    ) -> Result<Gradient, StageError> {
+        parts.mean(|examples| Ok(self.trainer.gradient(numbers, &drawn[examples])))
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

@@ -7,7 +7,6 @@
 mod files;
 
 use std::collections::HashSet;
-use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::Device;
@@ -26,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 pub(crate) use self::files::{CHAT_TEMPLATE, generation_config, tokenizer_config};
+use crate::cores::StepParts;
 use crate::failed;
 use crate::generate_prompts::PromptTemplate;
 use crate::pretraining::{
@@ -366,8 +366,13 @@ impl Learner for Author {
         lessons.collect()
     }
 
-    fn gradient(&self, numbers: &[f32], drawn: &Vec<Lesson>, examples: Range<usize>) -> Gradient {
-        self.trainer.gradient(numbers, &drawn[examples])
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &Vec<Lesson>,
+        parts: &StepParts<'_>,
+    ) -> Result<Gradient, StageError> {
+        parts.mean(|examples| Ok(self.trainer.gradient(numbers, &drawn[examples])))
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

@@ -6,7 +6,6 @@
 
 mod augment;
 
-use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -20,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::augment::augmented;
+use crate::cores::StepParts;
 use crate::facts::{Fact, read_scene};
 use crate::failed;
 use crate::pretraining::{
@@ -204,15 +204,22 @@ impl Learner for Apprentice {
         })
     }
 
-    fn gradient(&self, numbers: &[f32], drawn: &Drawn, examples: Range<usize>) -> Gradient {
-        let seen = &drawn.seen[examples.clone()];
-        let examples = &drawn.examples[examples];
-        let of_fact = |fact: usize| examples.iter().map(|it| self.truth[*it][fact]).collect();
-        let batch = WitnessBatch {
-            pixels: pixels(seen, self.config.image_size, &self.device),
-            values: (0..Fact::ALL.len()).map(of_fact).collect(),
-        };
-        self.trainer.gradient(numbers, batch)
+    fn gradient(
+        &self,
+        numbers: &[f32],
+        drawn: &Drawn,
+        parts: &StepParts<'_>,
+    ) -> Result<Gradient, StageError> {
+        parts.mean(|examples| {
+            let seen = &drawn.seen[examples.clone()];
+            let examples = &drawn.examples[examples];
+            let of_fact = |fact: usize| examples.iter().map(|it| self.truth[*it][fact]).collect();
+            let batch = WitnessBatch {
+                pixels: pixels(seen, self.config.image_size, &self.device),
+                values: (0..Fact::ALL.len()).map(of_fact).collect(),
+            };
+            Ok(self.trainer.gradient(numbers, batch))
+        })
     }
 
     fn files(&self, numbers: &[f32]) -> Result<Vec<(String, File)>, StageError> {

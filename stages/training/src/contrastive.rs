@@ -3,6 +3,8 @@
 //! Where more is known of images than their texts say, the vision tower can be made to see it, too: linear readouts of its
 //! patches, of all together or of each, which nobody needs afterwards, are to tell it.
 
+use std::ops::Range;
+
 use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
 use burn::tensor::activation::log_softmax;
@@ -11,10 +13,11 @@ use ccsr_nn::Row;
 use ccsr_nn::ops::linear;
 
 use crate::Gradient;
-use crate::witness::cross_entropy;
 
 /// What a patch counts that shows something, beside one that shows nothing: most show nothing.
 const SOMETHING: f32 = 8.0;
+/// What the row calls the logarithm of the temperature.
+const TEMPERATURE: &str = "clip.logit_scale";
 
 /// Both towers, and how well they tell a batch's images and texts apart (Radford et al., 2021, figure 3).
 pub struct ContrastiveTrainer {
@@ -93,54 +96,148 @@ impl ContrastiveTrainer {
     }
 
     /// The loss of a batch at these numbers, and its gradient: the mean of two cross-entropies, of each image among the
-    /// texts and of each text among the images, and as their weights
-    /// say the means of the facts' cross-entropies.
+    /// texts and of each text among the images, and as their weights say the means of the facts' cross-entropies.
     ///
     /// # Panics
     /// If a fact has no value for an image, or one that it cannot have.
     pub fn gradient(&self, numbers: &[f32], batch: &ContrastiveBatch) -> Gradient {
+        let [count, ..] = batch.pixels.dims();
+        let seen = self.look(numbers, batch, 0..count);
+        let (compared, mut sum) = self.compare(numbers, vec![seen]);
+        for part in compared {
+            sum.plus(&self.follow(part));
+        }
+        sum
+    }
+
+    /// The first third of [`gradient`](Self::gradient), which parts of a batch can have apart: where images and texts lie, and
+    /// what is told of the images. It keeps its graph, so nothing is looked at twice.
+    ///
+    /// # Panics
+    /// As `gradient`.
+    pub fn look(&self, numbers: &[f32], batch: &ContrastiveBatch, part: Range<usize>) -> Seen {
         let network = Row::put(self.network.clone(), numbers, &self.device);
         let below = self.device.clone().without_autodiff();
-        let pixels = Tensor::from_inner(batch.pixels.clone().to_device(&below));
-        let tokens = Tensor::from_inner(batch.tokens.clone().to_device(&below));
-        let [count, ..] = pixels.dims();
-        let seen = network.clip.look(pixels);
-        let logits = network.clip.compare(seen.clone(), tokens);
-        let right = Tensor::<2>::eye(count, &self.device);
-        let by_image = log_softmax(logits.clone(), 1);
-        let by_text = log_softmax(logits, 0);
-        let mut loss = ((by_image + by_text) * right).sum() * (-0.5 / count as f64);
+        let pixels = batch.pixels.clone().slice(part.clone()).to_device(&below);
+        let tokens = batch.tokens.clone().slice(part.clone()).to_device(&below);
+        let seen = network.clip.look(Tensor::from_inner(pixels));
+        let mut told = None;
         if let (Some(facts), Some(readout)) = (&self.known.of_images, &network.readout) {
             let logits = linear(readout, patches(&seen).mean_dim(1).squeeze_dim(1));
-            let loss_of = |own, values: &[usize]| cross_entropy(own, values, 0.0);
-            loss = loss + facts.loss(&logits, &batch.values, loss_of);
+            told = Some(facts.loss(&logits, &batch.values, part.clone(), 1.0));
         }
         if let (Some(facts), Some(readout)) = (&self.known.of_patches, &network.patch_readout) {
-            let logits = linear(readout, patches(&seen).flatten(0, 1));
-            loss = loss + facts.loss(&logits, &batch.patch_values, cross_entropy_of_patches);
+            let patches = patches(&seen);
+            let each = patches.dims()[1];
+            let logits = linear(readout, patches.flatten(0, 1));
+            let part = part.start * each..part.end * each;
+            let loss = facts.loss(&logits, &batch.patch_values, part, SOMETHING);
+            told = Some(match told {
+                Some(told) => told + loss,
+                None => loss,
+            });
         }
-        Gradient::of(&loss, count, |gradients| Row::gradient(&network, gradients))
+        Seen {
+            images: network.clip.place(seen.pooled),
+            texts: network.clip.text_features(Tensor::from_inner(tokens)),
+            told,
+            network,
+        }
+    }
+
+    /// The second third: how the loss changes with where each image and text of a batch lies, beside all others. Of the
+    /// gradient there is that of the temperature so far.
+    ///
+    /// # Panics
+    /// If there is no part.
+    pub fn compare(&self, numbers: &[f32], parts: Vec<Seen>) -> (Vec<Compared>, Gradient) {
+        let leaf = |lie: &Tensor<2>| lie.clone().detach().require_grad();
+        let images: Vec<_> = parts.iter().map(|part| leaf(&part.images)).collect();
+        let texts: Vec<_> = parts.iter().map(|part| leaf(&part.texts)).collect();
+        let at = self
+            .row
+            .range(TEMPERATURE)
+            .expect("a CLIP has a temperature");
+        let at = at.start;
+        let scale = Tensor::<1>::from_data([numbers[at]], &self.device).require_grad();
+        let of_images = Tensor::cat(images.clone(), 0);
+        let cosines = of_images.matmul(Tensor::cat(texts.clone(), 0).transpose());
+        let [count, _] = cosines.dims();
+        let logits = cosines * scale.clone().exp().reshape([1, 1]);
+        let right = Tensor::<2>::eye(count, &self.device);
+        let both = log_softmax(logits.clone(), 1) + log_softmax(logits, 0);
+        let loss = (both * right).sum() * (-0.5 / count as f64);
+        let mut pulls = Vec::new();
+        let sum = Gradient::of(&loss, count, |gradients| {
+            let of = |leaf: &Tensor<2>| leaf.grad(gradients).expect("all lie somewhere");
+            let both = images.iter().zip(&texts);
+            pulls.extend(both.map(|(images, texts)| [of(images), of(texts)]));
+            let mut found = vec![0.0; numbers.len()];
+            let of_scale = scale.grad(gradients).expect("all are compared by it");
+            found[at] = of_scale.into_scalar();
+            found
+        });
+        let compared = parts.into_iter().zip(pulls);
+        let compared = compared.map(|(seen, pulls)| Compared { seen, pulls });
+        (compared.collect(), sum)
+    }
+
+    /// The last third: what that says about the numbers, and what is told of the images.
+    pub fn follow(&self, part: Compared) -> Gradient {
+        let Compared { seen, pulls } = part;
+        let [images, texts] = pulls.map(Tensor::from_inner);
+        let [count, _] = seen.images.dims();
+        // Its gradient is that of the batch's loss; its value is nothing's.
+        let mut pull = (seen.images * images).sum() + (seen.texts * texts).sum();
+        let mut loss = 0.0;
+        if let Some(told) = seen.told {
+            loss = f64::from(told.clone().inner().into_scalar::<f32>());
+            pull = pull + told;
+        }
+        let found = Gradient::of(&pull, count, |gradients| {
+            Row::gradient(&seen.network, gradients)
+        });
+        Gradient { loss, ..found }
     }
 }
 
+/// Where some images and texts of a batch lie, with all that led there.
+pub struct Seen {
+    network: Pupil,
+    /// `[some, space]`
+    images: Tensor<2>,
+    /// `[some, space]`
+    texts: Tensor<2>,
+    /// Their share in the loss of the facts.
+    told: Option<Tensor<1>>,
+}
+
+/// The same, and how the loss changes with where each image and text lies.
+pub struct Compared {
+    seen: Seen,
+    /// Of images and of texts, `[some, space]`, without a graph.
+    pulls: [Tensor<2>; 2],
+}
+
 impl Facts {
-    /// The mean of the facts' losses by its weight.
+    /// The share of a part in the mean of the facts' losses, by its weight. A value that is not 0 counts as much as
+    /// `something`.
     ///
     /// # Shapes
-    /// `logits`: `[images or patches, all values]`.
+    /// `logits`: `[images or patches of the part, all values]`; `values`: of each fact, those of the whole batch.
     fn loss(
         &self,
         logits: &Tensor<2>,
         values: &[Vec<usize>],
-        loss_of: impl Fn(Tensor<2>, &[usize]) -> Tensor<1>,
+        part: Range<usize>,
+        something: f32,
     ) -> Tensor<1> {
         assert_eq!(self.values.len(), values.len(), "facts without values");
-        let [rows, _] = logits.dims();
         let mut start = 0;
         let losses = self.values.iter().zip(values).map(|(width, values)| {
-            let own = logits.clone().slice([0..rows, start..start + width]);
+            let own = logits.clone().slice([0..part.len(), start..start + width]);
             start += width;
-            loss_of(own, values)
+            cross_entropy(own, values, part.clone(), something)
         });
         let loss = losses.reduce(|sum, loss| sum + loss);
         let loss = loss.expect("a readout tells something");
@@ -154,17 +251,22 @@ fn patches(seen: &VisionOutput) -> Tensor<3> {
     seen.hidden.clone().slice([0..batch, 1..tokens, 0..width])
 }
 
-/// The mean cross-entropy of patches, among which those that show something count more.
+/// The share of a part in the mean cross-entropy of a batch, in which a value that is not 0 counts as much as `something`, and
+/// 0 counts 1.
 ///
 /// # Shapes
-/// `logits`: `[patches, values]`.
-fn cross_entropy_of_patches(logits: Tensor<2>, values: &[usize]) -> Tensor<1> {
+/// `logits`: `[part, width]`; `values`: of the whole batch.
+fn cross_entropy(
+    logits: Tensor<2>,
+    values: &[usize],
+    part: Range<usize>,
+    something: f32,
+) -> Tensor<1> {
     let [count, width] = logits.dims();
-    assert_eq!(values.len(), count, "patches without a value");
-    let weight = |value: usize| if value == 0 { 1.0 } else { SOMETHING };
+    let weight = |value: usize| if value == 0 { 1.0 } else { something };
     let total: f32 = values.iter().map(|value| weight(*value)).sum();
     let mut wanted = vec![0.0; count * width];
-    for (row, value) in wanted.chunks_mut(width).zip(values) {
+    for (row, value) in wanted.chunks_mut(width).zip(&values[part]) {
         row[*value] = weight(*value) / total;
     }
     let wanted = TensorData::new(wanted, [count, width]);
@@ -183,7 +285,7 @@ mod tests {
         let logits = [[2.0, 0.0, 1.0], [0.5, -1.0, 3.0]];
         let loss = |values: &[usize]| {
             let logits = Tensor::<2>::from_data(logits, &device);
-            f64::from(cross_entropy_of_patches(logits, values).into_scalar::<f32>())
+            f64::from(cross_entropy(logits, values, 0..2, SOMETHING).into_scalar::<f32>())
         };
         let of = |row: [f64; 3], value: usize| {
             let total: f64 = row.iter().map(|logit| logit.exp()).sum();

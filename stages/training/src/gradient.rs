@@ -54,6 +54,18 @@ impl Gradient {
         self.count += part.count;
     }
 
+    /// Adds what more the same examples say.
+    ///
+    /// # Panics
+    /// If it is of other numbers.
+    pub fn plus(&mut self, more: &Self) {
+        assert_eq!(self.numbers.len(), more.numbers.len(), "of other numbers");
+        self.loss += more.loss;
+        for (sum, number) in self.numbers.iter_mut().zip(&more.numbers) {
+            *sum += number;
+        }
+    }
+
     /// The gradient of a batch, of those of its parts, which are added in their order; none of none.
     ///
     /// # Panics

@@ -28,7 +28,7 @@ mod trainer;
 mod witness;
 
 pub use autoencoder::{AutoencoderBatch, AutoencoderObjective, AutoencoderTrainer};
-pub use contrastive::{ContrastiveBatch, ContrastiveTrainer, Facts, Known};
+pub use contrastive::{Compared, ContrastiveBatch, ContrastiveTrainer, Facts, Known, Seen};
 pub use denoiser::{DenoiserBatch, DenoiserTrainer, DistillationBatch, DistillationTrainer};
 pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox, SearchTexts};
 pub use gradient::Gradient;

@@ -10,7 +10,7 @@ use ccsr_training::{Gradient, RowPart, State};
 use half::f16;
 
 use super::{File, INITIAL, LaidOut, Learner, Recipe, Step, model_value};
-use crate::cores::gradient_of_parts;
+use crate::cores::StepParts;
 use crate::failed;
 
 /// The resource of every unit.
@@ -217,13 +217,10 @@ fn train<R: Recipe>(
             number: state.steps,
             batch: training.batch as usize,
         };
-        let (drawn, parameters) = (learner.draw(&step)?, &state.parameters);
-        let gradient = |examples| Ok(learner.gradient(parameters, &drawn, examples));
-        let Gradient { loss, numbers, .. } = if R::Learner::IS_MEAN {
-            gradient_of_parts(bytes, device, step.batch, gradient)?
-        } else {
-            gradient(0..step.batch)?
-        };
+        let examples = StepParts::of(bytes, device, step.batch);
+        let drawn = learner.draw(&step)?;
+        let Gradient { loss, numbers, .. } =
+            learner.gradient(&state.parameters, &drawn, &examples)?;
         let rate = rate.at(state.steps);
         let parts = parts.iter().map(|part| RowPart {
             rate: part.rate * rate,

@@ -18,7 +18,7 @@ use super::encoding::{ImageEncoder, Moments, TOKENS, numbers_of_bytes, shown};
 use super::framing::Framing;
 use super::params::Params;
 use super::sample::{Image, Sample};
-use crate::cores::{at_the_same_time, gradient_of_parts};
+use crate::cores::{StepParts, at_the_same_time};
 use crate::device::bytes_of;
 use crate::failed;
 use crate::model_folder::ModelFolder;
@@ -218,7 +218,7 @@ impl Training {
     ) -> Result<Gradient, StageError> {
         let mut sum = Gradient::nothing(state.parameters.len());
         let compute = |(trainer, batch): (&Trainer, &[usize])| {
-            gradient_of_parts(self.bytes, &self.device, batch.len(), |some| {
+            StepParts::of(self.bytes, &self.device, batch.len()).mean(|some| {
                 let batch = self.batch(params, samples, epoch, &batch[some], blobs)?;
                 Ok(trainer.gradient(&state.parameters, batch))
             })

@@ -64,7 +64,10 @@ impl Clip {
     }
 
     /// Where images lie of which the vision tower says this: its `pooled`.
-    fn place(&self, pooled: Tensor<2>) -> Tensor<2> {
+    ///
+    /// # Shapes
+    /// `pooled`: `[images, width]`; the answer: `[images, space]`.
+    pub fn place(&self, pooled: Tensor<2>) -> Tensor<2> {
         normalised(linear(&self.visual_projection, pooled))
     }
 
@@ -73,13 +76,8 @@ impl Clip {
     /// # Shapes
     /// `pixels`: `[images, 3, height, width]`, `tokens`: `[texts, tokens]`; the answer: `[images, texts]`.
     pub fn logits(&self, pixels: Tensor<4>, tokens: Tensor<2, Int>) -> Tensor<2> {
-        self.compare(self.look(pixels), tokens)
-    }
-
-    /// [`logits`](Self::logits) of images at which the vision tower has looked.
-    pub fn compare(&self, seen: VisionOutput, tokens: Tensor<2, Int>) -> Tensor<2> {
         let texts = self.text_features(tokens);
-        let cosines = self.place(seen.pooled).matmul(texts.transpose());
+        let cosines = self.image_features(pixels).matmul(texts.transpose());
         cosines * self.logit_scale.val().exp().reshape([1, 1])
     }
 
