@@ -89,34 +89,38 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
     };
     let store = store_to_look_at(project.cache())?;
     let mut found = sweep::compare(&mut sweep, &store, &patterns)?;
-    let sorted = args.sort.as_deref();
     let detail = match args.format {
         SweepFormat::Terminal => Detail::Screen,
         SweepFormat::Md => Detail::Rounded,
         SweepFormat::Csv | SweepFormat::Json => Detail::Full,
     };
-    let (table, left_out, json) = if args.over.is_empty() {
+    let sorted = args.sort.as_deref();
+    let is_json = args.format == SweepFormat::Json;
+    let (table, left_out) = if args.over.is_empty() {
         if let Some(by) = sorted {
             trials::sort(&mut found, by, args.ascending)?;
         }
+        if is_json {
+            ui.data(trials::json(&sweep, &found))?;
+            return Ok(Exit::Done);
+        }
         let shown = trials::Shown::new(&found, args.all);
-        (
-            shown.table(detail),
-            shown.left_out(),
-            trials::json(&sweep, &found),
-        )
+        (shown.table(detail), shown.left_out())
     } else {
         let mut shown = trials::Averaged::over(&args.over, &found, args.all)?;
         if let Some(by) = sorted {
             shown.sort(by, args.ascending)?;
         }
-        (shown.table(detail), shown.left_out(), shown.json(&sweep))
+        if is_json {
+            ui.data(shown.json(&sweep))?;
+            return Ok(Exit::Done);
+        }
+        (shown.table(detail), shown.left_out())
     };
     match args.format {
-        SweepFormat::Json => ui.data(json)?,
         SweepFormat::Csv => ui.raw(&table.csv())?,
         SweepFormat::Md => ui.raw(&table.markdown())?,
-        SweepFormat::Terminal => {
+        SweepFormat::Terminal | SweepFormat::Json => {
             ui.data(table.terminal())?;
             if left_out > 0 {
                 ui.say(format_args!(

@@ -148,13 +148,9 @@ pub(crate) fn names(trials: &[Trial]) -> Vec<String> {
     trials.iter().map(name).collect()
 }
 
-/// The shortest ends of the paths that tell them apart; `stages` and `with` tell nothing.
+/// The shortest ends of the paths' [telling] parts that tell them apart.
 pub(super) fn short_names(paths: &[&str]) -> Vec<String> {
-    let parts = |path: &&str| {
-        let parts = path.split('.').enumerate();
-        let telling = parts.filter(|part| !matches!(part, (0, "stages") | (2, "with")));
-        telling.map(|(_, part)| part.to_owned()).collect::<Vec<_>>()
-    };
+    let parts = |path: &&str| telling(path).map(str::to_owned).collect::<Vec<_>>();
     let all: Vec<_> = paths.iter().map(parts).collect();
     let end =
         |parts: &[String], length: usize| parts[parts.len().saturating_sub(length)..].join(".");
@@ -166,6 +162,13 @@ pub(super) fn short_names(paths: &[&str]) -> Vec<String> {
         end(parts, (1..parts.len()).find(is_own).unwrap_or(parts.len()))
     };
     all.iter().map(short).collect()
+}
+
+/// The parts of a path but for `stages` and `with`, which tell nothing.
+pub(super) fn telling(path: &str) -> impl Iterator<Item = &str> {
+    let parts = path.split('.').enumerate();
+    let telling = parts.filter(|part| !matches!(part, (0, "stages") | (2, "with")));
+    telling.map(|(_, part)| part)
 }
 
 pub(super) fn shortened(text: &str) -> String {

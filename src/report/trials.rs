@@ -7,7 +7,7 @@ mod wide;
 use ccsr_engine::sweep::{Compared, Comparison, Sweep, TrialState};
 use serde_json::{Value as Json, json};
 
-use super::sweep::{short_names, shortened};
+use super::sweep::{short_names, shortened, telling};
 use crate::exit::Failure;
 use crate::ui::{count, duration};
 use wide::rounded;
@@ -58,8 +58,8 @@ pub(crate) fn json(sweep: &Sweep<'_>, found: &Comparison) -> String {
 /// An object of the values that there are.
 fn named<T: serde::Serialize>(names: &[String], values: &[Option<T>]) -> Json {
     let pairs = names.iter().zip(values);
-    let known = pairs.filter_map(|(name, value)| Some((name.clone(), json!(value.as_ref()?))));
-    Json::Object(known.collect())
+    let pairs = pairs.map(|(name, value)| (name.clone(), json!(value)));
+    Json::Object(pairs.filter(|(_, value)| !value.is_null()).collect())
 }
 
 /// Orders the trials by a metric or a parameter; those without a value come last.
@@ -84,20 +84,12 @@ impl<'a> Shown<'a> {
     /// What differs between trials, or all.
     pub(crate) fn new(found: &'a Comparison, all: bool) -> Self {
         let all = all || found.trials.len() < 2;
-        let values = |at: usize| {
-            found
-                .trials
-                .iter()
-                .map(move |trial| trial.values[at].as_deref())
-        };
         Self {
             found,
             parameters: (0..found.parameters.len())
-                .filter(|at| all || differ(values(*at)))
+                .filter(|at| all || parameter_differs(found, *at))
                 .collect(),
-            metrics: (0..found.metrics.len())
-                .filter(|at| all || metric_differs(found, *at))
-                .collect(),
+            metrics: metrics_to_show(found, all),
         }
     }
 
@@ -157,10 +149,23 @@ fn differ<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
     values.any(|value| Some(value) != first)
 }
 
-/// Whether trials that have a metric have it differently.
-fn metric_differs(found: &Comparison, at: usize) -> bool {
-    let numbers = found.trials.iter().filter_map(|trial| trial.metrics[at]);
-    differ(numbers.map(f64::to_bits))
+/// Whether a parameter has several values in the trials.
+fn parameter_differs(found: &Comparison, at: usize) -> bool {
+    let values = found.trials.iter().map(|trial| trial.values[at].as_deref());
+    differ(values)
+}
+
+/// The metrics that trials have differently, or all; those of a single trial are all.
+fn metrics_to_show(found: &Comparison, all: bool) -> Vec<usize> {
+    let numbers = |at: usize| {
+        found
+            .trials
+            .iter()
+            .filter_map(move |trial| trial.metrics[at])
+    };
+    let all = all || found.trials.len() < 2;
+    let is_shown = |at: &usize| all || differ(numbers(*at).map(f64::to_bits));
+    (0..found.metrics.len()).filter(is_shown).collect()
 }
 
 /// What some of the parameters are called: by short names for people.

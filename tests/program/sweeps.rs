@@ -241,9 +241,14 @@ fn the_story_and_the_tables_of_a_sweep() {
         let over = [&["table", "--over", "candidates"], more].concat();
         transcript.run(&project, &name(&over)).succeeded();
     }
-    transcript
-        .run(&project, &name(&["table", "--over", "candidate"]))
-        .ends_with(2);
+    for wrong in [
+        &["candidate"][..],
+        &["size"],
+        &["candidates", "--sort", "candidates"],
+    ] {
+        let over = [&["table", "--over"], wrong].concat();
+        transcript.run(&project, &name(&over)).ends_with(2);
+    }
     transcript.about("what was run");
     transcript.run(&project, &["runs", "list"]).succeeded();
     transcript
@@ -349,7 +354,7 @@ fn averages_are_those_of_the_trials() {
         for (name, mean) in metrics {
             let numbers = of_group.iter().map(|trial| trial["metrics"][name].as_f64());
             let numbers: Vec<_> = numbers.flatten().collect();
-            assert_eq!(mean["trials"], numbers.len(), "{name}");
+            assert_eq!(mean["of"], numbers.len(), "{name}");
             let found = mean["mean"].as_f64().unwrap();
             let expected = numbers.iter().sum::<f64>() / numbers.len() as f64;
             assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name}");

@@ -28,7 +28,7 @@ pub struct Group {
     pub units_executed: u64,
     /// How long their runs took together.
     pub seconds: f64,
-    /// For each metric, what those of its trials that have it come to; `None` if none has it.
+    /// For each metric, what its trials come to that have a finite number; `None` if none has.
     pub metrics: Vec<Option<Mean>>,
 }
 
@@ -66,6 +66,7 @@ impl Comparison {
                 let numbers: Vec<_> = trials
                     .iter()
                     .filter_map(|trial| trial.metrics[at])
+                    .filter(|number| number.is_finite())
                     .collect();
                 Mean::of(&numbers)
             };
@@ -93,12 +94,12 @@ impl Mean {
     /// Of numbers of independent trials; `None` of none.
     fn of(numbers: &[f64]) -> Option<Self> {
         let trials = numbers.len();
-        if trials == 0 {
-            return None;
-        }
+        let first = *numbers.first()?;
         let count = trials as f64;
-        let mean = numbers.iter().sum::<f64>() / count;
-        let margin = StudentsT::new(0.0, 1.0, count - 1.0).ok().map(|t| {
+        // So of numbers that are the same, it is the same.
+        let mean = first + numbers.iter().map(|number| number - first).sum::<f64>() / count;
+        let margin = (trials > 1).then(|| {
+            let t = StudentsT::new(0.0, 1.0, count - 1.0).expect("one degree of freedom at least");
             let squares = numbers.iter().map(|number| (number - mean).powi(2));
             let variance = squares.sum::<f64>() / (count - 1.0);
             t.inverse_cdf(0.975) * (variance / count).sqrt()
@@ -126,7 +127,7 @@ mod tests {
                 0.175,
                 0.324_732_084_630_827_5,
             ),
-            (&[7.0, 7.0, 7.0], 7.0, 0.0),
+            (&[0.1, 0.1, 0.1], 0.1, 0.0),
         ] {
             let found = Mean::of(numbers).unwrap();
             assert!((found.mean - mean).abs() < 1e-12, "{found:?}");
@@ -164,7 +165,7 @@ mod tests {
                 trial(2, "1", None, true, Some(5.0)),
                 trial(3, "2", Some("judge"), true, Some(3.0)),
                 trial(4, "3", Some("judge"), false, None),
-                trial(5, "2", None, false, None),
+                trial(5, "2", None, false, Some(f64::NAN)),
             ],
         };
         let averages = found.averages(&["seed"]);

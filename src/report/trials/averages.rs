@@ -5,7 +5,10 @@ use serde_json::json;
 
 use super::order::{self, Order};
 use super::wide::{rounded, with_margin};
-use super::{Detail, Wide, differ, metric_differs, named, parameter_names, values, work};
+use super::{
+    Detail, Wide, differ, metrics_to_show, named, parameter_differs, parameter_names, short_names,
+    values, work,
+};
 use crate::exit::Failure;
 
 /// A sweep's trials, averaged over parameters.
@@ -18,35 +21,50 @@ pub(crate) struct Averaged {
 
 impl Averaged {
     /// Over the parameters that are called so. Shows what differs between trials, or all.
+    ///
+    /// # Errors
+    /// If there is no such parameter, or all trials have the same value of it: nobody would see that nothing was averaged.
     pub(crate) fn over(names: &[String], found: &Comparison, all: bool) -> Result<Self, Failure> {
-        let path = |name: &String| {
+        let mut over: Vec<String> = Vec::new();
+        for name in names {
             let at = order::parameter(name, &found.parameters, "parameter", &[])?;
-            Ok(found.parameters[at].clone())
-        };
-        let over: Vec<String> = names.iter().map(path).collect::<Result<_, Failure>>()?;
+            if found.trials.len() > 1 && !parameter_differs(found, at) {
+                return Err(same_in_all(name, found));
+            }
+            let path = &found.parameters[at];
+            if !over.contains(path) {
+                over.push(path.clone());
+            }
+        }
         let paths: Vec<_> = over.iter().map(String::as_str).collect();
         let averages = found.averages(&paths);
         let values = |at: usize| {
-            averages
-                .groups
-                .iter()
-                .map(move |group| group.values[at].as_deref())
+            let groups = averages.groups.iter();
+            groups.map(move |group| group.values[at].as_deref())
         };
         Ok(Self {
             parameters: (0..averages.parameters.len())
                 .filter(|at| all || differ(values(*at)))
                 .collect(),
-            metrics: (0..found.metrics.len())
-                .filter(|at| all || metric_differs(found, *at))
-                .collect(),
+            metrics: metrics_to_show(found, all),
             over,
             found: averages,
         })
     }
 
     /// Orders the rows by a mean or a parameter; those without a value come last.
+    ///
+    /// # Errors
+    /// If there is none, or it is one that was averaged over.
     pub(crate) fn sort(&mut self, by: &str, ascending: bool) -> Result<(), Failure> {
         let found = &mut self.found;
+        if order::parameter(by, &self.over, "parameter", &[]).is_ok()
+            && order::parameter(by, &found.parameters, "parameter", &[]).is_err()
+        {
+            return Err(Failure::Usage(format!(
+                "cannot order by `{by}`: rows are averages over it"
+            )));
+        }
         Order::by(by, ascending, &found.parameters, &found.metrics)?.apply(
             &mut found.groups,
             |group, at| group.values[at].as_deref(),
@@ -62,7 +80,7 @@ impl Averaged {
                 .metrics
                 .iter()
                 .map(|mean| {
-                    mean.map(|m| json!({"mean": m.mean, "margin": m.margin, "trials": m.trials}))
+                    mean.map(|m| json!({"mean": m.mean, "margin": m.margin, "of": m.trials}))
                 })
                 .collect();
             json!({
@@ -89,8 +107,8 @@ impl Averaged {
         let is_full = detail == Detail::Full;
         let name = |at: &usize| {
             let name = self.found.metrics[*at].clone();
-            let margin = is_full.then(|| format!("{name}.margin"));
-            [Some(name), margin].into_iter().flatten()
+            let more = is_full.then(|| [format!("{name}.margin"), format!("{name}.of")]);
+            [name].into_iter().chain(more.into_iter().flatten())
         };
         let ends: &[_] = if is_full {
             &["trials", "done", "units_executed", "seconds"]
@@ -110,10 +128,16 @@ impl Averaged {
                 done if done == all => vec![all.to_string()],
                 done => vec![format!("{done} of {all}")],
             };
+            let ran = is_full || group.done > 0 || group.seconds > 0.0;
+            let worked = if ran {
+                work(group.units_executed, group.seconds, detail)
+            } else {
+                [String::new(), String::new()]
+            };
             values(&group.values, &self.parameters, detail)
                 .chain(metrics.iter().flat_map(|at| cells(group, *at, is_full)))
                 .chain(trials)
-                .chain(work(group.units_executed, group.seconds, detail))
+                .chain(worked)
                 .collect()
         };
         Wide {
@@ -125,7 +149,17 @@ impl Averaged {
     }
 }
 
-/// A mean and its margin: in two cells in full, otherwise in one.
+/// What to say where `--over` names what does not differ.
+fn same_in_all(name: &str, found: &Comparison) -> Failure {
+    let differing = (0..found.parameters.len()).filter(|at| parameter_differs(found, *at));
+    let paths: Vec<_> = differing.map(|at| found.parameters[at].as_str()).collect();
+    let differing = short_names(&paths).join(", ");
+    Failure::Usage(format!(
+        "`{name}` is the same in all trials; what differs is {differing}"
+    ))
+}
+
+/// A mean, its margin and of how many trials it is in full; otherwise the first two in one cell.
 fn cells(group: &Group, metric: usize, is_full: bool) -> Vec<String> {
     let mean = group.metrics[metric];
     if is_full {
@@ -133,6 +167,7 @@ fn cells(group: &Group, metric: usize, is_full: bool) -> Vec<String> {
         return vec![
             cell(mean.map(|mean| mean.mean)),
             cell(mean.and_then(|mean| mean.margin)),
+            mean.map_or(0, |mean| mean.trials).to_string(),
         ];
     }
     vec![match mean {

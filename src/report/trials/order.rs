@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::short_names;
+use super::{short_names, telling};
 use crate::exit::Failure;
 
 /// An order of rows; those without a value come last.
@@ -50,7 +50,9 @@ impl Order {
             Key::Parameter(at) => self.missing_last(value(a, at), value(b, at), |a, b| {
                 match (a.parse::<f64>(), b.parse::<f64>()) {
                     (Ok(a), Ok(b)) => a.total_cmp(&b),
-                    _ => a.cmp(b),
+                    (Ok(_), Err(_)) => Ordering::Less,
+                    (Err(_), Ok(_)) => Ordering::Greater,
+                    (Err(_), Err(_)) => a.cmp(b),
                 }
             }),
         });
@@ -70,17 +72,24 @@ impl Order {
     }
 }
 
-/// The parameter that is called so: by its path, or by its short name.
+/// The parameter that is called so: by its path, or by the end of it, if it is the only one that ends so.
 pub(super) fn parameter(
     name: &str,
     parameters: &[String],
     what: &str,
     others: &[String],
 ) -> Result<usize, Failure> {
-    let paths: Vec<_> = parameters.iter().map(String::as_str).collect();
-    let short = short_names(&paths);
-    let found = (0..paths.len()).find(|at| paths[*at] == name || short[*at] == name);
+    let ending = format!(".{name}");
+    let ends = |path: &String| {
+        let telling = telling(path).collect::<Vec<_>>().join(".");
+        telling == name || telling.ends_with(&ending)
+    };
+    let mut ending = (0..parameters.len()).filter(|at| ends(&parameters[*at]));
+    let only = ending.next().filter(|_| ending.next().is_none());
+    let found = parameters.iter().position(|path| path == name).or(only);
     found.ok_or_else(|| {
+        let paths: Vec<_> = parameters.iter().map(String::as_str).collect();
+        let short = short_names(&paths);
         let known: Vec<_> = short.iter().chain(others).map(String::as_str).collect();
         crate::session::unknown(what, name, &known)
     })

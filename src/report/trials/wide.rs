@@ -77,12 +77,14 @@ pub(super) fn rounded(number: f64) -> String {
     format!("{number:.digits$}")
 }
 
-/// A number to where two digits of its margin end.
+/// A number and its margin, of which two digits count, or more before the point.
 pub(super) fn with_margin(number: f64, margin: f64) -> String {
-    if margin == 0.0 || !margin.is_finite() || !(-4..15).contains(&magnitude(margin)) {
+    if margin == 0.0 || !margin.is_finite() || !(-9..15).contains(&magnitude(margin)) {
         return format!("{} ± {}", rounded(number), rounded(margin));
     }
-    let digits = usize::try_from(1 - magnitude(margin)).unwrap_or(0);
+    // 0.0996 is 0.10: the next power of ten.
+    let two_digits = format!("{margin:.1e}").parse().unwrap_or(margin);
+    let digits = usize::try_from(1 - magnitude(two_digits)).unwrap_or(0);
     format!("{number:.digits$} ± {margin:.digits$}")
 }
 
@@ -117,10 +119,12 @@ mod tests {
         for (number, margin, shown) in [
             (25.0 / 6.0, 3.794_583, "4.2 ± 3.8"),
             (0.310_04, 0.022_7, "0.310 ± 0.023"),
-            (-0.001, 0.000_999, "-0.00100 ± 0.00100"),
+            (-0.001, 0.000_999, "-0.0010 ± 0.0010"),
+            (0.25, 0.099_6, "0.25 ± 0.10"),
             (1234.5, 321.0, "1234 ± 321"),
             (7.0, 0.0, "7 ± 0"),
-            (0.5, 1e-9, "0.5000 ± 1.000e-9"),
+            (0.5, 3e-7, "0.50000000 ± 0.00000030"),
+            (0.5, 1e-12, "0.5000 ± 1.000e-12"),
             (0.5, f64::INFINITY, "0.5000 ± inf"),
         ] {
             assert_eq!(with_margin(number, margin), shown);

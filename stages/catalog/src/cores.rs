@@ -251,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_an_even_number_of_few_examples() {
+        let device = Device::flex();
+        let parts = |examples| StepParts::of(SMALL, &device, examples).ranges;
+        assert_eq!(parts(1).len(), 1);
+        assert_eq!(parts(5), [0..2, 2..5]);
+        assert_eq!(parts(33), [0..8, 8..16, 16..24, 24..33]);
+        assert_eq!(parts(70).len(), 6);
+        let large = StepParts::of(SMALL + 1, &device, 70).ranges;
+        assert_eq!((large.len(), large[0].clone()), (1, 0..70));
+    }
+
+    #[test]
     fn an_error_of_a_part_is_that_of_all() {
         assert_eq!(on(2, 150).unwrap_err().to_string(), "99");
     }

@@ -100,7 +100,7 @@ impl Recipe for Params {
     const NAME: &'static str = "train.autoencoder";
     const SUMMARY: &'static str =
         "Trains the autoencoder of a latent diffusion model on pictures, from nothing.";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     type Learner = Compressor;
 
     fn training(&self) -> &Training {

@@ -37,8 +37,6 @@ use crate::range::within;
 
 /// Tokens a text, as everything has it that encodes texts as Stable Diffusion does.
 const TOKENS: usize = 77;
-/// What the row calls the logarithm of the temperature.
-const TEMPERATURE: &str = "clip.logit_scale";
 /// The largest logarithm of the temperature, 100, as OpenAI had it.
 const HOTTEST: f32 = 4.605_17;
 
@@ -389,7 +387,7 @@ fn by_fact<'a, T: Copy + Into<usize> + 'a>(
 /// How CLIP's numbers begin: as PyTorch's, and with a temperature of 1/0.07.
 fn begin(parameter: &Parameter) -> Initial {
     match parameter.name.as_str() {
-        TEMPERATURE => Initial::Constant(2.6592),
+        ContrastiveTrainer::TEMPERATURE => Initial::Constant(2.6592),
         _ => Initial::of(parameter),
     }
 }
@@ -464,9 +462,9 @@ impl Learner for Towers {
     ) -> Result<Gradient, StageError> {
         let trainer = &self.trainer;
         let seen = parts.each(|examples| Ok(trainer.look(numbers, drawn, examples)))?;
-        let (compared, mut sum) = trainer.compare(numbers, seen);
-        for part in parts.each_of(compared, |part| Ok(trainer.follow(part)))? {
-            sum.plus(&part);
+        let (pulls, mut sum) = trainer.compare(numbers, seen);
+        for share in parts.each_of(pulls, |pull| Ok(trainer.follow(pull)))? {
+            sum.plus(&share);
         }
         Ok(sum)
     }
@@ -483,7 +481,7 @@ impl Learner for Towers {
     fn bound(&self, numbers: &mut [f32]) {
         if let Some(temperature) = self
             .row()
-            .range(TEMPERATURE)
+            .range(ContrastiveTrainer::TEMPERATURE)
             .and_then(|range| numbers.get_mut(range))
         {
             temperature[0] = temperature[0].min(HOTTEST);

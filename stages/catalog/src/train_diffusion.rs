@@ -101,7 +101,7 @@ impl Recipe for Params {
     const NAME: &'static str = "train.diffusion";
     const SUMMARY: &'static str =
         "Trains a latent diffusion model on captioned pictures, from nothing.";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     type Learner = Denoiser;
 
     fn training(&self) -> &Training {

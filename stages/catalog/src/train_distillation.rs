@@ -92,7 +92,7 @@ impl Recipe for Params {
     const NAME: &'static str = "train.distillation";
     const SUMMARY: &'static str =
         "Trains a small diffusion model to draw in a few steps what another draws in many.";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     type Learner = Student;
 
     fn training(&self) -> &Training {

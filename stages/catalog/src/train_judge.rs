@@ -150,7 +150,7 @@ impl Default for Params {
 impl Recipe for Params {
     const NAME: &'static str = "train.judge";
     const SUMMARY: &'static str = "Trains a LLaVA to answer questions about the world's pictures, from a CLIP and a language model.";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     type Learner = Candidate;
 
     fn training(&self) -> &Training {

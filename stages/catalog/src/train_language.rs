@@ -101,7 +101,7 @@ impl Recipe for Params {
     const NAME: &'static str = "train.language";
     const SUMMARY: &'static str =
         "Trains a language model to write prompts about the world's animals, from nothing.";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     const KEPT: &'static [&'static str] = &["tokenizer.json", "tokenizer_config.json"];
     type Learner = Author;
 

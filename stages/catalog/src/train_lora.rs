@@ -264,7 +264,7 @@ impl Stage for TrainLora {
 impl StageKind for TrainLora {
     const NAME: &'static str = "train.lora";
     const SUMMARY: &'static str = "Trains a LoRA adapter for the suite's drawer on pairs.";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     const TABLE_REVISION: u32 = 1;
     const ROLES: &'static [&'static str] = &["drawer"];
     type Params = Params;

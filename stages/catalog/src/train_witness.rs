@@ -92,7 +92,7 @@ impl Recipe for Params {
     const NAME: &'static str = "train.witness";
     const SUMMARY: &'static str =
         "Trains an independent witness on rendered scenes, whose truth is known.";
-    const REVISION: u32 = 2;
+    const REVISION: u32 = 3;
     type Learner = Apprentice;
 
     fn training(&self) -> &Training {

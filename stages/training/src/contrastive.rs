@@ -16,8 +16,6 @@ use crate::Gradient;
 
 /// What a patch counts that shows something, beside one that shows nothing: most show nothing.
 const SOMETHING: f32 = 8.0;
-/// What the row calls the logarithm of the temperature.
-const TEMPERATURE: &str = "clip.logit_scale";
 
 /// Both towers, and how well they tell a batch's images and texts apart (Radford et al., 2021, figure 3).
 pub struct ContrastiveTrainer {
@@ -70,6 +68,9 @@ pub struct ContrastiveBatch {
 }
 
 impl ContrastiveTrainer {
+    /// What the [row](Self::row) calls the logarithm of the temperature.
+    pub const TEMPERATURE: &str = "clip.logit_scale";
+
     /// A trainer on a device that keeps graphs. What the network's numbers are does not matter.
     pub fn new(clip: Clip, known: Known, device: &Device) -> Self {
         let readout = |facts: &Option<Facts>| {
@@ -95,49 +96,43 @@ impl ContrastiveTrainer {
         &self.row
     }
 
-    /// The loss of a batch at these numbers, and its gradient: the mean of two cross-entropies, of each image among the
-    /// texts and of each text among the images, and as their weights say the means of the facts' cross-entropies.
+    /// The first of three steps to a batch's loss and gradient: where the images and texts of a part of it lie, and what is told
+    /// of the images. Parts may be looked at, and followed, apart; each keeps its graph, so nothing is looked at twice.
+    ///
+    /// The loss is the mean of two cross-entropies, of each image among the texts and of each text among the images, and as
+    /// their weights say the means of the facts' cross-entropies.
     ///
     /// # Panics
     /// If a fact has no value for an image, or one that it cannot have.
-    pub fn gradient(&self, numbers: &[f32], batch: &ContrastiveBatch) -> Gradient {
-        let [count, ..] = batch.pixels.dims();
-        let seen = self.look(numbers, batch, 0..count);
-        let (compared, mut sum) = self.compare(numbers, vec![seen]);
-        for part in compared {
-            sum.plus(&self.follow(part));
-        }
-        sum
-    }
-
-    /// The first third of [`gradient`](Self::gradient), which parts of a batch can have apart: where images and texts lie, and
-    /// what is told of the images. It keeps its graph, so nothing is looked at twice.
-    ///
-    /// # Panics
-    /// As `gradient`.
-    pub fn look(&self, numbers: &[f32], batch: &ContrastiveBatch, part: Range<usize>) -> Seen {
+    pub fn look(
+        &self,
+        numbers: &[f32],
+        batch: &ContrastiveBatch,
+        part: Range<usize>,
+    ) -> ContrastivePart {
         let network = Row::put(self.network.clone(), numbers, &self.device);
         let below = self.device.clone().without_autodiff();
         let pixels = batch.pixels.clone().slice(part.clone()).to_device(&below);
         let tokens = batch.tokens.clone().slice(part.clone()).to_device(&below);
+        let [count, ..] = batch.pixels.dims();
         let seen = network.clip.look(Tensor::from_inner(pixels));
         let mut told = None;
         if let (Some(facts), Some(readout)) = (&self.known.of_images, &network.readout) {
             let logits = linear(readout, patches(&seen).mean_dim(1).squeeze_dim(1));
-            told = Some(facts.loss(&logits, &batch.values, part.clone(), 1.0));
+            told = Some(facts.loss(&logits, &batch.values, count, part.clone(), 1.0));
         }
         if let (Some(facts), Some(readout)) = (&self.known.of_patches, &network.patch_readout) {
             let patches = patches(&seen);
             let each = patches.dims()[1];
             let logits = linear(readout, patches.flatten(0, 1));
             let part = part.start * each..part.end * each;
-            let loss = facts.loss(&logits, &batch.patch_values, part, SOMETHING);
+            let loss = facts.loss(&logits, &batch.patch_values, count * each, part, SOMETHING);
             told = Some(match told {
                 Some(told) => told + loss,
                 None => loss,
             });
         }
-        Seen {
+        ContrastivePart {
             images: network.clip.place(seen.pooled),
             texts: network.clip.text_features(Tensor::from_inner(tokens)),
             told,
@@ -145,18 +140,22 @@ impl ContrastiveTrainer {
         }
     }
 
-    /// The second third: how the loss changes with where each image and text of a batch lies, beside all others. Of the
-    /// gradient there is that of the temperature so far.
+    /// The second: how the loss changes with where each image and text lies, beside all others of a batch. The gradient is that
+    /// of the temperature so far, and the loss what nothing is told of.
     ///
     /// # Panics
     /// If there is no part.
-    pub fn compare(&self, numbers: &[f32], parts: Vec<Seen>) -> (Vec<Compared>, Gradient) {
+    pub fn compare(
+        &self,
+        numbers: &[f32],
+        parts: Vec<ContrastivePart>,
+    ) -> (Vec<ContrastivePull>, Gradient) {
         let leaf = |lie: &Tensor<2>| lie.clone().detach().require_grad();
         let images: Vec<_> = parts.iter().map(|part| leaf(&part.images)).collect();
         let texts: Vec<_> = parts.iter().map(|part| leaf(&part.texts)).collect();
         let at = self
             .row
-            .range(TEMPERATURE)
+            .range(Self::TEMPERATURE)
             .expect("a CLIP has a temperature");
         let at = at.start;
         let scale = Tensor::<1>::from_data([numbers[at]], &self.device).require_grad();
@@ -178,13 +177,14 @@ impl ContrastiveTrainer {
             found
         });
         let compared = parts.into_iter().zip(pulls);
-        let compared = compared.map(|(seen, pulls)| Compared { seen, pulls });
+        let compared = compared.map(|(part, pulls)| ContrastivePull { part, pulls });
         (compared.collect(), sum)
     }
 
-    /// The last third: what that says about the numbers, and what is told of the images.
-    pub fn follow(&self, part: Compared) -> Gradient {
-        let Compared { seen, pulls } = part;
+    /// The third: what that says about the numbers, with what is told of the images. It is a share: those of all parts are
+    /// to be added to what [`compare`](Self::compare) says.
+    pub fn follow(&self, pull: ContrastivePull) -> Gradient {
+        let ContrastivePull { part: seen, pulls } = pull;
         let [images, texts] = pulls.map(Tensor::from_inner);
         let [count, _] = seen.images.dims();
         // Its gradient is that of the batch's loss; its value is nothing's.
@@ -202,7 +202,7 @@ impl ContrastiveTrainer {
 }
 
 /// Where some images and texts of a batch lie, with all that led there.
-pub struct Seen {
+pub struct ContrastivePart {
     network: Pupil,
     /// `[some, space]`
     images: Tensor<2>,
@@ -213,8 +213,8 @@ pub struct Seen {
 }
 
 /// The same, and how the loss changes with where each image and text lies.
-pub struct Compared {
-    seen: Seen,
+pub struct ContrastivePull {
+    part: ContrastivePart,
     /// Of images and of texts, `[some, space]`, without a graph.
     pulls: [Tensor<2>; 2],
 }
@@ -224,15 +224,18 @@ impl Facts {
     /// `something`.
     ///
     /// # Shapes
-    /// `logits`: `[images or patches of the part, all values]`; `values`: of each fact, those of the whole batch.
+    /// `logits`: `[images or patches of the part, all values]`; `values`: of each fact, `count` values of the whole batch.
     fn loss(
         &self,
         logits: &Tensor<2>,
         values: &[Vec<usize>],
+        count: usize,
         part: Range<usize>,
         something: f32,
     ) -> Tensor<1> {
         assert_eq!(self.values.len(), values.len(), "facts without values");
+        let are_there = values.iter().all(|values| values.len() == count);
+        assert!(are_there, "images without a value");
         let mut start = 0;
         let losses = self.values.iter().zip(values).map(|(width, values)| {
             let own = logits.clone().slice([0..part.len(), start..start + width]);

@@ -54,14 +54,14 @@ impl Gradient {
         self.count += part.count;
     }
 
-    /// Adds what more the same examples say.
+    /// Adds a share that is in proportion already, of examples that are counted.
     ///
     /// # Panics
     /// If it is of other numbers.
-    pub fn plus(&mut self, more: &Self) {
-        assert_eq!(self.numbers.len(), more.numbers.len(), "of other numbers");
-        self.loss += more.loss;
-        for (sum, number) in self.numbers.iter_mut().zip(&more.numbers) {
+    pub fn plus(&mut self, share: &Self) {
+        assert_eq!(self.numbers.len(), share.numbers.len(), "of other numbers");
+        self.loss += share.loss;
+        for (sum, number) in self.numbers.iter_mut().zip(&share.numbers) {
             *sum += number;
         }
     }

@@ -28,7 +28,9 @@ mod trainer;
 mod witness;
 
 pub use autoencoder::{AutoencoderBatch, AutoencoderObjective, AutoencoderTrainer};
-pub use contrastive::{Compared, ContrastiveBatch, ContrastiveTrainer, Facts, Known, Seen};
+pub use contrastive::{
+    ContrastiveBatch, ContrastivePart, ContrastivePull, ContrastiveTrainer, Facts, Known,
+};
 pub use denoiser::{DenoiserBatch, DenoiserTrainer, DistillationBatch, DistillationTrainer};
 pub use detection::{DetectionBatch, DetectionLoss, DetectionTrainer, LabelledBox, SearchTexts};
 pub use gradient::Gradient;

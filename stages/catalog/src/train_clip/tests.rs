@@ -117,6 +117,26 @@ fn more_steps_train_on_and_end_where_one_training_of_all_ends() {
 }
 
 #[test]
+fn what_is_learnt_is_the_same_on_any_number_of_cores() {
+    let lab = Lab::new(1);
+    let scenes = scenes(&lab);
+    let mut with = with(&json!({"steps": 3, "batch": 5, "warmup": 1}));
+    with["truth"] = json!(1);
+    let learnt = |cores: usize, with: &Json| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build();
+        let ran = pool
+            .unwrap()
+            .install(|| train_with(&lab.forgetful(), &scenes, with));
+        ran.table("model").digest()
+    };
+    let alone = learnt(1, &with);
+    assert_eq!(learnt(2, &with), alone);
+    assert_eq!(learnt(3, &with), alone);
+    with["training"]["steps"] = json!(4);
+    assert_ne!(learnt(2, &with), alone);
+}
+
+#[test]
 fn the_model_is_made_of_the_average() {
     let (lab, digest) = (Lab::new(1), |ran: &Ran| ran.table("model").digest());
     let scenes = scenes(&lab);

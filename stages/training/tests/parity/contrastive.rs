@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::slice;
 
 use burn::prelude::*;
 use ccsr_clip::{Clip, ClipConfig, load_clip};
@@ -29,7 +30,7 @@ fn batch(golden: &Golden, device: &Device) -> ContrastiveBatch {
     }
 }
 
-/// The gradient of a batch whose parts are looked at apart.
+/// The gradient of a batch whose parts are looked at and followed apart.
 fn in_parts(
     trainer: &ContrastiveTrainer,
     numbers: &[f32],
@@ -39,9 +40,9 @@ fn in_parts(
     let seen = parts
         .iter()
         .map(|part| trainer.look(numbers, batch, part.clone()));
-    let (compared, mut sum) = trainer.compare(numbers, seen.collect());
-    for part in compared {
-        sum.plus(&trainer.follow(part));
+    let (pulls, mut sum) = trainer.compare(numbers, seen.collect());
+    for pull in pulls {
+        sum.plus(&trainer.follow(pull));
     }
     sum
 }
@@ -54,12 +55,10 @@ fn losses_and_gradients_are_those_of_transformers_in_parts_too() {
     let trainer = ContrastiveTrainer::new(network, Known::default(), &device.clone().autodiff());
     let batch = batch(&golden, &device);
     let [count, ..] = batch.pixels.dims();
-    let parts: [Range<usize>; 2] = [0..1, 1..count];
     let loss = f64::from(golden.numbers("loss").0[0]);
-    for found in [
-        trainer.gradient(&numbers, &batch),
-        in_parts(&trainer, &numbers, &batch, &parts),
-    ] {
+    let whole = 0..count;
+    for parts in [slice::from_ref(&whole), &[0..1, 1..count]] {
+        let found = in_parts(&trainer, &numbers, &batch, parts);
         assert_eq!(found.count, count);
         assert!(
             (found.loss / loss - 1.0).abs() < 1e-5,
@@ -103,9 +102,24 @@ fn what_is_told_of_images_and_patches_is_the_same_in_parts() {
     let more = numbers.len()..trainer.row().len();
     assert!(!more.is_empty());
     numbers.extend(more.map(|at| (at as f32).sin() * 0.1));
-    let whole = trainer.gradient(&numbers, &batch);
-    let alone = in_parts(&trainer, &numbers, &batch, &[0..count]);
-    assert_eq!(alone, whole);
+    let all = 0..count;
+    let all = slice::from_ref(&all);
+    let whole = in_parts(&trainer, &numbers, &batch, all);
+    // Along a direction that all numbers have a part in, the loss rises as the gradient says.
+    let direction: Vec<_> = (0..numbers.len())
+        .map(|at| (at as f32 * 0.7).cos())
+        .collect();
+    let loss_at = |step: f32| {
+        let moved = numbers.iter().zip(&direction);
+        let moved: Vec<_> = moved.map(|(number, along)| number + step * along).collect();
+        in_parts(&trainer, &moved, &batch, all).loss
+    };
+    let step = 1e-4;
+    let rise = (loss_at(step) - loss_at(-step)) / f64::from(2.0 * step);
+    let slopes = whole.numbers.iter().zip(&direction);
+    let slope: f64 = slopes.map(|(slope, along)| f64::from(slope * along)).sum();
+    assert!((rise / slope - 1.0).abs() < 1e-2, "{rise} {slope}");
+
     let parts = (0..count).map(|it| it..it + 1).collect::<Vec<_>>();
     let parts = in_parts(&trainer, &numbers, &batch, &parts);
     assert!((parts.loss / whole.loss - 1.0).abs() < 1e-5, "{parts:?}");
