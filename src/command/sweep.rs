@@ -96,7 +96,7 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
     };
     let sorted = args.sort.as_deref();
     let is_json = args.format == SweepFormat::Json;
-    let (table, left_out) = if args.over.is_empty() {
+    let table = if args.over.is_empty() {
         if let Some(by) = sorted {
             trials::sort(&mut found, by, args.ascending)?;
         }
@@ -104,8 +104,7 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
             ui.data(trials::json(&sweep, &found))?;
             return Ok(Exit::Done);
         }
-        let shown = trials::Shown::new(&found, args.all);
-        (shown.table(detail), shown.left_out())
+        trials::Shown::new(&found, args.all).table(detail)
     } else {
         let mut shown = trials::Averaged::over(&args.over, &found, args.all)?;
         if let Some(by) = sorted {
@@ -115,17 +114,17 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
             ui.data(shown.json(&sweep))?;
             return Ok(Exit::Done);
         }
-        (shown.table(detail), shown.left_out())
+        shown.table(detail)
     };
     match args.format {
         SweepFormat::Csv => ui.raw(&table.csv())?,
         SweepFormat::Md => ui.raw(&table.markdown())?,
         SweepFormat::Terminal | SweepFormat::Json => {
             ui.data(table.terminal())?;
-            if left_out > 0 {
+            if table.left_out > 0 {
                 ui.say(format_args!(
                     "… {} more; `--metric PATTERN` chooses, `--format csv` has all",
-                    counted(left_out as u64, "metric")
+                    counted(table.left_out as u64, "metric")
                 ));
             }
         }

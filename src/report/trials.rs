@@ -83,19 +83,12 @@ pub(crate) struct Shown<'a> {
 impl<'a> Shown<'a> {
     /// What differs between trials, or all.
     pub(crate) fn new(found: &'a Comparison, all: bool) -> Self {
-        let all = all || found.trials.len() < 2;
+        let is_shown = |at: &usize| all || found.trials.len() < 2 || parameter_differs(found, *at);
         Self {
             found,
-            parameters: (0..found.parameters.len())
-                .filter(|at| all || parameter_differs(found, *at))
-                .collect(),
+            parameters: (0..found.parameters.len()).filter(is_shown).collect(),
             metrics: metrics_to_show(found, all),
         }
-    }
-
-    /// Metrics for which a terminal has no room.
-    pub(crate) fn left_out(&self) -> usize {
-        self.metrics.len() - Detail::Screen.of(self.metrics.len())
     }
 
     /// A row a trial.
@@ -122,22 +115,19 @@ impl<'a> Shown<'a> {
                 Some(number) if detail == Detail::Full => number.to_string(),
                 Some(number) => rounded(number),
             };
-            let ended = if trial.state == TrialState::NotRun && detail != Detail::Full {
-                [String::new(), String::new()]
-            } else {
-                work(trial.units_executed, trial.seconds, detail)
-            };
+            let ran = trial.state != TrialState::NotRun;
             [trial.trial.to_string()]
                 .into_iter()
                 .chain(values(&trial.values, &self.parameters, detail))
                 .chain(metrics.iter().map(number))
                 .chain([state(trial.state).to_owned()])
-                .chain(ended)
+                .chain(work(ran, trial.units_executed, trial.seconds, detail))
                 .collect()
         };
         Wide {
             header: header.collect(),
             metrics: head..head + metrics.len(),
+            left_out: self.metrics.len() - metrics.len(),
             text: Some(head + metrics.len()),
             rows: self.found.trials.iter().map(row).collect(),
         }
@@ -190,10 +180,11 @@ fn values<'a>(
     })
 }
 
-/// What was computed, and how long that took.
-fn work(units: u64, seconds: f64, detail: Detail) -> [String; 2] {
+/// What was computed, and how long that took; nothing, for people, where nothing ran.
+fn work(ran: bool, units: u64, seconds: f64, detail: Detail) -> [String; 2] {
     match detail {
         Detail::Full => [units.to_string(), seconds.to_string()],
+        Detail::Screen | Detail::Rounded if !ran => [String::new(), String::new()],
         Detail::Screen | Detail::Rounded => [count(units), duration(seconds)],
     }
 }

@@ -3,7 +3,7 @@
 use ccsr_engine::sweep::{Averages, Comparison, Group, Sweep};
 use serde_json::json;
 
-use super::order::{self, Order};
+use super::order::{Order, parameter, parameter_called};
 use super::wide::{rounded, with_margin};
 use super::{
     Detail, Wide, differ, metrics_to_show, named, parameter_differs, parameter_names, short_names,
@@ -27,7 +27,7 @@ impl Averaged {
     pub(crate) fn over(names: &[String], found: &Comparison, all: bool) -> Result<Self, Failure> {
         let mut over: Vec<String> = Vec::new();
         for name in names {
-            let at = order::parameter(name, &found.parameters, "parameter", &[])?;
+            let at = parameter(name, &found.parameters, "parameter", &[])?;
             if found.trials.len() > 1 && !parameter_differs(found, at) {
                 return Err(same_in_all(name, found));
             }
@@ -58,9 +58,8 @@ impl Averaged {
     /// If there is none, or it is one that was averaged over.
     pub(crate) fn sort(&mut self, by: &str, ascending: bool) -> Result<(), Failure> {
         let found = &mut self.found;
-        if order::parameter(by, &self.over, "parameter", &[]).is_ok()
-            && order::parameter(by, &found.parameters, "parameter", &[]).is_err()
-        {
+        let is_meant = |parameters: &[String]| parameter_called(by, parameters).is_some();
+        if is_meant(&self.over) && !is_meant(&found.parameters) {
             return Err(Failure::Usage(format!(
                 "cannot order by `{by}`: rows are averages over it"
             )));
@@ -96,11 +95,6 @@ impl Averaged {
         json!({"sweep": sweep.name(), "over": self.over, "groups": groups}).to_string()
     }
 
-    /// Metrics for which a terminal has no room.
-    pub(crate) fn left_out(&self) -> usize {
-        self.metrics.len() - Detail::Screen.of(self.metrics.len())
-    }
-
     /// A row for trials with the same values: means, and half the width of their 95 % intervals.
     pub(crate) fn table(&self, detail: Detail) -> Wide {
         let metrics = &self.metrics[..detail.of(self.metrics.len())];
@@ -128,21 +122,17 @@ impl Averaged {
                 done if done == all => vec![all.to_string()],
                 done => vec![format!("{done} of {all}")],
             };
-            let ran = is_full || group.done > 0 || group.seconds > 0.0;
-            let worked = if ran {
-                work(group.units_executed, group.seconds, detail)
-            } else {
-                [String::new(), String::new()]
-            };
+            let ran = group.done > 0 || group.seconds > 0.0;
             values(&group.values, &self.parameters, detail)
                 .chain(metrics.iter().flat_map(|at| cells(group, *at, is_full)))
                 .chain(trials)
-                .chain(worked)
+                .chain(work(ran, group.units_executed, group.seconds, detail))
                 .collect()
         };
         Wide {
             metrics: self.parameters.len()..header.len() - ends.len(),
             header,
+            left_out: self.metrics.len() - metrics.len(),
             text: None,
             rows: self.found.groups.iter().map(row).collect(),
         }

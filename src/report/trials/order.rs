@@ -24,13 +24,7 @@ impl Order {
         parameters: &[String],
         metrics: &[String],
     ) -> Result<Self, Failure> {
-        let ending = format!(".{name}");
-        let mut endings = metrics.iter().filter(|known| known.ends_with(&ending));
-        let only = endings.next().filter(|_| endings.next().is_none());
-        let metric = metrics
-            .iter()
-            .position(|known| known == name || Some(known) == only);
-        let key = match metric {
+        let key = match called(name, metrics, metrics) {
             Some(at) => Key::Metric(at),
             None => Key::Parameter(parameter(name, parameters, "metric or parameter", metrics)?),
         };
@@ -72,22 +66,33 @@ impl Order {
     }
 }
 
-/// The parameter that is called so: by its path, or by the end of it, if it is the only one that ends so.
+/// Which of the exact names is meant, or else which of the told ones, if it is the only one that ends so.
+fn called(name: &str, exact: &[String], told: &[String]) -> Option<usize> {
+    let ending = format!(".{name}");
+    let ends = |at: &usize| told[*at] == name || told[*at].ends_with(&ending);
+    let mut endings = (0..told.len()).filter(ends);
+    let only = endings.next().filter(|_| endings.next().is_none());
+    exact.iter().position(|known| known == name).or(only)
+}
+
+/// Which of the parameters is meant: by its path, or by the end of what that tells.
+pub(super) fn parameter_called(name: &str, parameters: &[String]) -> Option<usize> {
+    let told = |path: &String| telling(path).collect::<Vec<_>>().join(".");
+    let told: Vec<_> = parameters.iter().map(told).collect();
+    called(name, parameters, &told)
+}
+
+/// The same.
+///
+/// # Errors
+/// If there is none; `others` are what it could have been called, too.
 pub(super) fn parameter(
     name: &str,
     parameters: &[String],
     what: &str,
     others: &[String],
 ) -> Result<usize, Failure> {
-    let ending = format!(".{name}");
-    let ends = |path: &String| {
-        let telling = telling(path).collect::<Vec<_>>().join(".");
-        telling == name || telling.ends_with(&ending)
-    };
-    let mut ending = (0..parameters.len()).filter(|at| ends(&parameters[*at]));
-    let only = ending.next().filter(|_| ending.next().is_none());
-    let found = parameters.iter().position(|path| path == name).or(only);
-    found.ok_or_else(|| {
+    parameter_called(name, parameters).ok_or_else(|| {
         let paths: Vec<_> = parameters.iter().map(String::as_str).collect();
         let short = short_names(&paths);
         let known: Vec<_> = short.iter().chain(others).map(String::as_str).collect();

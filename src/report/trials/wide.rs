@@ -9,6 +9,8 @@ pub(crate) struct Wide {
     pub(super) header: Vec<String>,
     /// The columns that are metrics: on a terminal, a line for each part of their names.
     pub(super) metrics: Range<usize>,
+    /// Metrics for which there was no room.
+    pub(crate) left_out: usize,
     /// The column that is text, and aligned left.
     pub(super) text: Option<usize>,
     pub(super) rows: Vec<Vec<String>>,

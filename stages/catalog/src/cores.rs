@@ -193,10 +193,10 @@ pub(crate) fn at_the_same_time<T: Send, R: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::on_cores;
 
     fn on(cores: usize, given: usize) -> Result<Vec<Vec<usize>>, StageError> {
-        let pool = ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
-        pool.install(|| {
+        on_cores(cores, || {
             on_each_core((0..given).collect(), |part| {
                 let parts = cores.min(given).max(1);
                 assert_eq!(rayon::current_num_threads(), cores / parts);
@@ -218,7 +218,6 @@ mod tests {
 
     /// The examples that a part was asked for, and how often.
     fn asked(cores: usize, examples: usize, bytes: u64) -> Gradient {
-        let pool = ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
         let gradient = |some: Range<usize>| {
             let numbers = (0..examples).map(|it| f32::from(u8::from(some.contains(&it))));
             Ok(Gradient {
@@ -227,8 +226,9 @@ mod tests {
                 count: some.len(),
             })
         };
-        pool.install(|| StepParts::of(bytes, &Device::flex(), examples).mean(gradient))
-            .unwrap()
+        let device = Device::flex();
+        let parts = StepParts::of(bytes, &device, examples);
+        on_cores(cores, || parts.mean(gradient)).unwrap()
     }
 
     #[test]

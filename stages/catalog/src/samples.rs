@@ -34,6 +34,12 @@ pub(crate) fn world() -> Roles {
     testing::bind(&registry(), &bindings).unwrap()
 }
 
+/// Does something on so many cores.
+pub(crate) fn on_cores<R: Send>(cores: usize, work: impl FnOnce() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cores);
+    pool.build().unwrap().install(work)
+}
+
 /// Documents are given in place, paths are as they are.
 pub(crate) fn files() -> Folder {
     Folder(PathBuf::new())

@@ -13,6 +13,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
 use super::*;
+use crate::samples::on_cores;
 
 const PROMPT: &str = "Photo of an elephant, wow!!!";
 
@@ -103,8 +104,7 @@ fn images_are_the_same_on_any_number_of_cores() {
     let model = model();
     assert!(crate::cores::is_small(model.bytes(), &Device::flex()));
     let drawn = [1, 2, 3].map(|cores| {
-        let cores = rayon::ThreadPoolBuilder::new().num_threads(cores);
-        cores.build().unwrap().install(|| {
+        on_cores(cores, || {
             let noises = (1..=5).map(|seed| Noise::new([seed; 32])).collect();
             let wish = wish(SamplerKind::EulerAncestral, 3, Some((7.5, "")));
             model.draw(&wish, noises, &Lab::new(1)).unwrap()

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::png;
 use crate::pretraining::Train;
-use crate::samples::{column, files, laid_out, run, table};
+use crate::samples::{column, files, laid_out, on_cores, run, table};
 
 const COLOURS: [(&str, [u8; 3]); 4] = [
     ("red", [200, 30, 30]),
@@ -123,10 +123,7 @@ fn what_is_learnt_is_the_same_on_any_number_of_cores() {
     let mut with = with(&json!({"steps": 3, "batch": 5, "warmup": 1}));
     with["truth"] = json!(1);
     let learnt = |cores: usize, with: &Json| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build();
-        let ran = pool
-            .unwrap()
-            .install(|| train_with(&lab.forgetful(), &scenes, with));
+        let ran = on_cores(cores, || train_with(&lab.forgetful(), &scenes, with));
         ran.table("model").digest()
     };
     let alone = learnt(1, &with);

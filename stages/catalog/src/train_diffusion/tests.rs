@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::pretraining::Train;
 use crate::samples::{
-    self, COLOURS, captions, check_goes_on, colours, column, files, laid_out, run,
+    self, COLOURS, captions, check_goes_on, colours, column, files, laid_out, on_cores, run,
 };
 use crate::{png, registry};
 
@@ -159,10 +159,9 @@ fn what_is_learnt_is_the_same_on_any_number_of_cores() {
     let tables = tables.each_ref().map(|(port, table)| (*port, table));
     let learnt = |cores: usize, optimizer: &str| {
         let with = with(&json!({"steps": 3, "batch": 5, "warmup": 1, "optimizer": optimizer}));
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build();
-        let ran = pool
-            .unwrap()
-            .install(|| run(&lab.forgetful(), "train.diffusion", &with, &tables));
+        let ran = on_cores(cores, || {
+            run(&lab.forgetful(), "train.diffusion", &with, &tables)
+        });
         ran.unwrap().table("model").digest()
     };
     for optimizer in ["adamw", "muon"] {
