@@ -8,6 +8,7 @@ use ccsr_stage::{
     RowCounts, Schemas, StageError, Table, Unit, Value,
 };
 
+use crate::named_column::taken_column;
 use crate::roles::{Network, Reads, Role};
 use crate::row_id::described;
 use crate::template::{self, Piece};
@@ -46,10 +47,7 @@ impl AddedColumn {
             .map(|schema| (**schema).clone())
             .unwrap_or_default();
         if images.get(self.name).is_some() {
-            return Err(StageError::input(format!(
-                "the images have a column `{}`, which is what this stage calls one of its own",
-                self.name
-            )));
+            return Err(taken_column("images", self.name));
         }
         let schema = images.with(self.name, self.kind);
         Ok(vec![OutputPort::new(self.port, schema)])

@@ -6,7 +6,7 @@
 //! sign test says how surprising the split of wins and losses is. Only the intervals are units:
 //! another tie band resamples nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ccsr_stage::{
@@ -18,7 +18,7 @@ use schemars::{JsonSchema, Schema as JsonType, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::named_column::{named_column, numeric_column, one_or_several};
+use crate::named_column::{distinct_names, named_column, numeric_column, one_or_several};
 use crate::number_label::number_label;
 use crate::statistics::{Bootstrap, misfits_of_bootstrap, sign_test};
 use crate::world::rounded;
@@ -415,12 +415,18 @@ impl StageKind for CompareWins {
             misfits.add(Misfit::new(["tie_band"], message));
         }
         let baselines = params.baselines.iter().map(|level| level.0.as_str());
-        misfits.add(named("baselines", baselines));
+        misfits.add(distinct_names("baselines", baselines));
         if !params.scores.is_empty() {
-            misfits.add(named("scores", params.scores.iter().map(String::as_str)));
+            misfits.add(distinct_names(
+                "scores",
+                params.scores.iter().map(String::as_str),
+            ));
         }
-        misfits.add(named("pair_by", params.pair_by.iter().map(String::as_str)));
-        misfits.add(named(
+        misfits.add(distinct_names(
+            "pair_by",
+            params.pair_by.iter().map(String::as_str),
+        ));
+        misfits.add(distinct_names(
             "cluster_by",
             params.cluster_by.iter().map(String::as_str),
         ));
@@ -449,23 +455,6 @@ impl StageKind for CompareWins {
         misfits.check()?;
         Ok(Self { params })
     }
-}
-
-/// That a list of names has at least one, and none twice.
-fn named<'a>(parameter: &str, names: impl Iterator<Item = &'a str>) -> Misfits {
-    let mut misfits = Misfits::new();
-    let mut seen = BTreeSet::new();
-    for (index, name) in names.enumerate() {
-        if !seen.insert(name) {
-            let message = format!("`{name}` stands twice in `{parameter}`");
-            misfits.add(Misfit::new([parameter, &index.to_string()], message));
-        }
-    }
-    if seen.is_empty() {
-        let message = format!("`{parameter}` is empty; expected at least one");
-        misfits.add(Misfit::new([parameter], message));
-    }
-    misfits
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::variants::{ADAPTERS, check_adapters, misfits_of_scales, variants};
 use crate::file_name;
+use crate::named_column::taken_column;
 use crate::number_label::number_label;
 use crate::png;
 use crate::range::within;
@@ -253,9 +254,7 @@ impl<const BASELINE: bool> Stage for GenerateImages<BASELINE> {
             if schema.get(name).is_none() {
                 schema = schema.with(name, kind);
             } else if !matches!(name, "class" | "prompt") {
-                return Err(StageError::input(format!(
-                    "the prompts have a column `{name}`, which is what this stage calls one of its own"
-                )));
+                return Err(taken_column("prompts", name));
             }
         }
         Ok(vec![OutputPort::new("images", schema)])

@@ -66,6 +66,7 @@ pub mod run_command;
 #[cfg(test)]
 mod samples;
 pub mod score_answers;
+pub mod select_columns;
 pub mod select_pairs;
 mod source_folder;
 pub mod stable_diffusion;
@@ -101,6 +102,7 @@ pub fn registry() -> Registry {
         .with::<import_images::ImportImages>()
         .with::<import_model::ImportModel>()
         .with::<concat_tables::ConcatTables>()
+        .with::<select_columns::SelectColumns>()
         // Prompts.
         .with::<template_prompts::TemplatePrompts>()
         .with::<generate_prompts::GeneratePrompts>()
@@ -239,6 +241,7 @@ mod tests {
                 "select.pairs",
                 "table.concat",
                 "table.import",
+                "table.select",
                 "train.autoencoder",
                 "train.clip",
                 "train.detector",

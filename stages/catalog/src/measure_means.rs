@@ -12,7 +12,9 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::named_column::{named_column, number_of, numeric_column, one_or_several};
+use crate::named_column::{
+    distinct_names, named_column, number_of, numeric_column, one_or_several,
+};
 use crate::statistics::{Bootstrap, misfits_of_bootstrap};
 
 /// What is said of a group.
@@ -214,12 +216,10 @@ impl StageKind for MeasureMeans {
             let message = format!("`{name}` is what this stage calls a column of its own");
             misfits.add(Misfit::new(["by"], message));
         }
-        let again = |index: usize| params.values[..index].contains(&params.values[index]);
-        if let Some(index) = (0..params.values.len()).find(|index| again(*index)) {
-            let message = format!("`{}` is there twice", params.values[index]);
-            misfits.add(Misfit::new(
-                ["values".to_owned(), index.to_string()],
-                message,
+        if !params.values.is_empty() {
+            misfits.add(distinct_names(
+                "values",
+                params.values.iter().map(String::as_str),
             ));
         }
         misfits.check()?;
@@ -325,7 +325,7 @@ mod tests {
             misfits::<MeasureMeans>(&twice),
             [
                 "by: `value` is what this stage calls a column of its own",
-                "values.1: `score` is there twice"
+                "values.1: `score` stands twice in `values`"
             ]
         );
         assert!(says(json!({"values": ["score", "scor"]})).contains("which `values` names"));

@@ -1,7 +1,9 @@
 //! Columns that parameters name.
 
+use std::collections::BTreeSet;
+
 use ccsr_stage::params::nearest;
-use ccsr_stage::{ColumnType, Schema, StageError, Value};
+use ccsr_stage::{ColumnType, Misfit, Misfits, Schema, StageError, Value};
 
 /// What the column holds that the parameter `parameter` names; `rows` is what people call the table's rows.
 ///
@@ -34,6 +36,30 @@ pub(crate) const fn one_or_several<'a>(
     } else {
         (several, columns)
     }
+}
+
+/// That the table of a stage's `rows` has a column of a name that the stage gives one that it adds.
+pub(crate) fn taken_column(rows: &str, column: &str) -> StageError {
+    StageError::input(format!(
+        "the {rows} have a column `{column}`, which is what this stage calls one of its own; `table.select` keeps others"
+    ))
+}
+
+/// That a list of names has at least one, and none twice.
+pub(crate) fn distinct_names<'a>(parameter: &str, names: impl Iterator<Item = &'a str>) -> Misfits {
+    let mut misfits = Misfits::new();
+    let mut seen = BTreeSet::new();
+    for (index, name) in names.enumerate() {
+        if !seen.insert(name) {
+            let message = format!("`{name}` stands twice in `{parameter}`");
+            misfits.add(Misfit::new([parameter, &index.to_string()], message));
+        }
+    }
+    if seen.is_empty() {
+        let message = format!("`{parameter}` is empty; expected at least one");
+        misfits.add(Misfit::new([parameter], message));
+    }
+    misfits
 }
 
 /// Checks that a column that a parameter names holds numbers, or true and false, which count as 1 and 0.

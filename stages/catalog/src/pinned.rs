@@ -175,6 +175,8 @@ fn pinned() {
     let labels = json!({"labels": ["a", "b"]});
     let tables = [("first", &prompts), ("second", &prompts)];
     pin::<concat_tables::ConcatTables>(&labels, &lab, &tables);
+    let one = json!({"columns": ["prompt"]});
+    pin::<select_columns::SelectColumns>(&one, &lab, &[("rows", &prompts)]);
     let means = json!({"by": ["variant"]});
     pin::<measure_means::MeasureMeans>(&means, &lab, &[("rows", &scores)]);
     let small = json!({

@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Fact;
+use crate::named_column::taken_column;
 use crate::roles::{Role, Testimony, Witness};
 use crate::world::rounded;
 
@@ -88,9 +89,7 @@ impl Stage for TellTruth {
         let mut schema = images.unwrap_or_default();
         for (name, kind) in COLUMNS {
             if schema.get(name).is_some() {
-                return Err(StageError::input(format!(
-                    "the images have a column `{name}`, which is what this stage calls one of its own"
-                )));
+                return Err(taken_column("images", name));
             }
             schema = schema.with(name, kind);
         }
