@@ -24,6 +24,21 @@ fn reported<'a>(project: &Project, args: impl IntoIterator<Item = &'a str>) -> (
     (html, page)
 }
 
+/// The parts that the contents lead to, which are to stand on the page in the same order.
+#[track_caller]
+fn parts(page: &Page) -> Vec<&str> {
+    let contents = page.all("nav", "contents")[0];
+    let links = page.within(contents, "a", "");
+    let parts: Vec<&str> = links
+        .iter()
+        .map(|link| &link.attribute("href")[1..])
+        .collect();
+    let ids = page.elements.iter().map(|element| element.attribute("id"));
+    let placed: Vec<&str> = ids.filter(|id| parts.contains(id)).collect();
+    assert_eq!(placed, parts);
+    parts
+}
+
 fn rows(table: &str) -> Vec<Json> {
     table
         .lines()
@@ -194,6 +209,16 @@ fn nothing_is_asked_of_the_network_and_nothing_foreign_is_executed() {
 }
 
 #[test]
+fn what_came_out_is_first() {
+    let project = warm::small();
+    let (_, page) = reported(&project, []);
+    assert_eq!(
+        parts(&page),
+        ["galleries", "numbers", "stages", "when", "again"]
+    );
+}
+
+#[test]
 fn a_page_is_for_those_who_do_not_see_it_too() {
     let project = warm::small();
     let (_, page) = reported(&project, []);
@@ -355,28 +380,28 @@ fn plots_say_what_they_show() {
     assert_eq!(
         titles,
         [
-            "Timeline",
             "Loss of training",
             "clip over scales",
-            "wins: wins, ties, losses"
+            "wins: wins, ties, losses",
+            "Timeline"
         ]
     );
     let described = |place: usize| page.within(plots[place], "desc", "")[0].text.clone();
     assert_eq!(
-        described(1),
+        described(0),
         "Loss of training over 3 steps: 0.5 at the first, 0.25 at the last."
     );
     // Means of prompts' means: scale 0.4 has (0.34 + 0.30) / 2.
     assert_eq!(
-        described(2),
+        described(1),
         "Mean score of clip over 3 scales; the highest is 0.32 at scale 0.4."
     );
-    let table = page.rows(page.within(plots[2], "table", "")[0]);
+    let table = page.rows(page.within(plots[1], "table", "")[0]);
     assert_eq!(table[2][..4], ["0.4", "3", "2", "0.32"].map(str::to_owned));
     // 1.96 standard errors of two prompts, 0.34 and 0.30: 1.96 * 0.02.
     assert_eq!(table[2][4..], ["0.281", "0.359"].map(str::to_owned));
     assert_eq!(
-        described(3),
+        described(2),
         "0.4 : 0: 3 wins, 0 ties, 0 losses; 0.7 : 0: 0 wins, 3 ties, 0 losses."
     );
     for plot in &plots {
