@@ -70,6 +70,7 @@ fn each_model_does_what_it_is_for() {
             "stages.held_out.with.count=200",
             "stages.held_out.with.questions=2",
             "stages.examined.with.count=40",
+            "stages.rendered.with.count=12",
             "stages.writer.with.count=10",
             "stages.plain_writer.with.count=10",
         ],
@@ -86,6 +87,11 @@ fn each_model_does_what_it_is_for() {
     assert!(precision.values().all(|it| *it > 0.6), "{precision:?}");
     let witnessed = by(&table("witness"), "fact", "accuracy");
     assert!(witnessed["class"] > 0.8, "{witnessed:?}");
+    let mut drawn = table("drawn_shares");
+    drawn.retain(|row| row["value"] == "class_right");
+    let drawn = by(&drawn, "class", "mean");
+    assert_eq!(drawn.len(), 6);
+    assert!(drawn.values().sum::<f64>() / 6.0 > 0.6, "{drawn:?}");
     for writer in ["writer", "plain_writer"] {
         let prompts = table(writer);
         assert!(prompts.len() > 15, "{} of 20 prompts", prompts.len());
