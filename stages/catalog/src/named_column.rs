@@ -41,7 +41,7 @@ pub(crate) const fn one_or_several<'a>(
 /// That the table of a stage's `rows` has a column of a name that the stage gives one that it adds.
 pub(crate) fn taken_column(rows: &str, column: &str) -> StageError {
     StageError::input(format!(
-        "the {rows} have a column `{column}`, which is what this stage calls one of its own; `table.select` keeps others"
+        "the {rows} have a column `{column}`, which is what this stage calls one of its own; `table.select` takes a table without it"
     ))
 }
 

@@ -56,7 +56,7 @@ impl Stage for SelectColumns {
     }
 
     fn bound(&self, rows: &RowCounts) -> Bound {
-        Bound::new(0, "rows", rows.values().copied().max().unwrap_or_default())
+        Bound::new(0, "rows", rows.get("rows").copied().unwrap_or(0))
     }
 
     fn collect(
@@ -106,9 +106,10 @@ mod tests {
                 ("image", ColumnType::Text),
                 ("prompt", ColumnType::Text),
                 ("class", ColumnType::Text),
+                ("count", ColumnType::Int),
             ],
             &[
-                json!({"image": "1", "prompt": "a grey bird", "class": "bird"}),
+                json!({"image": "1", "prompt": "a grey bird", "class": "bird", "count": 2}),
                 json!({"image": "2", "prompt": "a lion at noon", "class": "lion"}),
             ],
         )
@@ -116,20 +117,20 @@ mod tests {
 
     #[test]
     fn the_columns_that_are_named_are_kept_in_their_order() {
-        let with = json!({"columns": ["class", "prompt"]});
+        let with = json!({"columns": ["class", "count", "prompt"]});
         let (roles, lab, table) = (Roles::default(), Lab::new(1), captions());
         let ran = check_kind::<SelectColumns>(&with, &files(), &roles, &lab, &[("rows", &table)]);
         let kept = ran.table("rows");
         assert_eq!(
             rows(kept),
             [
-                json!({"class": "bird", "prompt": "a grey bird"}),
-                json!({"class": "lion", "prompt": "a lion at noon"}),
+                json!({"class": "bird", "count": 2, "prompt": "a grey bird"}),
+                json!({"class": "lion", "count": null, "prompt": "a lion at noon"}),
             ]
         );
         let schema = kept.schema();
         let names: Vec<_> = schema.columns().map(|(name, _)| name).collect();
-        assert_eq!(names, ["class", "prompt"]);
+        assert_eq!(names, ["class", "count", "prompt"]);
     }
 
     #[test]
@@ -137,7 +138,7 @@ mod tests {
         for (columns, expected) in [
             (
                 json!(["promt"]),
-                "the rows have no column `promt`, which `columns` names; they have image, prompt, class; did you mean \
+                "the rows have no column `promt`, which `columns` names; they have image, prompt, class, count; did you mean \
                  `prompt`?",
             ),
             (

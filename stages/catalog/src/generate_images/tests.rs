@@ -140,7 +140,7 @@ fn what_is_wrong_with_parameters_is_said() {
     let stage = samples::build("image.generate", &json!({})).unwrap();
     assert_eq!(
         stage.outputs(&schemas).unwrap_err().to_string(),
-        "the prompts have a column `image`, which is what this stage calls one of its own; `table.select` keeps others"
+        "the prompts have a column `image`, which is what this stage calls one of its own; `table.select` takes a table without it"
     );
 }
 
