@@ -93,6 +93,20 @@ impl Page {
         wanted(&self.elements[element.inside.clone()], name, class)
     }
 
+    /// The parts that the contents lead to, which are to stand on the page in the same order.
+    #[track_caller]
+    pub(crate) fn parts(&self) -> Vec<&str> {
+        let links = self.within(self.all("nav", "contents")[0], "a", "");
+        let parts: Vec<&str> = links
+            .iter()
+            .map(|link| &link.attribute("href")[1..])
+            .collect();
+        let ids = self.elements.iter().map(|element| element.attribute("id"));
+        let placed: Vec<&str> = ids.filter(|id| parts.contains(id)).collect();
+        assert_eq!(placed, parts);
+        parts
+    }
+
     #[track_caller]
     pub(crate) fn id(&self, id: &str) -> &Element {
         let found = self

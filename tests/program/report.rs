@@ -24,21 +24,6 @@ fn reported<'a>(project: &Project, args: impl IntoIterator<Item = &'a str>) -> (
     (html, page)
 }
 
-/// The parts that the contents lead to, which are to stand on the page in the same order.
-#[track_caller]
-fn parts(page: &Page) -> Vec<&str> {
-    let contents = page.all("nav", "contents")[0];
-    let links = page.within(contents, "a", "");
-    let parts: Vec<&str> = links
-        .iter()
-        .map(|link| &link.attribute("href")[1..])
-        .collect();
-    let ids = page.elements.iter().map(|element| element.attribute("id"));
-    let placed: Vec<&str> = ids.filter(|id| parts.contains(id)).collect();
-    assert_eq!(placed, parts);
-    parts
-}
-
 fn rows(table: &str) -> Vec<Json> {
     table
         .lines()
@@ -213,7 +198,7 @@ fn what_came_out_is_first() {
     let project = warm::small();
     let (_, page) = reported(&project, []);
     assert_eq!(
-        parts(&page),
+        page.parts(),
         ["galleries", "numbers", "stages", "when", "again"]
     );
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value as Json;
 
-use super::{parts, reported};
+use super::reported;
 use crate::page::Page;
 use crate::project::{MEDIUM, Project, walk};
 use crate::warm;
@@ -79,7 +79,7 @@ fn a_failed_run_has_a_report_too() {
     project.run(["run", "fail.yaml"]).ends_with(1);
     let (_, page) = reported(&project, []);
     assert_eq!(page.all("span", "bad")[0].text, "failed");
-    assert_eq!(parts(&page)[..2], ["stages", "when"]);
+    assert_eq!(page.parts()[..2], ["stages", "when"]);
     let failed = page.all("details", "failed");
     assert_eq!(failed.len(), 1);
     assert!(failed[0].attributes.contains_key("open"));
