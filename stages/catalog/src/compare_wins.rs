@@ -18,7 +18,9 @@ use schemars::{JsonSchema, Schema as JsonType, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::named_column::{distinct_names, named_column, numeric_column, one_or_several};
+use crate::named_column::{
+    any_table, distinct_names, named_column, numeric_column, one_or_several,
+};
 use crate::number_label::number_label;
 use crate::statistics::{Bootstrap, misfits_of_bootstrap, sign_test};
 use crate::world::rounded;
@@ -285,8 +287,7 @@ impl Stage for CompareWins {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        let none: [(&str, ColumnType); 0] = [];
-        vec![InputPort::new("scores", none)]
+        vec![any_table("scores")]
     }
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {

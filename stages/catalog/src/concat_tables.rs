@@ -11,6 +11,7 @@ use ccsr_stage::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::named_column::any_table;
 use crate::number_label::number_label;
 use crate::template;
 
@@ -101,10 +102,8 @@ impl Stage for ConcatTables {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        let none: [(&str, ColumnType); 0] = [];
-        let port = |name: &&'static str| InputPort::new(name, none);
-        let needed = PORTS[..2].iter().map(port);
-        let more = PORTS[2..].iter().map(|name| port(name).optional());
+        let needed = PORTS[..2].iter().map(|name| any_table(name));
+        let more = PORTS[2..].iter().map(|name| any_table(name).optional());
         needed.chain(more).collect()
     }
 

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::named_column::{
-    distinct_names, named_column, number_of, numeric_column, one_or_several,
+    any_table, distinct_names, named_column, number_of, numeric_column, one_or_several,
 };
 use crate::statistics::{Bootstrap, misfits_of_bootstrap};
 
@@ -134,8 +134,7 @@ impl Stage for MeasureMeans {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        let none: [(&str, ColumnType); 0] = [];
-        vec![InputPort::new("rows", none)]
+        vec![any_table("rows")]
     }
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {

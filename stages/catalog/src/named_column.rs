@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ccsr_stage::params::nearest;
-use ccsr_stage::{ColumnType, Misfit, Misfits, Schema, StageError, Value};
+use ccsr_stage::{ColumnType, InputPort, Misfit, Misfits, Schema, StageError, Value};
 
 /// What the column holds that the parameter `parameter` names; `rows` is what people call the table's rows.
 ///
@@ -36,6 +36,12 @@ pub(crate) const fn one_or_several<'a>(
     } else {
         (several, columns)
     }
+}
+
+/// A port that takes any table: which columns it needs, parameters say.
+pub(crate) fn any_table(port: &'static str) -> InputPort {
+    let none: [(&str, ColumnType); 0] = [];
+    InputPort::new(port, none)
 }
 
 /// That the table of a stage's `rows` has a column of a name that the stage gives one that it adds.

@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 
 use ccsr_stage::{
-    Bound, ColumnType, InputPort, Inputs, Misfits, OutputPort, PartitionOutcomes, Roles, RowCounts,
-    Schema, Schemas, Stage, StageError, StageKind, Table, Value,
+    Bound, InputPort, Inputs, Misfits, OutputPort, PartitionOutcomes, Roles, RowCounts, Schema,
+    Schemas, Stage, StageError, StageKind, Table, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::named_column::{distinct_names, named_column};
+use crate::named_column::{any_table, distinct_names, named_column};
 
 /// Parameters of `table.select`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -44,8 +44,7 @@ impl Stage for SelectColumns {
     }
 
     fn inputs(&self) -> Vec<InputPort> {
-        let none: [(&str, ColumnType); 0] = [];
-        vec![InputPort::new("rows", none)]
+        vec![any_table("rows")]
     }
 
     fn outputs(&self, inputs: &Schemas) -> Result<Vec<OutputPort>, StageError> {
@@ -94,6 +93,7 @@ impl StageKind for SelectColumns {
 
 #[cfg(test)]
 mod tests {
+    use ccsr_stage::ColumnType;
     use ccsr_stage::testing::{Lab, check_kind};
     use serde_json::json;
 
