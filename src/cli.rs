@@ -4,6 +4,7 @@ mod cache;
 mod log;
 mod models;
 mod report;
+mod sweep;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,9 @@ pub(crate) use cache::{CacheCommand, GcArgs};
 pub(crate) use log::{LogArgs, LogFormat, LogLevel};
 pub(crate) use models::{ConvertArgs, ModelsCommand, PullArgs};
 pub(crate) use report::ReportArgs;
+pub(crate) use sweep::{
+    Baseline, SweepArgs, SweepCommand, SweepFormat, SweepRunArgs, SweepTableArgs,
+};
 
 /// A declarative workflow engine for self-rewarding text-to-image research.
 ///
@@ -311,85 +315,6 @@ pub(crate) enum GraphFormat {
 pub(crate) struct StagesArgs {
     /// The kind to describe.
     pub(crate) kind: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SweepCommand {
-    /// Run every trial: what trials share is computed once, what is known is reused.
-    Run(SweepRunArgs),
-    /// Compare trials: a row each, with what differs. Computes nothing.
-    Table(SweepTableArgs),
-}
-
-/// Which trials.
-#[derive(Debug, Args)]
-pub(crate) struct SweepArgs {
-    #[command(flatten)]
-    pub(crate) pipeline: PipelineArgs,
-
-    /// A sweep of the file. Without it, several values make one: `--set seed=1,2,3`.
-    #[arg(value_name = "SWEEP")]
-    pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SweepRunArgs {
-    #[command(flatten)]
-    pub(crate) sweep: SweepArgs,
-
-    /// Trials that may run at a time. They divide `--jobs` and `--device-slots` among them.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) trials_at_once: u16,
-
-    #[command(flatten)]
-    pub(crate) execution: ExecutionArgs,
-
-    /// End with one JSON object on stdout: `trials`, `units_executed`, `units_reused`, `seconds`, ….
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SweepTableArgs {
-    #[command(flatten)]
-    pub(crate) sweep: SweepArgs,
-
-    /// How to write the table.
-    #[arg(long, value_enum, default_value = "terminal")]
-    pub(crate) format: SweepFormat,
-
-    /// Show columns in which the trials do not differ, too.
-    #[arg(long)]
-    pub(crate) all: bool,
-
-    /// Show this metric: `truth.*.both`, where `*` stands for any text. May be repeated.
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) metric: Vec<String>,
-
-    /// A row for all trials that differ in this parameter alone, as a seed: means, and half the width of their 95 %
-    /// intervals. May be repeated.
-    #[arg(long, value_name = "PARAMETER")]
-    pub(crate) over: Vec<String>,
-
-    /// Order the trials by this metric or parameter, the largest first.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) sort: Option<String>,
-
-    /// The smallest first.
-    #[arg(long, requires = "sort")]
-    pub(crate) ascending: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SweepFormat {
-    /// Aligned columns, numbers rounded.
-    Terminal,
-    /// Comma-separated values, numbers in full.
-    Csv,
-    /// A Markdown table, numbers rounded.
-    Md,
-    /// One JSON object with everything, numbers in full.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]

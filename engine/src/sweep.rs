@@ -2,12 +2,13 @@
 //!
 //! [`Sweep`] is the trials that a file's `sweeps:` block, or several values behind `--set`, come to;
 //! each is compiled before anything runs. [`run`] runs them, [`compare`] looks at what is known of
-//! them, [`Comparison::averages`] takes those together that differ in a seed. A trial is a run like
-//! any other: nothing of the sweep enters a key, so what trials share is computed once, and a sweep
+//! them, [`Comparison::averages`] takes those together that differ in a seed, and [`Comparison::less`]
+//! holds each against one that differs in one thing. A trial is a run like any other: nothing of the sweep enters a key, so what trials share is computed once, and a sweep
 //! that was killed goes on where it was.
 
 mod average;
 mod compare;
+mod difference;
 mod read;
 mod run;
 mod sample;

@@ -88,7 +88,10 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
         args.metric.clone()
     };
     let store = store_to_look_at(project.cache())?;
-    let mut found = sweep::compare(&mut sweep, &store, &patterns)?;
+    let (mut found, against) = match sweep::compare(&mut sweep, &store, &patterns)? {
+        found if args.against.is_empty() => (found, trials::Against::new()),
+        found => trials::against(&args.against, &found)?,
+    };
     let detail = match args.format {
         SweepFormat::Terminal => Detail::Screen,
         SweepFormat::Md => Detail::Rounded,
@@ -101,7 +104,7 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
             trials::sort(&mut found, by, args.ascending)?;
         }
         if is_json {
-            ui.data(trials::json(&sweep, &found))?;
+            ui.data(trials::json(&sweep, &found, &against))?;
             return Ok(Exit::Done);
         }
         trials::Shown::new(&found, args.all).table(detail)
@@ -111,7 +114,7 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
             shown.sort(by, args.ascending)?;
         }
         if is_json {
-            ui.data(shown.json(&sweep))?;
+            ui.data(shown.json(&sweep, &against))?;
             return Ok(Exit::Done);
         }
         shown.table(detail)
@@ -121,6 +124,9 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
         SweepFormat::Md => ui.raw(&table.markdown())?,
         SweepFormat::Terminal | SweepFormat::Json => {
             ui.data(table.terminal())?;
+            if !against.is_empty() {
+                ui.say(trials::told(&against));
+            }
             if table.left_out > 0 {
                 ui.say(format_args!(
                     "… {} more; `--metric PATTERN` chooses, `--format csv` has all",

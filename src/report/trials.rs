@@ -1,5 +1,6 @@
 //! The trials of a sweep, compared: a table for people, or for programs.
 
+mod against;
 mod averages;
 mod order;
 mod wide;
@@ -12,6 +13,7 @@ use crate::exit::Failure;
 use crate::ui::{count, duration};
 use wide::rounded;
 
+pub(crate) use against::{Against, against, told};
 pub(crate) use averages::Averaged;
 pub(crate) use wide::Wide;
 
@@ -40,7 +42,7 @@ impl Detail {
 }
 
 /// Everything, for programs.
-pub(crate) fn json(sweep: &Sweep<'_>, found: &Comparison) -> String {
+pub(crate) fn json(sweep: &Sweep<'_>, found: &Comparison, against: &Against) -> String {
     let trial = |trial: &Compared| {
         json!({
             "trial": trial.trial,
@@ -52,7 +54,7 @@ pub(crate) fn json(sweep: &Sweep<'_>, found: &Comparison) -> String {
         })
     };
     let trials: Vec<_> = found.trials.iter().map(trial).collect();
-    json!({"sweep": sweep.name(), "trials": trials}).to_string()
+    json!({"sweep": sweep.name(), "against": against, "trials": trials}).to_string()
 }
 
 /// An object of the values that there are.

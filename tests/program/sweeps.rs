@@ -249,6 +249,23 @@ fn the_story_and_the_tables_of_a_sweep() {
         let over = [&["table", "--over"], wrong].concat();
         transcript.run(&project, &name(&over)).ends_with(2);
     }
+    transcript.about("held against a trial");
+    for more in [
+        &["candidates=2", "--metric", "truth.*.both"][..],
+        &["candidates=2", "--over", "min_confidence", "--format", "md"],
+    ] {
+        let against = [&["table", "--against"], more].concat();
+        transcript.run(&project, &name(&against)).succeeded();
+    }
+    for wrong in [
+        &["candidates"][..],
+        &["candidate=2"],
+        &["candidates=3"],
+        &["candidates=2", "--against", "candidates=4"],
+    ] {
+        let against = [&["table", "--against"], wrong].concat();
+        transcript.run(&project, &name(&against)).ends_with(2);
+    }
     transcript.about("what was run");
     transcript.run(&project, &["runs", "list"]).succeeded();
     transcript
@@ -359,6 +376,72 @@ fn averages_are_those_of_the_trials() {
             let expected = numbers.iter().sum::<f64>() / numbers.len() as f64;
             assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name}");
         }
+    }
+}
+
+#[test]
+fn differences_are_those_of_pairs_of_trials() {
+    let project = Project::new();
+    summary(&project, &[]);
+    let told = |more: &[&'static str]| -> Json {
+        let args = ["sweep", "table"].into_iter().chain(SWEEP).chain(BATCHES);
+        let outcome = project.run(args.chain(["--format", "json"]).chain(more.iter().copied()));
+        serde_json::from_str(&outcome.succeeded().stdout).unwrap()
+    };
+    let [candidates, confidence] = [
+        "stages.images.with.candidates",
+        "stages.pairs.with.min_confidence",
+    ];
+    let trials = told(&[]);
+    assert_eq!(trials["against"], json!({}));
+    let trials = trials["trials"].as_array().unwrap();
+    let differences = told(&["--against", "candidates=2"]);
+    assert_eq!(differences["against"], json!({candidates: "2"}));
+    let differences = differences["trials"].as_array().unwrap();
+    let numbers = |of: &Json| of["metrics"].as_object().unwrap().clone();
+    let (mut pairs, mut differing) = (0, 0);
+    for found in differences {
+        assert_eq!(found["values"][candidates], "4");
+        let with = |count: &str| {
+            let is_meant = |trial: &&Json| {
+                let values = &trial["values"];
+                values[candidates] == count && values[confidence] == found["values"][confidence]
+            };
+            numbers(trials.iter().find(is_meant).unwrap())
+        };
+        let (own, other, found) = (with("4"), with("2"), numbers(found));
+        assert_eq!(
+            found.keys().collect::<Vec<_>>(),
+            own.keys()
+                .filter(|name| other.contains_key(*name))
+                .collect::<Vec<_>>()
+        );
+        for (name, difference) in &found {
+            let [own, other] = [&own, &other].map(|of| of[name].as_f64().unwrap());
+            assert_eq!(difference.as_f64().unwrap(), own - other, "{name}");
+            differing += usize::from(own != other);
+        }
+        pairs += 1;
+    }
+    assert_eq!(pairs, 3);
+    assert!(differing > 3, "{differing} numbers differ");
+    // Their means are means of the differences.
+    let means = told(&["--against", "candidates=2", "--over", "min_confidence"]);
+    assert_eq!(means["against"], json!({candidates: "2"}));
+    let [group] = &means["groups"].as_array().unwrap()[..] else {
+        panic!("{means}");
+    };
+    for (name, mean) in group["metrics"].as_object().unwrap() {
+        let all = differences
+            .iter()
+            .filter_map(|trial| trial["metrics"][name].as_f64());
+        let all: Vec<_> = all.collect();
+        let expected = all.iter().sum::<f64>() / all.len() as f64;
+        assert!(
+            (mean["mean"].as_f64().unwrap() - expected).abs() < 1e-9,
+            "{name}"
+        );
+        assert_eq!(mean["of"], all.len(), "{name}");
     }
 }
 

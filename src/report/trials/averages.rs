@@ -6,8 +6,8 @@ use serde_json::json;
 use super::order::{Order, parameter, parameter_called};
 use super::wide::{rounded, with_margin};
 use super::{
-    Detail, Wide, differ, metrics_to_show, named, parameter_differs, parameter_names, short_names,
-    values, work,
+    Against, Detail, Wide, differ, metrics_to_show, named, parameter_differs, parameter_names,
+    short_names, values, work,
 };
 use crate::exit::Failure;
 
@@ -73,7 +73,7 @@ impl Averaged {
     }
 
     /// Everything, for programs.
-    pub(crate) fn json(&self, sweep: &Sweep<'_>) -> String {
+    pub(crate) fn json(&self, sweep: &Sweep<'_>, against: &Against) -> String {
         let group = |group: &Group| {
             let numbers: Vec<_> = group
                 .metrics
@@ -92,7 +92,8 @@ impl Averaged {
             })
         };
         let groups: Vec<_> = self.found.groups.iter().map(group).collect();
-        json!({"sweep": sweep.name(), "over": self.over, "groups": groups}).to_string()
+        let (name, over) = (sweep.name(), &self.over);
+        json!({"sweep": name, "over": over, "against": against, "groups": groups}).to_string()
     }
 
     /// A row for trials with the same values: means, and half the width of their 95 % intervals.
