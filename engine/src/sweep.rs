@@ -2,9 +2,10 @@
 //!
 //! [`Sweep`] is the trials that a file's `sweeps:` block, or several values behind `--set`, come to;
 //! each is compiled before anything runs. [`run`] runs them, [`compare`] looks at what is known of
-//! them, [`Comparison::averages`] takes those together that differ in a seed, and [`Comparison::less`]
-//! holds each against one that differs in one thing. A trial is a run like any other: nothing of the sweep enters a key, so what trials share is computed once, and a sweep
-//! that was killed goes on where it was.
+//! them, [`Comparison::averages`] takes those together that differ in a seed, and
+//! [`Comparison::differences`] holds each against one that differs in one thing. A trial is a run like any
+//! other: nothing of the sweep enters a key, so what trials share is computed once, and a sweep that was
+//! killed goes on where it was.
 
 mod average;
 mod compare;
@@ -34,6 +35,7 @@ pub use compare::{Compared, Comparison, TrialState, compare};
 pub use run::{SweepEvent, SweepOptions, TrialSummary, run};
 pub use spec::MAX_TRIALS;
 pub(crate) use spec::SweepSpec;
+pub use written::as_written;
 
 /// The most problems that are told of a sweep.
 const MAX_PROBLEMS: usize = 20;

@@ -88,10 +88,10 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
         args.metric.clone()
     };
     let store = store_to_look_at(project.cache())?;
-    let (mut found, against) = match sweep::compare(&mut sweep, &store, &patterns)? {
-        found if args.against.is_empty() => (found, trials::Against::new()),
-        found => trials::against(&args.against, &found)?,
-    };
+    let mut found = sweep::compare(&mut sweep, &store, &patterns)?;
+    if !args.against.is_empty() {
+        found = trials::against(&args.against, &found)?;
+    }
     let detail = match args.format {
         SweepFormat::Terminal => Detail::Screen,
         SweepFormat::Md => Detail::Rounded,
@@ -104,7 +104,7 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
             trials::sort(&mut found, by, args.ascending)?;
         }
         if is_json {
-            ui.data(trials::json(&sweep, &found, &against))?;
+            ui.data(trials::json(&sweep, &found))?;
             return Ok(Exit::Done);
         }
         trials::Shown::new(&found, args.all).table(detail)
@@ -114,7 +114,7 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
             shown.sort(by, args.ascending)?;
         }
         if is_json {
-            ui.data(shown.json(&sweep, &against))?;
+            ui.data(shown.json(&sweep))?;
             return Ok(Exit::Done);
         }
         shown.table(detail)
@@ -124,9 +124,6 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
         SweepFormat::Md => ui.raw(&table.markdown())?,
         SweepFormat::Terminal | SweepFormat::Json => {
             ui.data(table.terminal())?;
-            if !against.is_empty() {
-                ui.say(trials::told(&against));
-            }
             if table.left_out > 0 {
                 ui.say(format_args!(
                     "… {} more; `--metric PATTERN` chooses, `--format csv` has all",
@@ -134,6 +131,9 @@ pub(super) fn table(cli: &Cli, args: &SweepTableArgs, ui: &Ui) -> Result<Exit, F
                 ));
             }
         }
+    }
+    if let Some(told) = trials::told(&found) {
+        ui.say(told);
     }
     Ok(Exit::Done)
 }

@@ -13,7 +13,7 @@ use crate::exit::Failure;
 use crate::ui::{count, duration};
 use wide::rounded;
 
-pub(crate) use against::{Against, against, told};
+pub(crate) use against::{against, told};
 pub(crate) use averages::Averaged;
 pub(crate) use wide::Wide;
 
@@ -42,7 +42,7 @@ impl Detail {
 }
 
 /// Everything, for programs.
-pub(crate) fn json(sweep: &Sweep<'_>, found: &Comparison, against: &Against) -> String {
+pub(crate) fn json(sweep: &Sweep<'_>, found: &Comparison) -> String {
     let trial = |trial: &Compared| {
         json!({
             "trial": trial.trial,
@@ -54,7 +54,7 @@ pub(crate) fn json(sweep: &Sweep<'_>, found: &Comparison, against: &Against) -> 
         })
     };
     let trials: Vec<_> = found.trials.iter().map(trial).collect();
-    json!({"sweep": sweep.name(), "against": against, "trials": trials}).to_string()
+    json!({"sweep": sweep.name(), "against": against::named(found), "trials": trials}).to_string()
 }
 
 /// An object of the values that there are.
@@ -85,7 +85,7 @@ pub(crate) struct Shown<'a> {
 impl<'a> Shown<'a> {
     /// What differs between trials, or all.
     pub(crate) fn new(found: &'a Comparison, all: bool) -> Self {
-        let is_shown = |at: &usize| all || found.trials.len() < 2 || parameter_differs(found, *at);
+        let is_shown = |at: &usize| all || found.trials.len() < 2 || is_telling(found, *at);
         Self {
             found,
             parameters: (0..found.parameters.len()).filter(is_shown).collect(),
@@ -147,7 +147,14 @@ fn parameter_differs(found: &Comparison, at: usize) -> bool {
     differ(values)
 }
 
-/// The metrics that trials have differently, or all; those of a single trial are all.
+/// Whether a parameter tells trials apart, or from those that they are held against.
+fn is_telling(found: &Comparison, at: usize) -> bool {
+    let mut against = found.against.iter();
+    parameter_differs(found, at) || against.any(|(held, _)| *held == at)
+}
+
+/// The metrics that trials have differently, from one another or from those that they are held against, or all; those of a single
+/// trial are all.
 fn metrics_to_show(found: &Comparison, all: bool) -> Vec<usize> {
     let numbers = |at: usize| {
         found
@@ -156,7 +163,14 @@ fn metrics_to_show(found: &Comparison, all: bool) -> Vec<usize> {
             .filter_map(move |trial| trial.metrics[at])
     };
     let all = all || found.trials.len() < 2;
-    let is_shown = |at: &usize| all || differ(numbers(*at).map(f64::to_bits));
+    let is_shown = |at: &usize| {
+        let differs = if found.against.is_empty() {
+            differ(numbers(*at).map(f64::to_bits))
+        } else {
+            numbers(*at).any(|difference| difference != 0.0)
+        };
+        all || differs
+    };
     (0..found.metrics.len()).filter(is_shown).collect()
 }
 

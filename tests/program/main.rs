@@ -48,6 +48,7 @@ mod self_reward;
 mod shells;
 mod signals;
 mod story;
+mod sweep_tables;
 mod sweeps;
 mod syntax;
 mod table1;

@@ -167,6 +167,7 @@ mod tests {
                 trial(4, "3", Some("judge"), false, None),
                 trial(5, "2", None, false, Some(f64::NAN)),
             ],
+            against: Vec::new(),
         };
         let averages = found.averages(&["seed"]);
         assert_eq!(averages.parameters, ["by"]);

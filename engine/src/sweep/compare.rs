@@ -23,6 +23,8 @@ pub struct Comparison {
     pub metrics: Vec<String>,
     /// Its trials, in order.
     pub trials: Vec<Compared>,
+    /// What its trials were held against, if they were: parameters by their places, and their values.
+    pub against: Vec<(usize, String)>,
 }
 
 /// What is known of a trial.
@@ -118,6 +120,7 @@ pub fn compare(
         parameters,
         metrics: names,
         trials,
+        against: Vec::new(),
     })
 }
 

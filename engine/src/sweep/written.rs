@@ -24,6 +24,12 @@ pub(crate) fn written(node: &Node) -> String {
     }
 }
 
+/// The same of a text that was typed: `0.40` is `0.4`.
+pub fn as_written(text: &str) -> String {
+    let parsed = yaml::parse(text, SourceId::default());
+    parsed.map_or_else(|_| text.to_owned(), |node| written(&node))
+}
+
 fn float(number: f64) -> String {
     if number.is_nan() {
         ".nan".to_owned()

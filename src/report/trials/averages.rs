@@ -1,12 +1,14 @@
 //! Trials that differ in a seed alone, taken together: a row for what they come to.
 
+use std::collections::BTreeMap;
+
 use ccsr_engine::sweep::{Averages, Comparison, Group, Sweep};
 use serde_json::json;
 
 use super::order::{Order, parameter, parameter_called};
 use super::wide::{rounded, with_margin};
 use super::{
-    Against, Detail, Wide, differ, metrics_to_show, named, parameter_differs, parameter_names,
+    Detail, Wide, against, differ, metrics_to_show, named, parameter_differs, parameter_names,
     short_names, values, work,
 };
 use crate::exit::Failure;
@@ -15,6 +17,8 @@ use crate::exit::Failure;
 pub(crate) struct Averaged {
     found: Averages,
     over: Vec<String>,
+    /// What trials were held against: paths and values.
+    against: BTreeMap<String, String>,
     parameters: Vec<usize>,
     metrics: Vec<usize>,
 }
@@ -28,6 +32,11 @@ impl Averaged {
         let mut over: Vec<String> = Vec::new();
         for name in names {
             let at = parameter(name, &found.parameters, "parameter", &[])?;
+            if found.against.iter().any(|(held, _)| *held == at) {
+                return Err(Failure::Usage(format!(
+                    "cannot take the mean over `{name}`: trials are held against one value of it"
+                )));
+            }
             if found.trials.len() > 1 && !parameter_differs(found, at) {
                 return Err(same_in_all(name, found));
             }
@@ -42,10 +51,15 @@ impl Averaged {
             let groups = averages.groups.iter();
             groups.map(move |group| group.values[at].as_deref())
         };
+        let against = against::named(found).into_iter();
+        let against = against.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        let against: BTreeMap<_, _> = against.collect();
+        let is_held = |at: usize| against.contains_key(&averages.parameters[at]);
         Ok(Self {
             parameters: (0..averages.parameters.len())
-                .filter(|at| all || differ(values(*at)))
+                .filter(|at| all || is_held(*at) || differ(values(*at)))
                 .collect(),
+            against,
             metrics: metrics_to_show(found, all),
             over,
             found: averages,
@@ -73,7 +87,7 @@ impl Averaged {
     }
 
     /// Everything, for programs.
-    pub(crate) fn json(&self, sweep: &Sweep<'_>, against: &Against) -> String {
+    pub(crate) fn json(&self, sweep: &Sweep<'_>) -> String {
         let group = |group: &Group| {
             let numbers: Vec<_> = group
                 .metrics
@@ -93,7 +107,7 @@ impl Averaged {
         };
         let groups: Vec<_> = self.found.groups.iter().map(group).collect();
         let (name, over) = (sweep.name(), &self.over);
-        json!({"sweep": name, "over": over, "against": against, "groups": groups}).to_string()
+        json!({"sweep": name, "over": over, "against": self.against, "groups": groups}).to_string()
     }
 
     /// A row for trials with the same values: means, and half the width of their 95 % intervals.
@@ -141,7 +155,7 @@ impl Averaged {
 }
 
 /// What to say where `--over` names what does not differ.
-fn same_in_all(name: &str, found: &Comparison) -> Failure {
+pub(super) fn same_in_all(name: &str, found: &Comparison) -> Failure {
     let differing = (0..found.parameters.len()).filter(|at| parameter_differs(found, *at));
     let paths: Vec<_> = differing.map(|at| found.parameters[at].as_str()).collect();
     let differing = short_names(&paths).join(", ");
