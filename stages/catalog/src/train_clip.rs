@@ -5,6 +5,7 @@
 //! and `traces` the eyes are taught that, too.
 
 mod folder;
+mod towers;
 mod traces;
 mod truth;
 
@@ -34,6 +35,7 @@ use crate::pretraining::{
     File, LaidOut, Learner, Pictures, Recipe, Step, Training, examples, list, put_parts, source,
 };
 use crate::range::within;
+pub use towers::{Part, Tower};
 
 /// Tokens a text, as everything has it that encodes texts as Stable Diffusion does.
 const TOKENS: usize = 77;
@@ -66,6 +68,10 @@ pub struct Params {
     /// which defect. Like `truth`, and far more is learnt of a picture. At 0, patches are not asked.
     #[serde(skip_serializing_if = "is_untaught")]
     pub traces: f64,
+    /// Whether each patch is to tell which part of the animal is there, too: a head, a neck, a leg. It needs `traces`, of
+    /// which it is a fifth.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub parts: bool,
     /// Towers that stay as they are, projections apart: `text`, `vision`. So what was made of a tower keeps fitting
     /// (LiT, Zhai et al., 2022).
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -79,46 +85,6 @@ pub struct Params {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_untaught(truth: &f64) -> bool {
     *truth == 0.0
-}
-
-/// One of the towers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// The text tower.
-    Text,
-    /// The vision tower.
-    Vision,
-}
-
-impl Part {
-    /// How the names of its parameters in a CLIP begin.
-    const fn tower(self) -> &'static str {
-        match self {
-            Self::Text => "text_model.",
-            Self::Vision => "vision_model.",
-        }
-    }
-
-    /// The same of its projection to the space of both.
-    const fn projection(self) -> &'static str {
-        match self {
-            Self::Text => "text_projection.",
-            Self::Vision => "visual_projection.",
-        }
-    }
-}
-
-/// The size of a transformer.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tower {
-    /// Numbers a token or patch, a multiple of `heads`.
-    pub width: u32,
-    /// Layers.
-    pub layers: u32,
-    /// Heads of attention a layer.
-    pub heads: u32,
 }
 
 impl Default for Params {
@@ -140,25 +106,10 @@ impl Default for Params {
             patch: 8,
             truth: 0.0,
             traces: 0.0,
+            parts: false,
             frozen: Vec::new(),
             anew: Vec::new(),
         }
-    }
-}
-
-impl Tower {
-    fn misfits(self) -> Misfits {
-        let mut misfits = within("width", self.width, &(1..=4096), "");
-        misfits.add(within("layers", self.layers, &(1..=64), ""));
-        misfits.add(within("heads", self.heads, &(1..=64), ""));
-        if misfits.is_empty() && !self.width.is_multiple_of(self.heads) {
-            let message = format!(
-                "`{}` is no multiple of the {} heads",
-                self.width, self.heads
-            );
-            misfits.add(Misfit::new(["width"], message));
-        }
-        misfits
     }
 }
 
@@ -199,6 +150,10 @@ impl Recipe for Params {
         misfits.add(within("patch", self.patch, &(1..=256), " pixels"));
         misfits.add(within("truth", self.truth, &(0.0..=1000.0), ""));
         misfits.add(within("traces", self.traces, &(0.0..=1000.0), ""));
+        if self.parts && self.traces <= 0.0 {
+            let message = "patches tell it where `traces` counts more than 0";
+            misfits.add(Misfit::new(["parts"], message));
+        }
         misfits.add(self.text.misfits().below("text"));
         misfits.add(self.vision.misfits().below("vision"));
         misfits
@@ -294,7 +249,7 @@ impl Recipe for Params {
         };
         let known = Known {
             of_images: facts(self.truth, truth::widths()),
-            of_patches: facts(self.traces, traces::widths()),
+            of_patches: facts(self.traces, traces::widths(self.parts)),
         };
         if known.of_patches.is_some() && !(MIN_SIZE..=MAX_SIZE).contains(&width) {
             return Err(StageError::input(format!(
@@ -307,7 +262,7 @@ impl Recipe for Params {
         };
         let truth = scenes_of(&known.of_images).par_iter().map(truth::of);
         let traces = scenes_of(&known.of_patches).par_iter();
-        let traces = traces.map(|scene| traces::of(scene, width, self.patch));
+        let traces = traces.map(|scene| traces::of(scene, width, self.patch, self.parts));
         let (truth, traces) = (truth.collect(), traces.collect());
         Ok(Towers {
             own: Row::of(&network),

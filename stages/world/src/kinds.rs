@@ -323,6 +323,30 @@ impl Place {
     }
 }
 
+kind! {
+    /// What of an animal something is.
+    BodyPart {
+        /// The torso, with all that is no other part.
+        Body = "body",
+        /// A wing.
+        Wing = "wing",
+        /// A neck, with its mane.
+        Neck = "neck",
+        /// A head, with ears, horns, tusks and mane, and what it eats or sprays.
+        Head = "head",
+        /// An elephant's trunk.
+        Trunk = "trunk",
+        /// A tail.
+        Tail = "tail",
+        /// A hind leg, a bird's, or one too many.
+        HindLeg = "hind-leg",
+        /// A foreleg.
+        ForeLeg = "foreleg",
+        /// Where a leg or a head should be.
+        Stump = "stump",
+    }
+}
+
 named!(Colour, Pose, Place, Background, Time, Weather, DefectKind);
 
 impl DefectKind {

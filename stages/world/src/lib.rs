@@ -45,7 +45,7 @@ pub use captions::{Caption, Fact};
 pub use detect::{Detection, FLOOR, detect};
 pub use draw::{Rates, draw};
 pub use grammar::Style;
-pub use kinds::{Background, Class, Colour, DefectKind, Place, Pose, Time, Weather};
+pub use kinds::{Background, BodyPart, Class, Colour, DefectKind, Place, Pose, Time, Weather};
 pub use random::Random;
 pub use render::{Image, MAX_SIZE, MIN_SIZE};
 pub use scene::{Animal, Facing, MAX_ANIMALS, Scene, SceneError, Spot};

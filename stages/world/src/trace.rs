@@ -1,10 +1,10 @@
 //! What of a picture an animal or a defect makes out, and whether a person would see it there.
 
-use tiny_skia::Transform;
+use tiny_skia::{FillRule, Mask, Transform};
 
 use crate::anatomy::Figure;
 use crate::boxes::{HALF, silhouette};
-use crate::kinds::DefectKind;
+use crate::kinds::{BodyPart, DefectKind};
 use crate::scene::Scene;
 
 /// By how much the three colours of a pixel change together, of 765, before anyone sees it.
@@ -61,6 +61,32 @@ impl Scene {
             pixels: nearest.iter().map(|it| *it == Some(index)).collect(),
         };
         (0..self.animals.len()).map(trace).collect()
+    }
+
+    /// What of an animal each pixel of a picture of `size` pixels a side shows, row by row from the top left; none where there
+    /// is no animal. As for [`animal_traces`](Self::animal_traces), the nearest is seen.
+    pub fn body_parts(&self, size: u32) -> Vec<Option<BodyPart>> {
+        let mut nearest = vec![None; (size * size) as usize];
+        for index in self.order_far_to_near() {
+            let figure = Figure::of(&self.animals[index]);
+            let to_pixels = figure.transform.post_scale(size as f32, size as f32);
+            for shapes in figure
+                .sketch
+                .shapes()
+                .chunk_by(|one, next| one.part == next.part)
+            {
+                let mut mask = Mask::new(size, size).expect("the picture has pixels");
+                for shape in shapes {
+                    mask.fill_path(&shape.path, FillRule::Winding, false, to_pixels);
+                }
+                for (pixel, cover) in nearest.iter_mut().zip(mask.data()) {
+                    if *cover > HALF {
+                        *pixel = Some(shapes[0].part);
+                    }
+                }
+            }
+        }
+        nearest
     }
 
     /// The scene without those defects that change fewer pixels than `least` of a picture of `size` pixels a side: what

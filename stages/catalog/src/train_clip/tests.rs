@@ -208,6 +208,14 @@ fn eyes_are_taught_what_is_true() {
     assert_eq!(size(&traced), size(&captions));
     let digest = |ran: &Ran| ran.table("model").digest();
     assert!(digest(&traced) != digest(&both) && digest(&traced) != digest(&captions));
+    // And of parts.
+    with["traces"] = json!(10);
+    with["parts"] = json!(true);
+    with["training"] = json!({"steps": 1, "batch": 4, "warmup": 0});
+    let parts = train_with(&lab, &scenes, &with);
+    assert_eq!(size(&parts), size(&captions));
+    with["parts"] = json!(false);
+    assert_ne!(digest(&parts), digest(&train_with(&lab, &scenes, &with)));
 }
 
 #[test]
@@ -419,9 +427,13 @@ fn what_does_not_fit_is_refused() {
     );
     let mut wrong = with(&json!({"steps": 0}));
     wrong["text"]["heads"] = json!(3);
+    wrong["parts"] = json!(true);
     let said = stage(&wrong).err().unwrap().to_string();
-    assert!(
-        said.contains("steps") && said.contains("no multiple of the 3 heads"),
-        "{said}"
-    );
+    for what in [
+        "steps",
+        "no multiple of the 3 heads",
+        "`traces` counts more than 0",
+    ] {
+        assert!(said.contains(what), "{said}");
+    }
 }

@@ -3,7 +3,7 @@
 use super::coat::Coat;
 use super::sketch::{Pair, Sketch};
 use super::stance::reach;
-use crate::kinds::{DefectKind, Pose};
+use crate::kinds::{BodyPart, DefectKind, Pose};
 use crate::render::canvas::Ink;
 use crate::scene::Animal;
 
@@ -69,30 +69,10 @@ pub(super) fn draw(sketch: &mut Sketch, animal: &Animal, coat: &Coat) -> Pair {
         wing(sketch, body, 118.0, coat.body.times(0.65), coat.mark);
     }
     if !animal.has(DefectKind::TailMissing) {
-        sketch.framed(body, stance.tilt, 1.0, |sketch| {
-            for turn in [-16.0_f32, 0.0, 16.0] {
-                sketch.framed((-0.28, 0.02), turn, 1.0, |sketch| {
-                    let ink = if turn == 0.0 {
-                        coat.mark
-                    } else {
-                        coat.body.times(0.8)
-                    };
-                    sketch.blob(
-                        &[
-                            (0.1, 0.06),
-                            (-0.3, 0.1),
-                            (-0.46, 0.0),
-                            (-0.3, -0.09),
-                            (0.1, -0.06),
-                        ],
-                        ink,
-                    );
-                });
-            }
-        });
+        sketch.part(BodyPart::Tail, |sketch| tail(sketch, &stance, coat));
     }
     if !matches!(animal.pose, Pose::Sleeping | Pose::Bathing) {
-        legs(sketch, animal, &stance);
+        sketch.part(BodyPart::HindLeg, |sketch| legs(sketch, animal, &stance));
     }
     if animal.has(DefectKind::SecondNeck) {
         let base = reach(body, 95.0, 0.1);
@@ -115,7 +95,9 @@ pub(super) fn draw(sketch: &mut Sketch, animal: &Animal, coat: &Coat) -> Pair {
     if animal.has(DefectKind::HeadMissing) {
         let end = reach(ahead, stance.tilt + 18.0, 0.2);
         sketch.limb(&[(ahead.0, ahead.1, 0.16), (end.0, end.1, 0.1)], coat.body);
-        sketch.ellipse(end, (0.06, 0.11), stance.tilt + 18.0, coat.body.times(0.45));
+        sketch.part(BodyPart::Stump, |sketch| {
+            sketch.ellipse(end, (0.06, 0.11), stance.tilt + 18.0, coat.body.times(0.45));
+        });
     } else {
         neck_and_head(
             sketch,
@@ -134,6 +116,31 @@ pub(super) fn draw(sketch: &mut Sketch, animal: &Animal, coat: &Coat) -> Pair {
         coat.mark,
     );
     reach(stance.head, stance.head_angle, 0.26)
+}
+
+/// Three feathers.
+fn tail(sketch: &mut Sketch, stance: &Stance, coat: &Coat) {
+    sketch.framed(stance.body, stance.tilt, 1.0, |sketch| {
+        for turn in [-16.0_f32, 0.0, 16.0] {
+            sketch.framed((-0.28, 0.02), turn, 1.0, |sketch| {
+                let ink = if turn == 0.0 {
+                    coat.mark
+                } else {
+                    coat.body.times(0.8)
+                };
+                sketch.blob(
+                    &[
+                        (0.1, 0.06),
+                        (-0.3, 0.1),
+                        (-0.46, 0.0),
+                        (-0.3, -0.09),
+                        (0.1, -0.06),
+                    ],
+                    ink,
+                );
+            });
+        }
+    });
 }
 
 /// Legs with feet: two, or none, or two too many: of one more or less, little is to be seen.
@@ -179,64 +186,72 @@ fn neck_and_head(
     (base, head, angle): (Pair, Pair, f32),
 ) {
     let middle = (f32::midpoint(base.0, head.0), f32::midpoint(base.1, head.1));
-    sketch.limb(
-        &[
-            (base.0, base.1, 0.17),
-            (middle.0, middle.1, 0.13),
-            (head.0, head.1, 0.12),
-        ],
-        coat.body,
-    );
-    let wrong = animal.has(DefectKind::WrongColours);
-    sketch.framed(head, angle, 0.16, |sketch| {
-        // Crest, beak, head, eye.
-        sketch.blob(
-            &[(-0.3, 0.7), (-0.9, 1.35), (-0.35, 1.1), (0.2, 0.85)],
-            coat.mark,
+    sketch.part(BodyPart::Neck, |sketch| {
+        sketch.limb(
+            &[
+                (base.0, base.1, 0.17),
+                (middle.0, middle.1, 0.13),
+                (head.0, head.1, 0.12),
+            ],
+            coat.body,
         );
-        let beak = if wrong { Ink::rgb(60, 70, 230) } else { HORN };
-        sketch.polygon(&[(0.7, 0.38), (1.75, -0.08), (0.7, -0.1)], beak);
-        sketch.polygon(
-            &[(0.7, -0.06), (1.45, -0.14), (0.7, -0.42)],
-            beak.times(0.8),
-        );
-        sketch.disc((0.0, 0.0), 0.98, coat.head);
-        sketch.ellipse((0.25, -0.45), (0.5, 0.4), 0.0, coat.pale);
-        if animal.pose == Pose::Sleeping {
-            sketch.limb(
-                &[(0.2, 0.25, 0.06), (0.4, 0.15, 0.06), (0.6, 0.25, 0.06)],
-                coat.dark,
-            );
-        } else {
-            sketch.disc((0.4, 0.22), 0.25, Ink::rgb(250, 248, 240));
-            sketch.disc((0.46, 0.22), 0.16, coat.dark);
-        }
-        if animal.pose == Pose::Eating {
-            for turn in [-35.0_f32, 0.0, 35.0] {
-                sketch.ellipse((1.7, -0.1), (0.4, 0.14), turn, Ink::rgb(84, 148, 52));
-            }
-        }
     });
+    sketch.part(BodyPart::Head, |sketch| {
+        sketch.framed(head, angle, 0.16, |sketch| draw_head(sketch, animal, coat));
+    });
+}
+
+/// Crest, beak, head, eye.
+fn draw_head(sketch: &mut Sketch, animal: &Animal, coat: &Coat) {
+    let wrong = animal.has(DefectKind::WrongColours);
+    sketch.blob(
+        &[(-0.3, 0.7), (-0.9, 1.35), (-0.35, 1.1), (0.2, 0.85)],
+        coat.mark,
+    );
+    let beak = if wrong { Ink::rgb(60, 70, 230) } else { HORN };
+    sketch.polygon(&[(0.7, 0.38), (1.75, -0.08), (0.7, -0.1)], beak);
+    sketch.polygon(
+        &[(0.7, -0.06), (1.45, -0.14), (0.7, -0.42)],
+        beak.times(0.8),
+    );
+    sketch.disc((0.0, 0.0), 0.98, coat.head);
+    sketch.ellipse((0.25, -0.45), (0.5, 0.4), 0.0, coat.pale);
+    if animal.pose == Pose::Sleeping {
+        sketch.limb(
+            &[(0.2, 0.25, 0.06), (0.4, 0.15, 0.06), (0.6, 0.25, 0.06)],
+            coat.dark,
+        );
+    } else {
+        sketch.disc((0.4, 0.22), 0.25, Ink::rgb(250, 248, 240));
+        sketch.disc((0.46, 0.22), 0.16, coat.dark);
+    }
+    if animal.pose == Pose::Eating {
+        for turn in [-35.0_f32, 0.0, 35.0] {
+            sketch.ellipse((1.7, -0.1), (0.4, 0.14), turn, Ink::rgb(84, 148, 52));
+        }
+    }
 }
 
 /// A wing that hangs from its root towards an angle, with feathers at its edge.
 fn wing(sketch: &mut Sketch, root: Pair, angle: f32, ink: Ink, tips: Ink) {
-    sketch.framed(root, angle, 1.0, |sketch| {
-        for (turn, length) in [(-14.0, 0.5), (0.0, 0.54), (14.0, 0.46)] {
-            sketch.framed((0.0, 0.0), turn, 1.0, |sketch| {
-                sketch.ellipse((length * 0.55, 0.0), (length * 0.48, 0.07), 0.0, tips);
-            });
-        }
-        sketch.blob(
-            &[
-                (-0.12, 0.02),
-                (0.0, 0.16),
-                (0.26, 0.15),
-                (0.42, 0.02),
-                (0.24, -0.12),
-                (0.0, -0.12),
-            ],
-            ink,
-        );
+    sketch.part(BodyPart::Wing, |sketch| {
+        sketch.framed(root, angle, 1.0, |sketch| {
+            for (turn, length) in [(-14.0, 0.5), (0.0, 0.54), (14.0, 0.46)] {
+                sketch.framed((0.0, 0.0), turn, 1.0, |sketch| {
+                    sketch.ellipse((length * 0.55, 0.0), (length * 0.48, 0.07), 0.0, tips);
+                });
+            }
+            sketch.blob(
+                &[
+                    (-0.12, 0.02),
+                    (0.0, 0.16),
+                    (0.26, 0.15),
+                    (0.42, 0.02),
+                    (0.24, -0.12),
+                    (0.0, -0.12),
+                ],
+                ink,
+            );
+        });
     });
 }

@@ -3,7 +3,7 @@
 use super::coat::Coat;
 use super::sketch::{Pair, Sketch};
 use super::stance::Stance;
-use crate::kinds::{DefectKind, Pose};
+use crate::kinds::{BodyPart, DefectKind, Pose};
 use crate::render::canvas::Ink;
 use crate::scene::Animal;
 
@@ -15,13 +15,21 @@ const WATER: Ink = Ink::rgb(170, 214, 240);
 
 /// The ear on the far side, which shows above the brow.
 pub(super) fn far_ear(sketch: &mut Sketch, stance: &Stance, coat: &Coat) {
-    sketch.framed(stance.head(), stance.head_angle, SIZE, |sketch| {
-        sketch.ellipse((-0.1, 0.55), (0.5, 0.62), 20.0, coat.head.times(0.7));
+    sketch.part(BodyPart::Head, |sketch| {
+        sketch.framed(stance.head(), stance.head_angle, SIZE, |sketch| {
+            sketch.ellipse((-0.1, 0.55), (0.5, 0.62), 20.0, coat.head.times(0.7));
+        });
     });
 }
 
 /// The head with trunk, tusk and near ear.
 pub(super) fn head(sketch: &mut Sketch, animal: &Animal, stance: &Stance, coat: &Coat) {
+    sketch.part(BodyPart::Head, |sketch| {
+        draw_head(sketch, animal, stance, coat);
+    });
+}
+
+fn draw_head(sketch: &mut Sketch, animal: &Animal, stance: &Stance, coat: &Coat) {
     // How far the ground lies below the head, in the head's unit.
     let ground = stance.head().1 / SIZE;
     sketch.framed(stance.head(), stance.head_angle, SIZE, |sketch| {
@@ -130,12 +138,14 @@ fn ear(sketch: &mut Sketch, coat: &Coat) {
 
 /// The trunk along its knots, with a few wrinkles.
 fn trunk(sketch: &mut Sketch, knots: &[(f32, f32, f32)], coat: &Coat) {
-    let tube = sketch.limb(knots, coat.head.times(0.95));
-    sketch.marks(coat.head.times(0.72), |marks| {
-        for wrinkle in 0..6 {
-            let along = 0.3 + wrinkle as f32 * 0.11;
-            marks.polygon(&tube.band((along, along + 0.022), (-0.1, 0.96)));
-        }
+    sketch.part(BodyPart::Trunk, |sketch| {
+        let tube = sketch.limb(knots, coat.head.times(0.95));
+        sketch.marks(coat.head.times(0.72), |marks| {
+            for wrinkle in 0..6 {
+                let along = 0.3 + wrinkle as f32 * 0.11;
+                marks.polygon(&tube.band((along, along + 0.022), (-0.1, 0.96)));
+            }
+        });
     });
 }
 

@@ -4,7 +4,7 @@ use super::build::Build;
 use super::coat::Coat;
 use super::sketch::Sketch;
 use super::stance::{Leg, Stance};
-use crate::kinds::{Class, Pose};
+use crate::kinds::{BodyPart, Class, Pose};
 use crate::render::canvas::Ink;
 use crate::scene::Animal;
 
@@ -33,16 +33,18 @@ pub(super) fn leg_stump(sketch: &mut Sketch, build: &Build, leg: &Leg, coat: &Co
     let chest = build.torso[2];
     let end = (leg.top.0 + 0.02, leg.top.1 - chest * 1.08);
     let radius = build.leg[0] * 0.85;
-    sketch.limb(
-        &[(leg.top.0, leg.top.1, build.leg[0]), (end.0, end.1, radius)],
-        coat.leg,
-    );
-    sketch.ellipse(
-        (end.0, end.1 - radius * 0.7),
-        (radius * 0.75, radius * 0.3),
-        0.0,
-        coat.body.times(0.45),
-    );
+    sketch.part(BodyPart::Stump, |sketch| {
+        sketch.limb(
+            &[(leg.top.0, leg.top.1, build.leg[0]), (end.0, end.1, radius)],
+            coat.leg,
+        );
+        sketch.ellipse(
+            (end.0, end.1 - radius * 0.7),
+            (radius * 0.75, radius * 0.3),
+            0.0,
+            coat.body.times(0.45),
+        );
+    });
 }
 
 /// A leg with its foot.

@@ -4,9 +4,9 @@ use super::build::Build;
 use super::coat::Coat;
 use super::limbs::{draw_leg, extra_leg, haunches, leg_stump, tail};
 use super::sketch::{Pair, Sketch, Tube};
-use super::stance::{Stance, reach};
+use super::stance::{Leg, Stance, reach};
 use super::{elephant, head};
-use crate::kinds::{Class, Colour, DefectKind, Pose};
+use crate::kinds::{BodyPart, Class, Colour, DefectKind, Pose};
 use crate::render::canvas::Ink;
 use crate::scene::Animal;
 
@@ -19,14 +19,21 @@ pub(super) fn draw(sketch: &mut Sketch, animal: &Animal, coat: &Coat) -> Pair {
     if animal.class == Class::Elephant && !animal.has(DefectKind::HeadMissing) {
         elephant::far_ear(sketch, &stance, coat);
     }
+    let leg = |sketch: &mut Sketch, part: BodyPart, leg: &Leg, ink: Ink| {
+        sketch.part(part, |sketch| {
+            draw_leg(sketch, animal, &build, leg, coat, ink);
+        });
+    };
     if animal.pose != Pose::Bathing {
-        draw_leg(sketch, animal, &build, &far_hind, coat, coat.far_leg);
+        leg(sketch, BodyPart::HindLeg, &far_hind, coat.far_leg);
         if !animal.has(DefectKind::LegMissing) {
-            draw_leg(sketch, animal, &build, &far_fore, coat, coat.far_leg);
+            leg(sketch, BodyPart::ForeLeg, &far_fore, coat.far_leg);
         }
     }
     if !animal.has(DefectKind::TailMissing) {
-        tail(sketch, animal, &build, &stance, coat);
+        sketch.part(BodyPart::Tail, |sketch| {
+            tail(sketch, animal, &build, &stance, coat);
+        });
     }
     if animal.has(DefectKind::SecondNeck) {
         let angle = second_angle(animal.class, stance.neck_angle);
@@ -57,13 +64,13 @@ pub(super) fn draw(sketch: &mut Sketch, animal: &Animal, coat: &Coat) -> Pair {
         }
         if animal.has(DefectKind::ExtraLeg) {
             let extra = extra_leg(&near_hind, &near_fore, animal.pose, &build);
-            draw_leg(sketch, animal, &build, &extra, coat, coat.leg);
+            leg(sketch, BodyPart::HindLeg, &extra, coat.leg);
         }
-        draw_leg(sketch, animal, &build, &near_hind, coat, coat.leg);
+        leg(sketch, BodyPart::HindLeg, &near_hind, coat.leg);
         if animal.has(DefectKind::LegMissing) {
             leg_stump(sketch, &build, &near_fore, coat);
         } else {
-            draw_leg(sketch, animal, &build, &near_fore, coat, coat.leg);
+            leg(sketch, BodyPart::ForeLeg, &near_fore, coat.leg);
         }
     };
     // A fleece hangs over the legs.
@@ -119,13 +126,21 @@ fn neck_and_head(
     let (base, angle, length, head_angle) = at;
     neck(sketch, animal, build, (base, angle, length), coat);
     let end = reach(base, angle, length);
-    sketch.framed(end, head_angle, build.head, |sketch| {
-        head::draw(sketch, animal, coat);
+    sketch.part(BodyPart::Head, |sketch| {
+        sketch.framed(end, head_angle, build.head, |sketch| {
+            head::draw(sketch, animal, coat);
+        });
+    });
+}
+
+fn neck(sketch: &mut Sketch, animal: &Animal, build: &Build, neck: Neck, coat: &Coat) {
+    sketch.part(BodyPart::Neck, |sketch| {
+        draw_neck(sketch, animal, build, neck, coat);
     });
 }
 
 /// The neck with its marks and mane.
-fn neck(
+fn draw_neck(
     sketch: &mut Sketch,
     animal: &Animal,
     build: &Build,
@@ -199,9 +214,11 @@ fn stump(
     neck(sketch, animal, build, (base, angle, length), coat);
     let end = reach(base, angle, length + build.neck_radii[1] * 0.25);
     let radius = build.neck_radii[0] * 0.45 + build.neck_radii[1] * 0.5;
-    sketch.framed(end, angle, radius, |sketch| {
-        sketch.ellipse((0.0, 0.0), (0.55, 0.98), 0.0, coat.body.times(0.55));
-        sketch.ellipse((0.06, 0.0), (0.4, 0.75), 0.0, coat.body.times(0.35));
+    sketch.part(BodyPart::Stump, |sketch| {
+        sketch.framed(end, angle, radius, |sketch| {
+            sketch.ellipse((0.0, 0.0), (0.55, 0.98), 0.0, coat.body.times(0.55));
+            sketch.ellipse((0.06, 0.0), (0.4, 0.75), 0.0, coat.body.times(0.35));
+        });
     });
 }
 

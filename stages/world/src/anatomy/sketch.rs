@@ -5,6 +5,7 @@
 use tiny_skia::{Path, PathBuilder, Transform};
 
 use super::angle::{distance, sin_cos};
+use crate::kinds::BodyPart;
 use crate::render::canvas::{Ink, add_polygon, add_smooth, oval, smooth};
 
 /// A point or an extent, x before y.
@@ -17,12 +18,14 @@ const STEPS: usize = 5;
 pub(crate) struct Shape {
     pub(crate) path: Path,
     pub(crate) ink: Ink,
+    pub(crate) part: BodyPart,
 }
 
 /// Filled paths, the lowest first.
 pub(crate) struct Sketch {
     shapes: Vec<Shape>,
     frame: Transform,
+    part: BodyPart,
 }
 
 impl Sketch {
@@ -30,6 +33,7 @@ impl Sketch {
         Self {
             shapes: Vec::with_capacity(64),
             frame: Transform::identity(),
+            part: BodyPart::Body,
         }
     }
 
@@ -55,10 +59,18 @@ impl Sketch {
         self.frame = outer;
     }
 
+    /// Draws a part of the body; what is no part of another is its middle.
+    pub(crate) fn part(&mut self, part: BodyPart, draw: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.part, part);
+        draw(self);
+        self.part = outer;
+    }
+
     /// Fills a path.
     pub(crate) fn path(&mut self, path: Option<Path>, ink: Ink) {
         if let Some(path) = path.and_then(|path| path.transform(self.frame)) {
-            self.shapes.push(Shape { path, ink });
+            let part = self.part;
+            self.shapes.push(Shape { path, ink, part });
         }
     }
 

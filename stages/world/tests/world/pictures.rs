@@ -1,6 +1,6 @@
 //! Pixels: determinism, boxes, and that defects can be seen.
 
-use ccsr_world::{Class, DefectKind, Image, Pose, Rates, Scene, TrueBox};
+use ccsr_world::{BodyPart, Class, DefectKind, Image, Pose, Rates, Scene, TrueBox};
 
 use crate::{drawn, one, with};
 
@@ -115,6 +115,61 @@ fn traces_of_animals_are_what_is_seen_of_them() {
             assert!((found.y0 - 1.0..found.y1 + 1.0).contains(&y), "{at}");
         }
     }
+}
+
+/// All that is seen of an animal is some part of it; a defect takes a part away, or there is more of it.
+#[test]
+fn parts_of_a_body_are_seen_where_they_are() {
+    let count = |scene: &Scene, part: BodyPart| {
+        let parts = scene.body_parts(64);
+        parts.iter().filter(|there| **there == Some(part)).count()
+    };
+    for &class in Class::ALL {
+        let sound = one(class, Pose::Standing);
+        let [seen] = sound.animal_traces(64).try_into().unwrap();
+        let parts = sound.body_parts(64);
+        let parts = parts.iter().map(Option::is_some);
+        assert!(parts.eq(seen.pixels), "{class}");
+        assert_eq!(count(&sound, BodyPart::Stump), 0, "{class}");
+        let leg = match class {
+            Class::Bird => BodyPart::HindLeg,
+            _ => BodyPart::ForeLeg,
+        };
+        for (defect, gone) in [
+            (DefectKind::HeadMissing, BodyPart::Head),
+            (DefectKind::TailMissing, BodyPart::Tail),
+            (DefectKind::LegMissing, leg),
+        ] {
+            let flawed = with(one(class, Pose::Standing), defect);
+            assert!(count(&sound, gone) > 0, "{class} {gone}");
+            assert_eq!(count(&flawed, gone), 0, "{class} {defect}");
+        }
+        for (defect, more) in [
+            (DefectKind::SecondNeck, BodyPart::Head),
+            (DefectKind::ExtraLeg, BodyPart::HindLeg),
+        ] {
+            let flawed = with(one(class, Pose::Standing), defect);
+            assert!(
+                count(&flawed, more) > count(&sound, more),
+                "{class} {defect}"
+            );
+        }
+    }
+    // Of several animals, too, in every pose: what is seen of any is a part.
+    for ordinal in 0..200 {
+        let (_, scene) = drawn(ordinal, &Rates::default());
+        let traces = scene.animal_traces(64);
+        for (at, part) in scene.body_parts(64).iter().enumerate() {
+            let is_seen = traces.iter().any(|trace| trace.pixels[at]);
+            assert_eq!(part.is_some(), is_seen, "{ordinal}: {at}");
+        }
+    }
+    let two = with(
+        one(Class::Elephant, Pose::Standing),
+        DefectKind::SecondTrunk,
+    );
+    let one = one(Class::Elephant, Pose::Standing);
+    assert!(count(&two, BodyPart::Trunk) > count(&one, BodyPart::Trunk));
 }
 
 /// A defect's trace is where the picture differs from the one without; what is too small is taken away, and no more.
