@@ -3,6 +3,7 @@
 //! Nothing here enters a key, and nothing here writes an export.
 
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -22,7 +23,35 @@ pub struct Exported {
     pub mtime_ns: i64,
 }
 
+/// The turn to write exports, which one store at a time has. Given up when it is dropped, or its process ends.
+#[derive(Debug)]
+pub struct ExportTurn {
+    _lock: File,
+}
+
 impl Store {
+    /// Waits until no other run on this cache writes exports. Of two that write the same folder at once, neither would know
+    /// what the other left there: it would stay for ever, or be gone when it is to be removed.
+    ///
+    /// # Errors
+    ///
+    /// The lock cannot be created or taken.
+    pub fn export_turn(&self) -> Result<ExportTurn, StoreError> {
+        let path = self.layout.exports_lock();
+        let failed = |operation| {
+            let path = &path;
+            move |error| StoreError::io(path, operation, error)
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed("create"))?;
+        file.lock().map_err(failed("lock"))?;
+        Ok(ExportTurn { _lock: file })
+    }
+
     /// What was exported to `target`, a file or a folder: by path relative to it.
     pub fn exports(&self, target: &Path) -> Result<BTreeMap<String, Exported>, StoreError> {
         let target = absolute(target)?;

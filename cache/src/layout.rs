@@ -75,6 +75,11 @@ impl Layout {
         self.root.join("in-use.lock")
     }
 
+    /// Held while exports are written, so that one run at a time does.
+    pub(crate) fn exports_lock(&self) -> PathBuf {
+        self.root.join("exports.lock")
+    }
+
     pub(crate) fn pins(&self) -> PathBuf {
         self.root.join("pins")
     }

@@ -34,7 +34,7 @@ mod verify;
 
 pub use digest::{Digest, ParseDigestError};
 pub use error::{FileError, LedgerProblem, Loss, ReadError, StoreError};
-pub use exports::Exported;
+pub use exports::{ExportTurn, Exported};
 pub use files::FileLook;
 pub use gc::{Collection, Freed};
 pub use inspect::{Found, KnownBlob, KnownStage, KnownUnit, MIN_PREFIX};

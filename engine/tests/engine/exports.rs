@@ -1,10 +1,16 @@
 //! Tables at the paths that `outputs:` names.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+use std::time::Duration;
 
+use ccsr_cache::{Digest, Exported};
 use ccsr_engine::CompileOptions;
 use ccsr_engine::record::RunOutcome;
 
+use crate::child::wait_until;
 use crate::language::said_in;
 use crate::{Place, expect, stages};
 
@@ -296,4 +302,37 @@ fn a_file_in_the_way_is_an_error_of_the_stage() {
         place.run(&folder("a.png: ox")).record.outcome,
         RunOutcome::Done
     );
+}
+
+/// Else what one of them wrote would stay for ever: the other would not know that it is an export.
+#[test]
+fn what_another_run_wrote_in_the_meantime_goes_as_what_an_earlier_one_did() {
+    let place = Place::new();
+    let text = folder("a.png: ox");
+    let other = place.store();
+    let turn = other.export_turn().unwrap();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| place.run(&text));
+        wait_until(|| !place.log().is_empty());
+        // All is computed, and it comes to its exports.
+        thread::sleep(Duration::from_millis(100));
+        assert!(!place.path("out/a.png").exists());
+        place.write("out/b.png", "ant");
+        let look = fs::metadata(place.path("out/b.png")).unwrap();
+        let written = Exported {
+            identity: Digest::of(b"ant"),
+            size: look.size(),
+            mtime_ns: look.mtime() * 1_000_000_000 + look.mtime_nsec(),
+        };
+        let whole = Exported {
+            identity: Digest::of(b"whole"),
+            size: 0,
+            mtime_ns: 0,
+        };
+        let left = BTreeMap::from([(String::new(), whole), ("b.png".to_owned(), written)]);
+        other.set_exports(&place.path("out"), &left).unwrap();
+        drop(turn);
+        run.join().unwrap();
+    });
+    assert_eq!(files(&place, "out"), ["a.png: ox"]);
 }
