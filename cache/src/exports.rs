@@ -3,12 +3,13 @@
 //! Nothing here enters a key, and nothing here writes an export.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rusqlite::params;
 
+use crate::layout::hold;
 use crate::ledger::Durability;
 use crate::{Digest, Store, StoreError};
 
@@ -37,19 +38,8 @@ impl Store {
     ///
     /// The lock cannot be created or taken.
     pub fn export_turn(&self) -> Result<ExportTurn, StoreError> {
-        let path = self.layout.exports_lock();
-        let failed = |operation| {
-            let path = &path;
-            move |error| StoreError::io(path, operation, error)
-        };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed("create"))?;
-        file.lock().map_err(failed("lock"))?;
-        Ok(ExportTurn { _lock: file })
+        let lock = hold(&self.layout.exports_lock())?;
+        Ok(ExportTurn { _lock: lock })
     }
 
     /// What was exported to `target`, a file or a folder: by path relative to it.

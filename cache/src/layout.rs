@@ -233,6 +233,24 @@ pub(crate) fn is_held_shared(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| file.try_lock().is_err())
 }
 
+/// Opens a file to lock, and creates it unless it is there.
+pub(crate) fn open_lock(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|error| StoreError::io(path, "create", error))
+}
+
+/// Waits until nobody else holds the lock on this file, and holds it until what comes back is dropped.
+pub(crate) fn hold(path: &Path) -> Result<File, StoreError> {
+    let file = open_lock(path)?;
+    file.lock()
+        .map_err(|error| StoreError::io(path, "lock", error))?;
+    Ok(file)
+}
+
 /// Creates a folder unless it is there.
 pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
     match fs::create_dir(path) {

@@ -3,11 +3,11 @@
 //! The methods live beside what they are about (`objects`, `outcomes`, `leases`, `stages`, `files`,
 //! `exports`, `runs`); this module opens and closes.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::layout::Layout;
+use crate::layout::{Layout, open_lock};
 use crate::leases::Owner;
 use crate::ledger::Ledger;
 use crate::{LedgerProblem, StoreError};
@@ -105,18 +105,10 @@ impl Store {
 /// Takes the lock that says that the store is in use, or in use by one alone.
 pub(crate) fn enter(layout: &Layout, access: Access) -> Result<File, StoreError> {
     let path = layout.in_use();
-    let failed = |operation| {
-        let path = &path;
-        move |error| StoreError::io(path, operation, error)
-    };
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(failed("create"))?;
+    let failed = |error| StoreError::io(&path, "lock", error);
+    let file = open_lock(&path)?;
     if access != Access::Alone {
-        file.lock_shared().map_err(failed("lock"))?;
+        file.lock_shared().map_err(failed)?;
         return Ok(file);
     }
     match file.try_lock() {
@@ -124,7 +116,7 @@ pub(crate) fn enter(layout: &Layout, access: Access) -> Result<File, StoreError>
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
             path: layout.root().to_owned(),
         }),
-        Err(TryLockError::Error(error)) => Err(failed("lock")(error)),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

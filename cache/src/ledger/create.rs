@@ -1,12 +1,12 @@
 //! The birth of a ledger: built aside, then moved into place, so that `ledger.db` is either absent
 //! or complete.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::layout::{Layout, sync_folder};
+use crate::layout::{Layout, hold, sync_folder};
 use crate::{FORMAT, StoreError};
 
 use super::{APPLICATION_ID, SCHEMA, failure};
@@ -17,15 +17,7 @@ pub(super) fn ensure(layout: &Layout) -> Result<(), StoreError> {
     if path.exists() {
         return Ok(());
     }
-    let lock_path = layout.ledger_lock();
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .map_err(|error| StoreError::io(&lock_path, "create", error))?;
-    lock.lock()
-        .map_err(|error| StoreError::io(&lock_path, "lock", error))?;
+    let _lock = hold(&layout.ledger_lock())?;
     if path.exists() {
         return Ok(());
     }
