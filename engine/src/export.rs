@@ -63,21 +63,14 @@ pub(crate) fn materialise(
     target: &Export,
     table_digest: Digest,
 ) -> Result<Materialised, ExportError> {
-    let current = |known: &BTreeMap<_, _>| {
-        is_current(node, target, table_digest, known).then(|| Materialised {
-            files: known.len() as u64 - 1,
-            written: 0,
-        })
-    };
-    if let Some(unchanged) = current(&store.exports(&target.path.path)?) {
-        return Ok(unchanged);
+    let known = store.exports(&target.path.path)?;
+    if is_current(node, target, table_digest, &known) {
+        let files = known.len() as u64 - 1;
+        return Ok(Materialised { files, written: 0 });
     }
     let _turn = store.export_turn()?;
     // Whoever had the turn before may have been at the same target.
     let known = store.exports(&target.path.path)?;
-    if let Some(unchanged) = current(&known) {
-        return Ok(unchanged);
-    }
     let blobs = StoreBlobs(store);
     let table = Table::decode(&blobs.read(&table_digest)?)
         .map_err(|error| ExportError::Stage(error.into()))?;

@@ -14,21 +14,25 @@ use super::{
 use crate::exit::Failure;
 
 /// A sweep's trials, averaged over parameters.
-pub(crate) struct Averaged {
+pub(crate) struct Averaged<'a> {
     found: Averages,
     over: Vec<String>,
     /// What trials were held against: paths and values.
-    against: BTreeMap<String, String>,
+    against: BTreeMap<&'a str, &'a str>,
     parameters: Vec<usize>,
     metrics: Vec<usize>,
 }
 
-impl Averaged {
+impl<'a> Averaged<'a> {
     /// Over the parameters that are called so. Shows what differs between trials, or all.
     ///
     /// # Errors
     /// If there is no such parameter, or all trials have the same value of it: nobody would see that nothing was averaged.
-    pub(crate) fn over(names: &[String], found: &Comparison, all: bool) -> Result<Self, Failure> {
+    pub(crate) fn over(
+        names: &[String],
+        found: &'a Comparison,
+        all: bool,
+    ) -> Result<Self, Failure> {
         let mut over: Vec<String> = Vec::new();
         for name in names {
             let at = parameter(name, &found.parameters, "parameter", &[])?;
@@ -51,10 +55,8 @@ impl Averaged {
             let groups = averages.groups.iter();
             groups.map(move |group| group.values[at].as_deref())
         };
-        let against = against::named(found).into_iter();
-        let against = against.map(|(path, value)| (path.to_owned(), value.to_owned()));
-        let against: BTreeMap<_, _> = against.collect();
-        let is_held = |at: usize| against.contains_key(&averages.parameters[at]);
+        let against = against::named(found);
+        let is_held = |at: usize| against.contains_key(averages.parameters[at].as_str());
         Ok(Self {
             parameters: (0..averages.parameters.len())
                 .filter(|at| all || is_held(*at) || differ(values(*at)))
